@@ -1,6 +1,6 @@
 """The records on the wire: mention, scored mention, advance, rejected record.
 
-JSON, UTF-8; one JSON Schema each in ``deploy/schemas/``. Unknown fields are ignored and new fields are optional, so that
+JSON, UTF-8; one JSON Schema each in ``deploy/schemas/``. Unknown fields are ignored and new fields are optional, so
 producers and consumers can be upgraded in either order. This file knows no Kafka: it turns bytes into records and back.
 """
 
@@ -156,7 +156,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 _mention_decoder = msgspec.json.Decoder(Mention)
 _control_decoder = msgspec.json.Decoder(EndOfReplay)
-_scored_decoder = msgspec.json.Decoder(ScoredMention | Advance)
+_scored_decoder: msgspec.json.Decoder[ScoredMention | Advance] = msgspec.json.Decoder(ScoredMention | Advance)
 _encoder = msgspec.json.Encoder()
 
 
