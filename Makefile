@@ -1,0 +1,87 @@
+# `make help` lists the targets. What can be set on the command line: PYTHON, TORCH_INDEX, KAFKA_PORT, PYTEST, REPLAY.
+
+# The first Python of at least 3.11 on the PATH; PYTHON=/path/to/python3 takes another.
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+# Index to take torch from. PyPI's is the CUDA build on Linux (4.7 GB); this one is a tenth of it and runs on the CPU:
+#   make install TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX :=
+KAFKA_PORT := 9092
+# More arguments for pytest, for example: make test PYTEST="-k ordering".
+PYTEST :=
+
+BIN := .venv/bin
+SOURCES := streams models detectors tests bench
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo test test-unit test-integration lint format kafka kafka-stop train \
+	bench-tone bench-detectors bench-pipeline clean
+
+help: ## list the targets
+	@echo "make TARGET, where TARGET is one of"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.installed ## create .venv and install Tocsin (TORCH_INDEX=URL: another index for torch)
+
+install-dev: .venv/.installed-dev ## the same with what tests, checks and training need
+
+demo: install ## a simulated fortnight with a crisis, through an embedded broker (nothing else needed)
+	$(BIN)/tocsin demo
+
+test: install-dev ## install what is needed, then all tests: unit, then integration on real brokers
+	$(BIN)/pytest $(PYTEST)
+
+test-unit: install-dev ## only the tests that start no server
+	$(BIN)/pytest -m "not integration" $(PYTEST)
+
+test-integration: install-dev ## only the tests on real brokers
+	$(BIN)/pytest -m integration $(PYTEST)
+
+lint: install-dev ## ruff and mypy --strict, tests included
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install-dev ## let ruff order imports and lay out the code
+	$(BIN)/ruff check --fix --select I,UP .
+	$(BIN)/ruff format .
+
+kafka: | python ## fetch Apache Kafka by Maven and start it on loopback (KAFKA_PORT=9092)
+	@$(PYTHON) -m streams.apache_kafka start --port $(KAFKA_PORT)
+
+kafka-stop: | python ## stop the Apache Kafka that `make kafka` started; its data is kept
+	@$(PYTHON) -m streams.apache_kafka stop
+
+train: install-dev ## train the bundled tone model again (about a quarter of an hour on two cores)
+	$(BIN)/python -m models.train
+
+bench-tone: install-dev ## texts per second of the tone model
+	$(BIN)/python -m bench.tone
+
+bench-detectors: install-dev ## brands and mentions per second of the detectors
+	$(BIN)/python -m bench.detectors
+
+bench-pipeline: install-dev ## mentions per second and memory of the whole way through Kafka
+	$(BIN)/python -m bench.pipeline
+
+clean: ## remove the environment, caches and build output (run kafka-stop first; .tocsin with its data is kept)
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis deploy/kafka/lib
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: python
+python:
+	@test -n "$(PYTHON)" || { echo "Tocsin needs Python 3.11 or newer on the PATH (or PYTHON=/path/to/python3)"; exit 1; }
+
+# Each of these runs again only when pyproject.toml has changed.
+.venv/.installed: pyproject.toml | python
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "this Python cannot make environments (Debian: apt-get install python3-venv)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --index-url $(TORCH_INDEX) "torch>=2.6$(comma)<3")
+	$(BIN)/python -m pip install --editable ".[embedded]"
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed
+	$(BIN)/python -m pip install --editable ".[dev,train]"
+	@touch $@
+
+comma := ,
