@@ -1,0 +1,329 @@
+"""Files of mentions: JSON lines or CSV, plain or gzip, as ``docs/mentions.md`` describes them.
+
+What a file is shows in its content; its name decides only where the content leaves it open. A line that cannot be used
+costs that line; a file that cannot be used is a `MentionFileError`. This file knows no Kafka.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+import sys
+import time
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import msgspec
+
+from streams.records import Limits, Mention, Reason, RejectedError, decode_mention
+
+#: The name that stands for standard input.
+STDIN: Final = "-"
+
+_BLOCK: Final = 1 << 20
+_BOM: Final = b"\xef\xbb\xbf"
+_GZIP: Final = b"\x1f\x8b"
+# What people take for a file of mentions, by its first bytes, and what to do about it.
+_FOREIGN: Final = (
+    (b"\xff\xfe", "UTF-16", "convert it: iconv -f UTF-16 -t UTF-8"),
+    (b"\xfe\xff", "UTF-16", "convert it: iconv -f UTF-16 -t UTF-8"),
+    (b"PK\x03\x04", "a zip archive or spreadsheet", "unpack it or save the sheet as CSV"),
+    (b"PAR1", "Parquet", "export it as CSV or JSON lines"),
+    (b"(\xb5/\xfd", "compressed with zstd", "unpack it: zstd -d, or use gzip"),
+    (b"\xfd7zXZ", "compressed with xz", "unpack it: xz -d, or use gzip"),
+    (b"BZh", "compressed with bzip2", "unpack it: bzip2 -d, or use gzip"),
+    (b"[", "one JSON array", "write one object per line: jq -c '.[]' FILE"),
+)
+_COLUMNS: Final = frozenset(Mention.__struct_fields__)
+_REQUIRED: Final = ("id", "created_at", "text")
+_NUMBERS: Final = frozenset({"reach", "engagement"})
+# A quote that is never closed takes no more than this many lines with it.
+_ROW_LINES: Final = 500
+
+
+class MentionFileError(ValueError):
+    """A file that cannot be read as mentions at all; the message names the file and says what to do."""
+
+
+class BadLineError(RejectedError):
+    """A line that is not a mention: reason and message as in `RejectedError`, and the bytes as they came.
+
+    Of a line longer than the limit, ``raw`` holds the beginning.
+    """
+
+    def __init__(self, reason: Reason, message: str, raw: bytes) -> None:
+        super().__init__(reason, message)
+        self.raw = raw
+
+
+def read_mentions(
+    path: Path | str, limits: Limits | None = None, *, now_us: int | None = None
+) -> Iterator[tuple[int, Mention | BadLineError]]:
+    """Read a file of mentions.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file; "-" is standard input.
+    limits : Limits, optional
+        What a mention may be.
+    now_us : int, optional
+        What future dates are compared with, in microseconds since 1970; by default the time at which a line is read.
+
+    Returns
+    -------
+    iterator of (line, mention or error)
+        The number of the line (from 1; of a CSV row that spans lines, its first) with the mention or with the reason
+        why there is none. Blank lines are passed over.
+
+    Raises
+    ------
+    MentionFileError
+        At once if the file is missing, empty or of an unknown format; while iterating if it breaks off.
+    """
+    limits = limits or Limits()
+    name = "standard input" if str(path) == STDIN else str(path)
+    stream = _opened(path, name)
+    head = _head(stream, name)
+    entries = (
+        _json_lines(stream, limits, now_us)
+        if _looks_like_json_lines(head, name)
+        else _csv_rows(stream, limits, now_us, name)
+    )
+    return _with_name(entries, stream, name)
+
+
+def count_lines(path: Path | str) -> int | None:
+    """Return how many lines a file has, quickly, for progress bars; None for standard input and what cannot be read."""
+    if str(path) == STDIN:
+        return None
+    lines, last = 0, b"\n"
+    try:
+        with _opened(path, str(path)) as stream:
+            while block := stream.read(_BLOCK):
+                lines += block.count(b"\n")
+                last = block[-1:]
+    except (MentionFileError, OSError, EOFError, zlib.error):
+        return None
+    return lines + (last != b"\n")
+
+
+def _opened(path: Path | str, name: str) -> io.BufferedReader:
+    if str(path) == STDIN:
+        raw = cast(io.BufferedReader, sys.stdin.buffer)
+    else:
+        try:
+            raw = io.BufferedReader(io.FileIO(path), _BLOCK)
+        except FileNotFoundError:
+            raise MentionFileError(f"{name}: there is no such file") from None
+        except IsADirectoryError:
+            raise MentionFileError(f"{name}: is a directory; name the files in it") from None
+        except OSError as error:
+            raise MentionFileError(f"{name}: cannot be read: {error.strerror}") from None
+    if raw.peek(2)[:2] == _GZIP:
+        if str(path) == STDIN:
+            unpacked = gzip.GzipFile(fileobj=cast(BinaryIO, raw))
+        else:
+            raw.close()
+            unpacked = gzip.open(path)
+        # A small buffer, since what it holds is lost when the data breaks off.
+        return io.BufferedReader(cast(io.RawIOBase, unpacked), 1 << 16)
+    return raw
+
+
+def _head(stream: io.BufferedReader, name: str) -> bytes:
+    """Return some of the beginning of the file, which stays to be read; a byte order mark is read away."""
+    try:
+        head = stream.peek(4)
+        if head.startswith(_BOM):
+            stream.read(len(_BOM))
+            head = stream.peek(1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise MentionFileError(f"{name}: the gzip data is damaged: {error}") from None
+    for magic, what, remedy in _FOREIGN:
+        if head.lstrip().startswith(magic):
+            raise MentionFileError(f"{name}: this is {what}, not JSON lines or CSV; {remedy}")
+    if not head:
+        raise MentionFileError(f"{name}: the file is empty")
+    return head
+
+
+def _looks_like_json_lines(head: bytes, name: str) -> bool:
+    if head.lstrip().startswith(b"{"):
+        return True
+    suffixes = {suffix.lower() for suffix in Path(name).suffixes}
+    if suffixes & {".jsonl", ".ndjson", ".json"}:
+        return True
+    # Its first line may be a bad one.
+    return not suffixes & {".csv", ".tsv"} and b"\n{" in head
+
+
+def _with_name(
+    entries: Iterator[tuple[int, Mention | BadLineError]], stream: io.BufferedReader, name: str
+) -> Iterator[tuple[int, Mention | BadLineError]]:
+    line = 0
+    try:
+        for line, entry in entries:
+            yield line, entry
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise MentionFileError(f"{name}: the gzip data breaks off after line {line}: {error}") from None
+    finally:
+        if name != "standard input":
+            stream.close()
+
+
+def _lines(stream: io.BufferedReader, longest: int) -> Iterator[tuple[int, bytes, bool]]:
+    """Number the lines, without what ends them, and say whether a line was longer than allowed and is cut."""
+    number = 0
+    while line := stream.readline(longest + 2):
+        number += 1
+        if line.endswith(b"\n") or len(line) < longest + 2:
+            yield number, line.rstrip(b"\r\n"), False
+            continue
+        yield number, line, True
+        while (rest := stream.readline(_BLOCK)) and not rest.endswith(b"\n"):
+            pass
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _json_lines(
+    stream: io.BufferedReader, limits: Limits, now_us: int | None
+) -> Iterator[tuple[int, Mention | BadLineError]]:
+    for number, line, cut in _lines(stream, limits.record_bytes):
+        if not line.strip():
+            continue
+        if cut:
+            yield number, _too_large(limits, line)
+            continue
+        try:
+            yield number, decode_mention(line, limits, now_us=_now_us() if now_us is None else now_us)
+        except RejectedError as error:
+            yield number, BadLineError(error.reason, str(error), line)
+
+
+def _too_large(limits: Limits, raw: bytes) -> BadLineError:
+    return BadLineError("too_large", f"the line has more than {limits.record_bytes} bytes", raw)
+
+
+def _csv_rows(
+    stream: io.BufferedReader, limits: Limits, now_us: int | None, name: str
+) -> Iterator[tuple[int, Mention | BadLineError]]:
+    csv.field_size_limit(max(csv.field_size_limit(), limits.record_bytes))
+    lines = _PushBack(_lines(stream, limits.record_bytes))
+    header, delimiter = _header(lines, name)
+    while (numbered := lines.next()) is not None:
+        number, line, cut = numbered
+        if not line.strip():
+            continue
+        if cut:
+            yield number, _too_large(limits, line)
+            continue
+        try:
+            row, raw = _row(lines, line, delimiter, limits)
+            value = _as_json(row, header, raw)
+            yield number, decode_mention(value, limits, now_us=_now_us() if now_us is None else now_us)
+        except BadLineError as error:
+            yield number, error
+        except RejectedError as error:
+            yield number, BadLineError(error.reason, str(error), raw)
+
+
+class _PushBack:
+    """Numbered lines of which some can be given back."""
+
+    def __init__(self, lines: Iterator[tuple[int, bytes, bool]]) -> None:
+        self._lines = lines
+        self._again: deque[tuple[int, bytes, bool]] = deque()
+
+    def next(self) -> tuple[int, bytes, bool] | None:
+        """Return the next line, or None at the end."""
+        return self._again.popleft() if self._again else next(self._lines, None)
+
+    def give_back(self, lines: list[tuple[int, bytes, bool]]) -> None:
+        """Have these lines, in this order, come next."""
+        self._again.extendleft(reversed(lines))
+
+
+def _header(lines: _PushBack, name: str) -> tuple[list[str], str]:
+    """Read the header and find out the delimiter: the one that yields the required columns."""
+    line = b""
+    while (numbered := lines.next()) is not None:
+        line = numbered[1]
+        if line.strip():
+            break
+    else:
+        raise MentionFileError(f"{name}: the file is empty")
+    text = line.decode(errors="replace")
+    best: list[str] = []
+    for delimiter in ",;\t|":
+        try:
+            columns = [column.strip().lower() for column in next(csv.reader([text], delimiter=delimiter))]
+        except csv.Error:
+            continue
+        if all(column in columns for column in _REQUIRED):
+            twice = sorted({column for column in columns if column and columns.count(column) > 1})
+            if twice:
+                raise MentionFileError(f"{name}: the header names {', '.join(twice)} twice")
+            return columns, delimiter
+        if len(_COLUMNS.intersection(columns)) > len(_COLUMNS.intersection(best)):
+            best = columns
+    if best:
+        missing = ", ".join(column for column in _REQUIRED if column not in best)
+        raise MentionFileError(f"{name}: the CSV header lacks {missing}; id, created_at and text are required")
+    shown = text[:60] + ("…" if len(text) > 60 else "")
+    raise MentionFileError(
+        f"{name}: neither JSON lines nor CSV with a header: the first line is {shown!r}; "
+        "JSON lines begin with {, a CSV header names at least id, created_at and text"
+    )
+
+
+def _row(lines: _PushBack, first: bytes, delimiter: str, limits: Limits) -> tuple[list[str], bytes]:
+    """Parse the row that begins with this line, and with the following ones if a quote is open at its end."""
+    taken: list[tuple[int, bytes, bool]] = []
+    raw = first
+    while True:
+        try:
+            return next(csv.reader(io.StringIO(raw.decode(), newline=""), delimiter=delimiter, strict=True)), raw
+        except UnicodeDecodeError as error:
+            if not taken:
+                message = f"not UTF-8: {error.reason} at byte {error.start}"
+                raise BadLineError("not_utf8", message, first) from None
+            following = None
+        except csv.Error as error:
+            if "unexpected end" not in str(error):
+                lines.give_back(taken)
+                raise BadLineError("not_json", f"not a CSV row: {error}", first) from None
+            following = lines.next() if len(taken) < _ROW_LINES else None
+        if following is None or following[2] or len(raw) + len(following[1]) > limits.record_bytes:
+            lines.give_back(taken if following is None else [*taken, following])
+            raise BadLineError("not_json", "not a CSV row: a quote is opened and never closed", first)
+        taken.append(following)
+        raw = raw + b"\n" + following[1]
+
+
+def _as_json(row: list[str], header: list[str], raw: bytes) -> bytes:
+    """Return the row as a JSON mention, so that a mention is checked in one way whatever file it comes from."""
+    if len(row) > len(header):
+        raise BadLineError("not_json", f"the row has {len(row)} fields, the header {len(header)}", raw)
+    fields: dict[str, str | float] = {}
+    for column, field in zip(header, row, strict=False):
+        if not field or column not in _COLUMNS:
+            continue
+        fields[column] = _number(field) if column in _NUMBERS else field
+    return msgspec.json.encode(fields)
+
+
+def _number(field: str) -> str | float:
+    try:
+        number = float(field)
+    except ValueError:
+        return field  # the decoder says what is wrong with it
+    return number if math.isfinite(number) else field
