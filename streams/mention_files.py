@@ -130,7 +130,7 @@ def _opened(path: Path | str, name: str) -> io.BufferedReader:
             unpacked = gzip.GzipFile(fileobj=cast(BinaryIO, raw))
         else:
             raw.close()
-            unpacked = gzip.open(path)
+            unpacked = gzip.GzipFile(path)
         # A small buffer, since what it holds is lost when the data breaks off.
         return io.BufferedReader(cast(io.RawIOBase, unpacked), 1 << 16)
     return raw
