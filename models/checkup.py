@@ -1,0 +1,105 @@
+"""What ``tocsin doctor`` asks about the tone model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from models.errors import ModelError
+from models.tone import LABELS
+
+OBVIOUS: Final = (
+    ("Thank you so much, your support team is wonderful, I love it!", "positive"),
+    ("Worst airline ever. My flight was cancelled and nobody helps. Disgusting.", "negative"),
+    ("The annual meeting takes place on Tuesday at 10 am in Berlin.", "neutral"),
+    ("So happy with my new phone, best purchase of the year :)", "positive"),
+    ("I am furious, this bank stole my money and lied to me", "negative"),
+)
+"""Texts whose tone any usable model gets right, with that tone."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: whether it is well, what it was, and what was found (where not well: and what to do)."""
+
+    ok: bool
+    what: str
+    message: str
+
+
+def check_model(
+    model: str = "bundled",
+    *,
+    revision: str | None = None,
+    threads: int = 0,
+    backend: str = "auto",
+    labels: Sequence[str] | None = None,
+) -> list[Finding]:
+    """See :func:`models.check`, which this carries out."""
+    findings: list[Finding] = []
+    if model == "bundled":
+        for what, verify in (("tone base encoder", _base), ("tone adapter", _adapter)):
+            try:
+                findings.append(Finding(True, what, verify()))
+            except ModelError as error:
+                findings.append(Finding(False, what, str(error)))
+        if not all(finding.ok for finding in findings):
+            return findings
+    from models.loading import load_model
+
+    began = time.monotonic()
+    try:
+        loaded = load_model(model, revision=revision, threads=threads, backend=backend, labels=labels, cache_size=0)
+    except ModelError as error:
+        return [*findings, Finding(False, "tone model", str(error))]
+    try:
+        tones = loaded.predict([text for text, _ in OBVIOUS])
+        seconds = time.monotonic() - began
+        findings.append(
+            Finding(
+                True,
+                "tone model",
+                f"{loaded.id.name}, version {loaded.id.version}, ready in {seconds:.1f} s, {loaded.threads} threads",
+            )
+        )
+        wrong = [
+            f"{text!r} reads as {LABELS[tone.argmax()]}"
+            for (text, label), tone in zip(OBVIOUS, tones, strict=True)
+            if LABELS[tone.argmax()] != label
+        ]
+        if len(wrong) > 1:
+            advice = (
+                "the labels may be in another order than stated, or the model is for another language: check "
+                "the settings model and labels"
+            )
+            findings.append(
+                Finding(
+                    False,
+                    "tone of obvious texts",
+                    f"{len(wrong)} of {len(OBVIOUS)} misread ({'; '.join(wrong)}); {advice}",
+                )
+            )
+        else:
+            findings.append(
+                Finding(True, "tone of obvious texts", f"{len(OBVIOUS) - len(wrong)} of {len(OBVIOUS)} as expected")
+            )
+    finally:
+        loaded.close()
+    return findings
+
+
+def _base() -> str:
+    from models.base import BASE_SHA256, verified_base
+
+    return f"{verified_base()}, SHA-256 {BASE_SHA256[:12]} as expected"
+
+
+def _adapter() -> str:
+    from models.adapter import BUNDLED, load_adapter
+    from models.base import sha256_of
+
+    load_adapter()
+    file = BUNDLED / "adapter.safetensors"
+    return f"{file}, SHA-256 {sha256_of(file)[:12]} as expected"

@@ -1,0 +1,220 @@
+"""The classifier: any number of texts to tones, in order, several fixed-shape batches in flight."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cache import ToneCache
+from models.errors import ModelError
+from models.network import Network
+from models.selfcheck import offered_rows
+from models.shapes import RowCounts, bucket_of, buckets_up_to
+from models.tokeniser import Tokeniser
+from models.tone import LABELS, ModelId
+
+# Texts cleaned and tokenised in one go: enough to fill a batch or two while others compute, little enough to start
+# early.
+_WINDOW: Final = 512
+# Batches handed to the pool but not yet collected, per thread: one computing, one waiting. More would only hold memory.
+_IN_FLIGHT: Final = 2
+
+DEFAULT_CACHE_SIZE: Final = 50_000
+
+
+def available_threads() -> int:
+    """Processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Classifier:
+    """A :class:`models.tone.ToneModel` around any :class:`models.network.Network`.
+
+    Parameters
+    ----------
+    model_id:
+        What to put beside each tone.
+    network, tokeniser:
+        The model; ``vocabulary`` is its number of token ids, for the self-check.
+    clean:
+        Brings a text into the form the model was trained on; also the key under which tones are remembered.
+    tokens_per_batch:
+        Tokens of a full batch, dummies included. Bounds memory; larger is not faster once the products fill the caches.
+    threads:
+        Batches computed at once; 0 takes every processor this process may use. Does not change a bit of any tone.
+    cache_size:
+        Texts whose tones are remembered.
+
+    Raises ``ModelError`` if the backend fails the self-check.
+    """
+
+    def __init__(
+        self,
+        model_id: ModelId,
+        network: Network,
+        tokeniser: Tokeniser,
+        vocabulary: int,
+        clean: Callable[[str], str],
+        *,
+        tokens_per_batch: int,
+        threads: int = 0,
+        cache_size: int = DEFAULT_CACHE_SIZE,
+    ) -> None:
+        if threads < 0:
+            raise ModelError(f"tone threads is {threads}; allowed: 0 (every processor) or a positive number")
+        self._id = model_id
+        self._network = network
+        self._tokenise = tokeniser
+        self._clean = clean
+        self.threads = threads or available_threads()
+        self._cache = ToneCache(cache_size)
+        self._pool, self._pool_process = self._start_pool()
+        self._buckets = buckets_up_to(tokeniser.max_tokens)
+        self._rows = self._check(tokens_per_batch, vocabulary)
+
+    @property
+    def id(self) -> ModelId:
+        """Name and version of what decides the tones."""
+        return self._id
+
+    @property
+    def cache_hits(self) -> int:
+        """Texts answered without computing: remembered, or equal to another in the same call."""
+        return self._cache.hits
+
+    @property
+    def cache_misses(self) -> int:
+        """Texts computed."""
+        return self._cache.misses
+
+    @property
+    def row_counts(self) -> Mapping[int, tuple[int, ...]]:
+        """Row counts offered per bucket, after the self-check."""
+        return {bucket: counts.rows for bucket, counts in self._rows.items()}
+
+    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See :meth:`models.tone.ToneModel.predict`. Raises ``TypeError`` for an item that is no ``str``."""
+        if isinstance(texts, str):
+            raise TypeError("predict takes a sequence of texts, not one text; put it in a list")
+        call = _Call(self, len(texts))
+        for start in range(0, len(texts), _WINDOW):
+            call.add(texts[start : start + _WINDOW])
+        return call.finish()
+
+    def close(self) -> None:
+        """Stop the threads. A later ``predict`` raises ``RuntimeError``."""
+        self._pool.shutdown()
+
+    def submit(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> Future[NDArray[np.float32]]:
+        """Compute one batch in the pool: internal to the classifier and its calls."""
+        if self._pool_process != os.getpid():
+            # A forked child inherits the pool object but not its threads.
+            self._pool, self._pool_process = self._start_pool()
+        return self._pool.submit(self._network, ids, lengths)
+
+    def _start_pool(self) -> tuple[ThreadPoolExecutor, int]:
+        return ThreadPoolExecutor(max_workers=self.threads, thread_name_prefix="tone"), os.getpid()
+
+    def _check(self, tokens_per_batch: int, vocabulary: int) -> dict[int, RowCounts]:
+        # In the pool, so that it measures what predict will do; the longest bucket first, as it takes longest.
+        checks = {
+            bucket: self._pool.submit(
+                offered_rows, self._network, bucket, tokens_per_batch, vocabulary, self._tokenise.pad
+            )
+            for bucket in reversed(self._buckets)
+        }
+        rows: dict[int, RowCounts] = {}
+        for bucket, check in checks.items():
+            counts = check.result()
+            if counts is None:
+                self._pool.shutdown()
+                raise ModelError(
+                    f"backend {self._network.description}: at {bucket} tokens a text's tone changes with its "
+                    "neighbours in the batch, so replays would "
+                    "not repeat; choose another tone backend (torch-fp32 is the most conservative)"
+                )
+            rows[bucket] = counts
+        return dict(sorted(rows.items()))
+
+
+class _Call:
+    """One ``predict``: texts go in window by window, full batches leave as soon as they are full, results come back in
+    order.
+    """
+
+    def __init__(self, model: Classifier, size: int) -> None:
+        self._model = model
+        self._slot_of: list[int] = []
+        self._texts: list[str] = []
+        self._slots: dict[str, int] = {}
+        self._tones = np.empty((size, len(LABELS)), dtype=np.float32)
+        self._waiting: dict[int, list[tuple[int, list[int]]]] = {bucket: [] for bucket in model._buckets}
+        self._in_flight: deque[tuple[list[int], Future[NDArray[np.float32]]]] = deque()
+
+    def add(self, texts: Sequence[str]) -> None:
+        """Take in the next texts."""
+        new: list[int] = []
+        for text in texts:
+            cleaned = self._model._clean(text)
+            slot = self._slots.get(cleaned)
+            if slot is None:
+                slot = self._slots[cleaned] = len(self._texts)
+                self._texts.append(cleaned)
+                new.append(slot)
+            self._slot_of.append(slot)
+        missing: list[int] = []
+        for slot, tone in zip(new, self._model._cache.get([self._texts[slot] for slot in new]), strict=True):
+            if tone is None:
+                missing.append(slot)
+            else:
+                self._tones[slot] = tone
+        self._model._cache.count(hits=len(texts) - len(missing), misses=len(missing))
+        for slot, ids in zip(missing, self._model._tokenise([self._texts[slot] for slot in missing]), strict=True):
+            bucket = bucket_of(len(ids), self._model._buckets)
+            waiting = self._waiting[bucket]
+            waiting.append((slot, ids))
+            full = self._model._rows[bucket].full
+            if len(waiting) == full:
+                self._send(bucket, full)
+
+    def finish(self) -> NDArray[np.float32]:
+        """Send what is left, collect everything: tones (n, 3) of all texts added, in their order."""
+        # The longest work first, so that the threads end at about the same time.
+        left = [
+            (bucket, rows)
+            for bucket, waiting in self._waiting.items()
+            for rows in self._model._rows[bucket].split(len(waiting))
+        ]
+        for bucket, rows in sorted(left, key=lambda batch: -batch[0] * batch[1]):
+            self._send(bucket, rows)
+        while self._in_flight:
+            self._collect()
+        result: NDArray[np.float32] = self._tones[np.asarray(self._slot_of, dtype=np.int64)]
+        return result
+
+    def _send(self, bucket: int, rows: int) -> None:
+        waiting = self._waiting[bucket]
+        batch, self._waiting[bucket] = waiting[:rows], waiting[rows:]
+        ids = np.full((rows, bucket), self._model._tokenise.pad, dtype=np.int64)
+        # A dummy row is one token long: a row without any would be a division by zero.
+        lengths = np.ones(rows, dtype=np.int64)
+        for row, (_, tokens) in enumerate(batch):
+            ids[row, : len(tokens)] = tokens
+            lengths[row] = len(tokens)
+        while len(self._in_flight) >= _IN_FLIGHT * self._model.threads:
+            self._collect()
+        self._in_flight.append(([slot for slot, _ in batch], self._model.submit(ids, lengths)))
+
+    def _collect(self) -> None:
+        slots, future = self._in_flight.popleft()
+        tones = future.result()[: len(slots)]
+        self._tones[slots] = tones
+        self._model._cache.put([self._texts[slot] for slot in slots], tones)

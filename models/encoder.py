@@ -1,0 +1,154 @@
+"""The bundled tone network: a BERT encoder (all-MiniLM-L6-v2), mean pooling and a small head, in plain torch.
+
+Written out rather than taken from ``transformers``: importing that costs seconds at start-up, and here every operation
+that decides a tone is in view. A test holds it against ``transformers.BertModel`` on the base weights.
+
+Shapes: ``n`` rows, ``t`` tokens, ``h`` = 384 hidden units.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+HIDDEN: Final = 384
+LAYERS: Final = 6
+HEADS: Final = 12
+INTERMEDIATE: Final = 1536
+VOCABULARY: Final = 30_522
+POSITIONS: Final = 512
+NORM_EPSILON: Final = 1e-12
+CLASSES: Final = 3
+
+# Our name of each matrix in a layer -> its name in a BERT checkpoint.
+_CHECKPOINT_NAMES: Final = {
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "attention_output": "attention.output.dense",
+    "attention_norm": "attention.output.LayerNorm",
+    "intermediate": "intermediate.dense",
+    "output": "output.dense",
+    "output_norm": "output.LayerNorm",
+}
+
+ADAPTED: Final = ("query", "key", "value", "attention_output", "intermediate", "output")
+"""The matrices of a layer that get a low-rank adapter: all of attention and feed-forward."""
+
+
+class Layer(nn.Module):
+    """One transformer layer (post-norm, as in Devlin et al., 2019, "BERT")."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.query: nn.Module = nn.Linear(HIDDEN, HIDDEN)
+        self.key: nn.Module = nn.Linear(HIDDEN, HIDDEN)
+        self.value: nn.Module = nn.Linear(HIDDEN, HIDDEN)
+        self.attention_output: nn.Module = nn.Linear(HIDDEN, HIDDEN)
+        self.attention_norm = nn.LayerNorm(HIDDEN, eps=NORM_EPSILON)
+        self.intermediate: nn.Module = nn.Linear(HIDDEN, INTERMEDIATE)
+        self.output: nn.Module = nn.Linear(INTERMEDIATE, HIDDEN)
+        self.output_norm = nn.LayerNorm(HIDDEN, eps=NORM_EPSILON)
+        self.dropout = dropout
+
+    def forward(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        """``hidden`` (n, t, h) and ``attended`` (n, 1, 1, t) bool, True at real tokens -> (n, t, h)."""
+        rows, tokens, _ = hidden.shape
+
+        def heads(projected: Tensor) -> Tensor:
+            return projected.view(rows, tokens, HEADS, HIDDEN // HEADS).transpose(1, 2)
+
+        dropout = self.dropout if self.training else 0.0
+        context = functional.scaled_dot_product_attention(
+            heads(self.query(hidden)), heads(self.key(hidden)), heads(self.value(hidden)), attn_mask=attended
+        )
+        context = self.attention_output(context.transpose(1, 2).reshape(rows, tokens, HIDDEN))
+        hidden = self.attention_norm(hidden + functional.dropout(context, dropout, self.training))
+        widened = self.output(functional.gelu(self.intermediate(hidden)))
+        normed: Tensor = self.output_norm(hidden + functional.dropout(widened, dropout, self.training))
+        return normed
+
+
+class ToneNetwork(nn.Module):
+    """Token ids to logits of negative, neutral and positive.
+
+    Parameters
+    ----------
+    dropout:
+        Probability of dropping a hidden unit, used in training mode only. The weights are random until
+        :func:`load_base` and an adapter fill them.
+    """
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.words = nn.Embedding(VOCABULARY, HIDDEN)
+        self.positions = nn.Embedding(POSITIONS, HIDDEN)
+        self.kinds = nn.Embedding(2, HIDDEN)
+        self.embedding_norm = nn.LayerNorm(HIDDEN, eps=NORM_EPSILON)
+        self.layers = nn.ModuleList(Layer(dropout) for _ in range(LAYERS))
+        self.head_dense = nn.Linear(HIDDEN, HIDDEN)
+        self.head_output = nn.Linear(HIDDEN, CLASSES)
+        self.dropout = dropout
+
+    @classmethod
+    def empty(cls) -> ToneNetwork:
+        """A network with uninitialised weights, for those about to fill all of them: drawing random ones takes longer
+        than reading a file.
+        """
+        with torch.device("meta"):
+            network = cls()
+        network.to_empty(device="cpu")
+        return network
+
+    def pooled(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Mean of the last hidden states over the real tokens: ``ids`` (n, t) int64, ``lengths`` (n,) int64, each at
+        least 1 -> (n, h).
+        """
+        tokens = ids.shape[1]
+        attended = torch.arange(tokens)[None, :] < lengths[:, None]
+        embedded = self.words(ids) + (self.positions.weight[:tokens] + self.kinds.weight[0])
+        hidden = functional.dropout(self.embedding_norm(embedded), self.dropout, self.training)
+        for layer in self.layers:
+            hidden = layer(hidden, attended[:, None, None, :])
+        kept = hidden.float() * attended[:, :, None]
+        return kept.sum(dim=1) / lengths[:, None]
+
+    def head(self, features: Tensor) -> Tensor:
+        """Pooled ``features`` (n, h) float32 -> logits (n, 3).
+
+        Pooling and head stay in float32: both are cheap, and bfloat16 would cost accuracy right where the classes part.
+        """
+        features = functional.dropout(features, self.dropout, self.training)
+        features = functional.dropout(torch.tanh(self.head_dense(features)), self.dropout, self.training)
+        logits: Tensor = self.head_output(features)
+        return logits
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """``ids`` (n, t) int64 padded with 0, ``lengths`` (n,) int64 -> logits (n, 3), float32."""
+        return self.head(self.pooled(ids, lengths)).float()
+
+
+def load_base(network: ToneNetwork, directory: Path) -> None:
+    """Fill everything but the head of ``network`` from ``model.safetensors`` in ``directory`` (verify it first:
+    ``models.base``).
+    """
+    stored = load_file(directory / "model.safetensors")
+    renamed = {
+        "words.weight": stored["embeddings.word_embeddings.weight"],
+        "positions.weight": stored["embeddings.position_embeddings.weight"],
+        "kinds.weight": stored["embeddings.token_type_embeddings.weight"],
+        "embedding_norm.weight": stored["embeddings.LayerNorm.weight"],
+        "embedding_norm.bias": stored["embeddings.LayerNorm.bias"],
+    }
+    for index in range(LAYERS):
+        for ours, theirs in _CHECKPOINT_NAMES.items():
+            for kind in ("weight", "bias"):
+                renamed[f"layers.{index}.{ours}.{kind}"] = stored[f"encoder.layer.{index}.{theirs}.{kind}"]
+    missing, unexpected = network.load_state_dict(renamed, strict=False)
+    if unexpected or any(not name.startswith("head_") for name in missing):
+        raise RuntimeError(f"base weights do not fit the network: missing {missing}, unexpected {unexpected}")

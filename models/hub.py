@@ -1,0 +1,215 @@
+"""Any Hugging Face sequence-classification model, from a folder or from the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.base import sha256_of
+from models.classifier import DEFAULT_CACHE_SIZE, Classifier
+from models.errors import ModelError, ModelFileError
+from models.label_map import columns_of
+from models.normalise import clean
+from models.tokeniser import Tokeniser
+from models.tone import LABELS, ModelId
+from models.torch_network import TorchNetwork, precision
+from models.version import version_of
+
+MAX_TOKENS: Final = 128
+"""Tokens read of a text: foreign vocabularies cut other scripts finer than English."""
+
+TOKENS_PER_BATCH: Final = 512
+"""Tokens of a full batch: such models are many times larger than the bundled one."""
+
+# bfloat16 is refused for a foreign model when a check text's probability moves by more than this against float32.
+_LARGEST_SHIFT: Final = 0.05
+_FILES: Final = ["*.json", "*.safetensors", "*.txt", "*.model"]
+_HUB_NAME: Final = re.compile(r"[\w.-]+(/[\w.-]+)?")
+# Weight of an output that a two-label model lacks: probability zero after the softmax.
+_ABSENT: Final = -torch.inf
+
+
+def directory_of(model: str, revision: str | None) -> Path:
+    """The folder of a model; one named on the hub is downloaded into the Hugging Face cache first. Raises
+    ``ModelFileError``.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir():
+        if revision is not None:
+            raise ModelError(
+                f"tone model {model} is a folder, so it has no revision ({revision}); remove the revision setting"
+            )
+        return path
+    if not _HUB_NAME.fullmatch(model) or model.startswith("."):
+        raise ModelFileError(
+            f"tone model {model!r} is neither a folder nor a name on the Hugging Face hub (owner/name); correct the "
+            "setting"
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=_FILES))
+    except Exception as error:
+        # The hub client raises some twenty kinds of error (network, access, name, revision, cache); to the user all
+        # mean that there is no model.
+        raise ModelFileError(
+            f"cannot get tone model {model!r}{f' at revision {revision!r}' if revision else ''} from the Hugging "
+            "Face hub: "
+            f"{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}; "
+            "check name, revision and network, or download it elsewhere and name its folder"
+        ) from error
+
+
+def _config_of(directory: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelFileError(
+            f"{directory} is no Hugging Face model: cannot read config.json ({error}); name the folder that holds it"
+        ) from error
+    if not isinstance(config, dict):
+        raise ModelFileError(
+            f"{directory / 'config.json'} is not a JSON object; name the folder of a Hugging Face model"
+        )
+    if "auto_map" in config:
+        raise ModelError(
+            f"tone model {directory} brings its own code, which tocsin never runs; choose a model of an architecture "
+            "known to transformers"
+        )
+    return config
+
+
+def _checksum(directory: Path) -> str:
+    whole = hashlib.sha256()
+    for pattern in _FILES:
+        for file in sorted(directory.glob(pattern)):
+            whole.update(f"{file.name} {sha256_of(file)}\n".encode())
+    return whole.hexdigest()
+
+
+def _logits(model: torch.nn.Module, columns: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
+    def logits(ids: Tensor, lengths: Tensor) -> Tensor:
+        attended = (torch.arange(ids.shape[1])[None, :] < lengths[:, None]).long()
+        outputs = model(input_ids=ids, attention_mask=attended).logits.float()
+        result = torch.full((len(ids), len(LABELS)), _ABSENT)
+        result[:, list(columns)] = outputs
+        return result
+
+    return logits
+
+
+def _moves_little(coarse: TorchNetwork, fine: TorchNetwork, tokeniser: Tokeniser, texts: Sequence[str]) -> bool:
+    for ids in tokeniser(texts):
+        row, length = np.asarray([ids], dtype=np.int64), np.asarray([len(ids)], dtype=np.int64)
+        # Written so that a NaN counts as moving.
+        if not np.abs(coarse(row, length) - fine(row, length)).max() <= _LARGEST_SHIFT:
+            return False
+    return True
+
+
+def load_foreign(
+    model: str,
+    *,
+    revision: str | None = None,
+    threads: int = 0,
+    backend: str = "auto",
+    labels: Sequence[str] | None = None,
+    cache_size: int = DEFAULT_CACHE_SIZE,
+) -> Classifier:
+    """Load a model by folder or hub name; parameters and errors as of ``models.load``.
+
+    Texts are cleaned (``models.normalise.clean``) but pictures are left to the model's own vocabulary. Under ``auto``,
+    bfloat16 is used where the processor has it and the model bears it (no check text moves by more than 0.05).
+    """
+    dtype = precision(backend)
+    directory = directory_of(model, revision)
+    config = _config_of(directory)
+    if not any(directory.glob("*.safetensors")):
+        raise ModelFileError(
+            f"tone model {directory} has no safetensors file; other formats can run code when read, so tocsin "
+            "refuses them: convert it"
+        )
+
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    bar_shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        options = {"local_files_only": True, "trust_remote_code": False}
+        # Eager attention: the fused kinds look into the mask and take another route when no row is padded.
+        network, report = AutoModelForSequenceClassification.from_pretrained(
+            directory,
+            use_safetensors=True,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            output_loading_info=True,
+            **options,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(directory, **options)
+    except Exception as error:
+        # Anything may surface here, from a missing optional package to a tensor of the wrong shape; the user needs one
+        # message.
+        raise ModelFileError(
+            f"cannot load tone model {directory}: {str(error).strip() or type(error).__name__}; choose another model "
+            "or mend its files"
+        ) from error
+    finally:
+        if bar_shown:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+    if report["missing_keys"]:
+        raise ModelFileError(
+            f"tone model {directory} lacks weights ({', '.join(sorted(report['missing_keys'])[:3])} ...): it was not "
+            "trained to classify; "
+            "choose a sequence-classification model"
+        )
+    if not tokenizer.is_fast:
+        raise ModelError(f"tone model {directory} has only a slow tokeniser; choose a model with a tokenizer.json")
+    columns = columns_of(
+        {int(index): str(name) for index, name in network.config.id2label.items()}, labels, f"tone model {model}"
+    )
+
+    # RoBERTa's positions start behind the padding id, so up to two fewer than stated can be used.
+    positions = int(config.get("max_position_embeddings") or MAX_TOKENS + 2) - 2
+    max_tokens = max(2, min(MAX_TOKENS, int(tokenizer.model_max_length), positions))
+    tokeniser = Tokeniser(tokenizer.backend_tokenizer, max_tokens, int(tokenizer.pad_token_id or 0))
+    network.eval().requires_grad_(False)
+    served = TorchNetwork(_logits(network, columns), torch.float32)
+    if dtype == torch.bfloat16:
+        import copy
+
+        from models.checkup import OBVIOUS
+
+        coarse = TorchNetwork(_logits(copy.deepcopy(network).to(torch.bfloat16), columns), torch.bfloat16)
+        if backend != "auto" or _moves_little(coarse, served, tokeniser, [clean(text) for text, _ in OBVIOUS]):
+            served = coarse
+    parts = {
+        "files": _checksum(directory),
+        "columns": str(columns),
+        "transformers": _transformers_version(),
+        "max_tokens": str(max_tokens),
+    }
+    return Classifier(
+        ModelId(model if not Path(model).is_dir() else directory.resolve().name, version_of(parts, served.description)),
+        served,
+        tokeniser,
+        int(network.config.vocab_size),
+        clean,
+        tokens_per_batch=TOKENS_PER_BATCH,
+        threads=threads,
+        cache_size=cache_size,
+    )
+
+
+def _transformers_version() -> str:
+    import transformers
+
+    return str(transformers.__version__)

@@ -1,0 +1,49 @@
+"""Labelled texts: files of ``label<TAB>text`` lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.tone import LABELS
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """``texts`` and, for each, the index of its label in ``LABELS``: ``labels`` (n,) int64."""
+
+    texts: list[str]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def subset(self, keep: NDArray[np.bool_]) -> LabelledTexts:
+        """The rows where ``keep`` (n,) is true."""
+        return LabelledTexts([text for text, kept in zip(self.texts, keep, strict=True) if kept], self.labels[keep])
+
+
+def read_labelled(path: Path) -> LabelledTexts:
+    """Read a UTF-8 file of ``label<TAB>text`` lines.
+
+    Raises ``ValueError`` naming file, line and what is allowed when a line has no tab or an unknown label, ``OSError``
+    when the file cannot be read.
+    """
+    texts: list[str] = []
+    labels: list[int] = []
+    # Not splitlines(): it would also break lines at the Unicode separators that occur inside tweets.
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
+        label, tab, text = line.rstrip("\r").partition("\t")
+        if not tab or label not in LABELS:
+            raise ValueError(
+                f"{path}, line {number}: expected LABEL<TAB>TEXT with a label out of {', '.join(LABELS)}; found "
+                f"{line[:60]!r}"
+            )
+        texts.append(text)
+        labels.append(LABELS.index(label))
+    return LabelledTexts(texts, np.asarray(labels, dtype=np.int64))

@@ -1,0 +1,34 @@
+"""From the name in the settings to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.classifier import DEFAULT_CACHE_SIZE, Classifier
+from models.errors import ModelError
+
+
+def load_model(
+    model: str = "bundled",
+    *,
+    revision: str | None = None,
+    threads: int = 0,
+    backend: str = "auto",
+    labels: Sequence[str] | None = None,
+    cache_size: int = DEFAULT_CACHE_SIZE,
+) -> Classifier:
+    """Load ``"bundled"``, a folder or a hub name: see :func:`models.load`, which this carries out."""
+    if model == "bundled":
+        if revision is not None or labels is not None:
+            raise ModelError(
+                "the bundled tone model has neither revisions nor other labels; remove the settings revision and "
+                "labels, or name another model"
+            )
+        from models.bundled import load_bundled
+
+        return load_bundled(threads=threads, backend=backend, cache_size=cache_size)
+    from models.hub import load_foreign
+
+    return load_foreign(
+        model, revision=revision, threads=threads, backend=backend, labels=labels, cache_size=cache_size
+    )

@@ -1,0 +1,25 @@
+"""What a numeric backend offers: tones of one batch of a fixed shape."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Network(Protocol):
+    """Token ids in, probabilities out; safe to call from several threads at once.
+
+    To add a backend, give it this shape: the classifier around it, the fixed shapes and the self-check are the same for
+    all.
+    """
+
+    @property
+    def description(self) -> str:
+        """All of the machine and its libraries that can change a bit of the result; part of the model's version."""
+
+    def __call__(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """``ids`` (rows, tokens), padded; ``lengths`` (rows,), each from 1 to tokens -> (rows, 3) probabilities,
+        columns ``LABELS``.
+        """

@@ -1,0 +1,36 @@
+"""Models shared by the tests of models/: the bundled one, and a tiny foreign one made on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.bundled import load_bundled
+from models.classifier import Classifier
+from tests.models.tiny import write_tiny_model
+
+TONE_DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "tone"
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Iterator[Classifier]:
+    """The bundled model on two threads, without a cache: each prediction is computed."""
+    model = load_bundled(threads=2, cache_size=0)
+    yield model
+    model.close()
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """Folder of a tiny random three-label model."""
+    return write_tiny_model(tmp_path / "tiny", ("negative", "neutral", "positive"))
+
+
+@pytest.fixture(scope="session")
+def tone_data() -> Path:
+    """Folder of the shared tone texts."""
+    if not TONE_DATA.is_dir():
+        pytest.skip("needs the measurement texts in ../shared/data/tone, which do not ship with the project")
+    return TONE_DATA

@@ -1,0 +1,139 @@
+"""A corrupt or foreign file must be refused by checksum: a wrong weight gives wrong tones silently."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from models import check
+from models.adapter import BUNDLED, load_adapter
+from models.base import base_directory, verified_base
+from models.bundled import load_bundled
+from models.errors import ModelError, ModelFileError
+from models.loading import load_model
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    """A copy of the bundled adapter, to be spoilt."""
+    return Path(shutil.copytree(BUNDLED, tmp_path / "weights"))
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A copy of the base encoder's files that count, to be spoilt."""
+    copy = tmp_path / "base"
+    copy.mkdir()
+    for name in ("model.safetensors", "tokenizer.json"):
+        shutil.copyfile(base_directory() / name, copy / name)
+    return copy
+
+
+def _flip_a_bit(file: Path) -> None:
+    with file.open("r+b") as stream:
+        stream.seek(-1, os.SEEK_END)
+        last = stream.read(1)[0]
+        stream.seek(-1, os.SEEK_END)
+        stream.write(bytes([last ^ 1]))
+
+
+def test_corrupt_adapter_is_refused(adapter: Path) -> None:
+    _flip_a_bit(adapter / "adapter.safetensors")
+    with pytest.raises(ModelFileError, match=r"adapter\.safetensors is not the file .* reinstall"):
+        load_bundled(adapter_directory=adapter)
+
+
+def test_cut_off_adapter_is_refused(adapter: Path) -> None:
+    file = adapter / "adapter.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ModelFileError, match="SHA-256"):
+        load_adapter(adapter)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_foreign_base_is_refused(base: Path, name: str) -> None:
+    _flip_a_bit(base / name)
+    with pytest.raises(ModelFileError, match=f"{name} is not the file .* expected"):
+        load_bundled(base_directory=base)
+
+
+def test_missing_files_are_named(adapter: Path, base: Path) -> None:
+    (adapter / "adapter.safetensors").unlink()
+    with pytest.raises(ModelFileError, match=r"adapter\.safetensors: No such file"):
+        load_adapter(adapter)
+    (adapter / "config.json").unlink()
+    with pytest.raises(ModelFileError, match=r"config\.json: No such file"):
+        load_adapter(adapter)
+    (base / "model.safetensors").unlink()
+    with pytest.raises(ModelFileError, match=r"model\.safetensors: No such file"):
+        verified_base(base)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("normalisation", 999),
+        ("labels", ["positive", "neutral", "negative"]),
+        ("max_tokens", 32),
+        ("format", 2),
+        ("base", {"weights_sha256": "0" * 64}),
+        ("recipe", {"rank": 16, "colour": "red"}),
+        ("temperature", "warm"),
+    ],
+)
+def test_adapter_for_another_version_is_refused(adapter: Path, key: str, value: object) -> None:
+    file = adapter / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
+    with pytest.raises(ModelFileError, match=r"config\.json"):
+        load_adapter(adapter)
+
+
+def test_broken_configuration_is_refused(adapter: Path) -> None:
+    (adapter / "config.json").write_text("{")
+    with pytest.raises(ModelFileError, match="not JSON"):
+        load_adapter(adapter)
+
+
+def test_version_tells_configurations_apart(adapter: Path) -> None:
+    file = adapter / "config.json"
+    first = load_bundled(adapter_directory=adapter, threads=1)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"temperature": 1.5}))
+    second = load_bundled(adapter_directory=adapter, threads=1)
+    assert first.id.name == second.id.name
+    assert first.id.version != second.id.version
+    first.close()
+    second.close()
+
+
+def test_weights_in_the_repository_stay_small() -> None:
+    assert sum(file.stat().st_size for file in BUNDLED.iterdir()) < 4_000_000
+
+
+def test_unknown_backend_and_threads_are_refused() -> None:
+    with pytest.raises(ModelError, match="allowed: auto"):
+        load_model(backend="abacus")
+    with pytest.raises(ModelError, match="threads"):
+        load_model(threads=-1)
+    with pytest.raises(ModelError, match="bundled"):
+        load_model(revision="main")
+
+
+def test_checkup_of_the_bundled_model_is_clean() -> None:
+    findings = check(threads=1)
+    assert [finding.what for finding in findings] == [
+        "tone base encoder",
+        "tone adapter",
+        "tone model",
+        "tone of obvious texts",
+    ]
+    assert all(finding.ok for finding in findings), findings
+
+
+def test_checkup_reports_instead_of_raising(tmp_path: Path) -> None:
+    (finding,) = check(str(tmp_path))
+    assert not finding.ok
+    assert "config.json" in finding.message

@@ -1,0 +1,171 @@
+"""Any Hugging Face sequence classifier can be named; what cannot be read as tones is refused in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from models import LABELS, check
+from models.errors import LabelError, ModelError, ModelFileError
+from models.label_map import columns_of
+from models.loading import load_model
+from tests.models.texts import corpus
+from tests.models.tiny import write_tiny_model
+
+TEXTS = ["good day", "the flight was bad", "", "a bad bad bad day", "good " * 300]
+
+
+def test_tiny_model_agrees_with_transformers(tiny: Path) -> None:
+    model = load_model(str(tiny), backend="torch-fp32", threads=1)
+    reference = AutoModelForSequenceClassification.from_pretrained(tiny).eval()
+    # "good day" in the tiny vocabulary, between [CLS] and [SEP].
+    with torch.inference_mode():
+        expected = torch.softmax(reference(torch.tensor([[2, 4, 6, 3]])).logits, dim=1).numpy()
+    assert model.predict(["good day"]) == pytest.approx(expected, abs=1e-5)
+    assert model.id.name == "tiny"
+    model.close()
+
+
+@pytest.mark.parametrize("backend", ["torch-fp32", "torch-bf16", "auto"])
+def test_foreign_model_keeps_one_tone(tiny: Path, backend: str) -> None:
+    model = load_model(str(tiny), backend=backend, threads=2, cache_size=0)
+    texts = [*TEXTS, *(f"{word} good the day" for word in corpus(60))]
+    together = model.predict(texts)
+    assert np.array_equal(together, np.concatenate([model.predict([text]) for text in texts]))
+    assert together.sum(axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-6)
+    model.close()
+
+
+def test_columns_follow_the_labels_not_their_order(tmp_path: Path) -> None:
+    straight = load_model(str(write_tiny_model(tmp_path / "a", LABELS)), threads=1)
+    turned = load_model(str(write_tiny_model(tmp_path / "b", ("Positive", "NEU", "neg"))), threads=1)
+    # Equal but for the order in which the softmax sums.
+    assert turned.predict(TEXTS) == pytest.approx(straight.predict(TEXTS)[:, ::-1], abs=1e-6)
+    assert straight.id.version != turned.id.version
+    straight.close()
+    turned.close()
+
+
+def test_two_labels_leave_neutral_empty(tmp_path: Path) -> None:
+    model = load_model(str(write_tiny_model(tmp_path / "two", ("NEGATIVE", "POSITIVE"))), threads=1)
+    tones = model.predict(TEXTS)
+    assert (tones[:, 1] == 0).all()
+    assert tones.sum(axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-6)
+    model.close()
+
+
+def test_nameless_labels_need_a_mapping(tmp_path: Path) -> None:
+    directory = str(write_tiny_model(tmp_path / "nameless", ("LABEL_0", "LABEL_1", "LABEL_2")))
+    with pytest.raises(LabelError, match="labels setting"):
+        load_model(directory)
+    model = load_model(directory, labels=["negative", "neutral", "positive"], threads=1)
+    assert model.predict(["good day"]).shape == (1, 3)
+    model.close()
+
+
+@pytest.mark.parametrize(
+    ("own", "explicit", "columns"),
+    [
+        (("negative", "neutral", "positive"), None, [0, 1, 2]),
+        (("POS", "NEG", "NEU"), None, [2, 0, 1]),
+        (("LABEL_0", "LABEL_1"), ("positive", "negative"), [2, 0]),
+        (("1 star", "5 stars"), ("negative", "positive"), [0, 2]),
+    ],
+)
+def test_label_mapping(own: Sequence[str], explicit: Sequence[str] | None, columns: list[int]) -> None:
+    assert columns_of(dict(enumerate(own)), explicit, "model") == columns
+
+
+@pytest.mark.parametrize(
+    ("own", "explicit"),
+    [
+        (("1 star", "2 stars", "3 stars", "4 stars", "5 stars"), None),
+        (("joy", "anger"), None),
+        (("negative", "neg", "positive"), None),
+        (("neutral", "positive"), None),
+        (("LABEL_0",), None),
+        (("LABEL_0", "LABEL_1"), ("negative", "neutral", "positive")),
+        (("LABEL_0", "LABEL_1"), ("negative", "bad")),
+    ],
+)
+def test_labels_that_are_no_tones_are_refused(own: Sequence[str], explicit: Sequence[str] | None) -> None:
+    with pytest.raises(LabelError, match="the model"):
+        columns_of(dict(enumerate(own)), explicit, "the model")
+
+
+def test_pickled_weights_are_refused(tiny: Path) -> None:
+    (tiny / "model.safetensors").rename(tiny / "pytorch_model.bin")
+    with pytest.raises(ModelFileError, match="no safetensors"):
+        load_model(str(tiny))
+
+
+def test_code_that_comes_with_a_model_is_refused(tiny: Path) -> None:
+    file = tiny / "config.json"
+    own = {"auto_map": {"AutoModelForSequenceClassification": "evil.Model"}}
+    file.write_text(json.dumps(json.loads(file.read_text()) | own))
+    with pytest.raises(ModelError, match="brings its own code"):
+        load_model(str(tiny))
+
+
+def test_weights_cut_off_are_refused(tiny: Path) -> None:
+    file = tiny / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ModelFileError, match="cannot load"):
+        load_model(str(tiny))
+
+
+def test_model_that_cannot_classify_is_refused(tiny: Path) -> None:
+    AutoModelForSequenceClassification.from_pretrained(tiny).bert.save_pretrained(tiny)
+    file = tiny / "config.json"
+    names = {"id2label": dict(enumerate(LABELS)), "label2id": {label: index for index, label in enumerate(LABELS)}}
+    file.write_text(json.dumps(json.loads(file.read_text()) | names))
+    with pytest.raises(ModelFileError, match="lacks weights"):
+        load_model(str(tiny))
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "a/b/c", "/nowhere/at/all", "http://example.com/model"])
+def test_neither_folder_nor_hub_name(name: str) -> None:
+    with pytest.raises(ModelFileError, match="neither a folder nor a name"):
+        load_model(name)
+
+
+def test_hub_out_of_reach_is_one_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def unreachable(*_: object, **__: object) -> str:
+        raise ConnectionError("no route to host\nmore detail")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    with pytest.raises(ModelFileError, match=r"owner/model.*abc123.*no route to host.*folder"):
+        load_model("owner/model", revision="abc123")
+
+
+def test_hub_name_is_fetched_at_its_revision(monkeypatch: pytest.MonkeyPatch, tiny: Path) -> None:
+    asked: list[tuple[object, object]] = []
+
+    def fetch(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.append((name, revision))
+        assert not any(pattern.endswith((".bin", ".py")) for pattern in allow_patterns)
+        return str(tiny)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
+    model = load_model("owner/model", revision="abc123", threads=1)
+    assert asked == [("owner/model", "abc123")]
+    assert model.id.name == "owner/model"
+    model.close()
+
+
+def test_folder_has_no_revision(tiny: Path) -> None:
+    with pytest.raises(ModelError, match="revision"):
+        load_model(str(tiny), revision="main")
+
+
+def test_checkup_of_a_model_that_guesses_says_so(tiny: Path) -> None:
+    findings = check(str(tiny))
+    assert findings[0].ok
+    assert not findings[-1].ok
+    assert "misread" in findings[-1].message
