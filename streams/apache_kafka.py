@@ -94,11 +94,12 @@ class ApacheKafka:
         command = [java, *JAVA_OPTIONS, logging, "-cp", f"{jars}/*"]
         if not (log_dir / "meta.properties").exists():
             _format(command, self._settings)
-        self._process = ServerProcess(
+        process = ServerProcess(
             [*command, "kafka.Kafka", str(self._settings.resolve())], self.data_dir / "kafka.log", os.environ
         )
-        self._pid_file.write_text(f"{self._process.pid}\n")
-        self._process.wait_until_ready(self.bootstrap, timeout, "Apache Kafka")
+        self._pid_file.write_text(f"{process.pid}\n")
+        process.wait_until_ready(self.bootstrap, timeout, "Apache Kafka")
+        self._process = process
 
     def stop(self, timeout: float = 30.0) -> None:
         """Ask it to end and wait; kill it after `timeout` seconds. Also one that another process started here."""

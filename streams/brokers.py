@@ -86,8 +86,9 @@ class EmbeddedBroker:
         command = [embedded_program(), "broker", "--listener-url", url, "--advertised-listener-url", url]
         command += ["--storage-engine", "memory://tansu/", "--cluster-id", "tocsin"]
         env = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-        self._process = ServerProcess(command, self.log or Path(os.devnull), env)
-        self._process.wait_until_ready(self.bootstrap, timeout, "The embedded broker")
+        process = ServerProcess(command, self.log or Path(os.devnull), env)
+        process.wait_until_ready(self.bootstrap, timeout, "The embedded broker")
+        self._process = process
 
     def stop(self, timeout: float = 10.0) -> None:
         """Ask it to end and wait; kill it after `timeout` seconds."""
@@ -195,14 +196,17 @@ class ServerProcess:
     def wait_until_ready(self, bootstrap: str, timeout: float, name: str) -> None:
         """Wait until `bootstrap` answers; raises BrokerError with the log's end where that takes over `timeout` s."""
         deadline = time.monotonic() + timeout
-        while not answers(bootstrap):
-            status = self._child.poll()
-            if status is not None:
-                raise BrokerError(f"{name} ended with status {status} while it started:\n{self._tail()}")
-            if time.monotonic() > deadline:
-                self.kill()
-                raise BrokerError(f"{name} did not answer at {bootstrap} within {timeout:g} s:\n{self._tail()}")
-            time.sleep(0.02)
+        try:
+            while not answers(bootstrap):
+                status = self._child.poll()
+                if status is not None:
+                    raise BrokerError(f"{name} ended with status {status} while it started:\n{self._tail()}")
+                if time.monotonic() > deadline:
+                    raise BrokerError(f"{name} did not answer at {bootstrap} within {timeout:g} s:\n{self._tail()}")
+                time.sleep(0.02)
+        except BaseException:  # a Ctrl-C too must not leave it behind
+            self.kill()
+            raise
 
     def stop(self, timeout: float) -> None:
         """Ask it to end and wait; kill it after `timeout` seconds."""

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 PUBLIC_AUTHOR_KEY: Final = b"tocsin: a key that everybody knows"
 
 
+#: What a topic takes where nobody says otherwise (max.message.bytes).
+KAFKA_MESSAGE_BYTES: Final = 1_048_588
+
+
 def _web_address(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+\S*", value):
         raise ValueError("must be an address that begins with http:// or https://")
@@ -245,6 +249,16 @@ class LimitSettings(_Section):
     rejected_in_a_row: Count = 100
     rejected_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     rejected_share_over: Count = 1000
+
+    @property
+    def mention_message_bytes(self) -> int:
+        """Largest message that `mentions` takes: over `record_bytes`, so that it is us who refuse and say why."""
+        return max(KAFKA_MESSAGE_BYTES, self.record_bytes + 4096)
+
+    @property
+    def message_bytes(self) -> int:
+        """Largest message that the other topics take and that producers send: any mention plus what we add."""
+        return self.mention_message_bytes + 65_536
 
 
 class BrandSettings(_Section):
