@@ -108,6 +108,8 @@ class Counts:
     matched: int = 0
     unmatched: int = 0
     control: int = 0
+    #: Records sent: one for each brand that a mention names.
+    scored: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
 
 
@@ -261,6 +263,7 @@ class Classification:
             for brand in one.brands:
                 record = self._scored(one.mention, brand, tone, one.origin)
                 out.append(Outgoing(partition_of(brand, self._partitions), brand.encode(), record))
+        self.counts.scored += len(out)
         for advance in batch.advances:
             out.extend(Outgoing(partition, b"", advance) for partition in range(self._partitions))
         return out

@@ -38,8 +38,7 @@ def crisis_event(decision: Decision, links: Links) -> CrisisEvent:
     """Wrap a decision; equal decisions and links give equal bytes."""
     data = decision.data()
     end = decision.tick + 1
-    data["links"] = {
-        "runbook": data.pop("runbook_url", None),
+    data["links"] |= {
         "dashboard": _filled(links.dashboard_url, decision, end),
         "false_alarm": _filled(links.false_alarm_url, decision, end),
     }
@@ -72,7 +71,7 @@ def _filled(template: str | None, decision: Decision, end: int) -> str | None:
     values = {
         "{brand}": quote(decision.brand, safe=""),
         "{incident}": quote(decision.incident_id, safe=""),
-        "{from_ms}": str((decision.onset_tick - _DASHBOARD_LEAD) * 60_000),
+        "{from_ms}": str((decision.since - _DASHBOARD_LEAD) * 60_000),
         "{to_ms}": str(end * 60_000),
     }
     for name, value in values.items():

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
-
 from detectors.engine import Engine
+
 from detectors.observations import KINDS, Observations
 from streams.crisis_events import CrisisEvent, Links, crisis_event
 from streams.ordering import TickOrder
@@ -32,7 +32,7 @@ _ENGINE_PREFIX = b"engine/"
 
 @dataclass(slots=True)
 class Counts:
-    """received = counted + redelivered + duplicate + too_late + unconfigured + what is pending, always."""
+    """received = counted + redelivered + duplicate + too_late + unconfigured + rejected + what is pending, always."""
 
     received: int = 0
     counted: int = 0
@@ -41,6 +41,8 @@ class Counts:
     too_late: int = 0
     #: Of a brand that the settings no longer name.
     unconfigured: int = 0
+    #: Not readable: written by somebody else.
+    rejected: int = 0
     #: Among the counted: those that take effect in a later tick than their own.
     late: int = 0
     events: Counter[str] = field(default_factory=Counter)
@@ -101,15 +103,19 @@ class Detection:
         How many partitions the topic of mentions has.
     links : Links
         What an event links to.
+    counts : Counts
+        To go on counting across a rebalance.
     """
 
-    def __init__(self, engine: Engine, *, origins: int, links: Links | None = None) -> None:
+    def __init__(
+        self, engine: Engine, *, origins: int, links: Links | None = None, counts: Counts | None = None
+    ) -> None:
         self._engine = engine
         self._links = links or Links()
         self._brands = {brand.name: index for index, brand in enumerate(engine.brands)}
         self._order: TickOrder[ScoredMention] = TickOrder(origins)
         self._seen = _Seen()
-        self.counts = Counts()
+        self.counts = counts or Counts()
 
     @property
     def order(self) -> TickOrder[ScoredMention]:
@@ -136,12 +142,23 @@ class Detection:
         if not new:
             self.counts.redelivered += 1
 
+    def skip(self, position: int) -> None:
+        """Pass over a record that cannot be read."""
+        self.counts.received += 1
+        self.counts.rejected += 1
+        self._order.skip(position)
+
+    def abandon(self) -> None:
+        """Give up what is pending: the partition goes to another worker, or is read again; it all comes once more."""
+        self.counts.redelivered += len(self._order)
+        self._order = TickOrder(self._order.origins)
+
     def closable(self) -> bool:
         """Whether there is a tick to close."""
         return self._order.closable() is not None
 
     def close(self) -> Closing | None:
-        """Close every tick that can be; None where there is none. The same ticks give the same bytes, however grouped."""
+        """Close every tick that can be; None where there is none. However ticks are grouped, the bytes are the same."""
         before = self._order.closed
         closed = self._order.close()
         if closed is None:

@@ -88,7 +88,7 @@ def read_mentions(
     """
     limits = limits or Limits()
     name = "standard input" if str(path) == STDIN else str(path)
-    stream = _opened(path, name)
+    stream = open_binary(path, name)
     head = _head(stream, name)
     entries = (
         _json_lines(stream, limits, now_us)
@@ -104,7 +104,7 @@ def count_lines(path: Path | str) -> int | None:
         return None
     lines, last = 0, b"\n"
     try:
-        with _opened(path, str(path)) as stream:
+        with open_binary(path, str(path)) as stream:
             while block := stream.read(_BLOCK):
                 lines += block.count(b"\n")
                 last = block[-1:]
@@ -113,7 +113,15 @@ def count_lines(path: Path | str) -> int | None:
     return lines + (last != b"\n")
 
 
-def _opened(path: Path | str, name: str) -> io.BufferedReader:
+def open_binary(path: Path | str, name: str | None = None) -> io.BufferedReader:
+    """Open a file, or standard input for "-", and unpack it if it is gzip; `name` is what messages call it.
+
+    Raises
+    ------
+    MentionFileError
+        If it cannot be opened.
+    """
+    name = name or str(path)
     if str(path) == STDIN:
         raw = cast(io.BufferedReader, sys.stdin.buffer)
     else:

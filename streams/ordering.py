@@ -220,6 +220,22 @@ class TickOrder(Generic[Member]):
         ticks = [advances.ticks[-1] for advances in self._advances if advances.ticks]
         return min(ticks) if len(ticks) == len(self._advances) else None
 
+    def silent(self) -> list[int]:
+        """The origins that have announced nothing yet: no tick closes before they do."""
+        return [origin for origin, advances in enumerate(self._advances) if not advances.ticks]
+
+    def newest(self) -> int | None:
+        """The last tick that any origin has entered."""
+        return max((advances.ticks[-1] for advances in self._advances if advances.ticks), default=None)
+
+    def base(self) -> int | None:
+        """Where the ticks stand: the last closed, before the first close the first that has a member."""
+        return min(self._pending, default=None) if self.closed is None else self.closed
+
+    def skip(self, position: int) -> None:
+        """Pass over a record that is neither."""
+        self._passed(position)
+
     def closable(self) -> int | None:
         """The last tick that can close now, or None."""
         slowest = self.slowest()

@@ -242,9 +242,11 @@ def checked_mention(mention: Mention, limits: Limits, *, now_us: int) -> Mention
         )
     us = microseconds(mention.created_at)
     if us < limits.earliest_us:
-        raise RejectedError("absurd_date", f"created_at {rfc3339(mention.created_at)} is before the earliest allowed")
+        raise RejectedError(
+            "absurd_date", f"created_at {mention.created_at.isoformat()} is before the earliest allowed"
+        )
     if us > now_us + limits.future_us:
-        raise RejectedError("absurd_date", f"created_at {rfc3339(mention.created_at)} lies in the future")
+        raise RejectedError("absurd_date", f"created_at {mention.created_at.isoformat()} lies in the future")
     return mention
 
 

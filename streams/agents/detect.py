@@ -1,0 +1,163 @@
+"""The detect agent: scored mentions to crisis events, one `Detection` per partition.
+
+A record is acknowledged when its tick has closed: events first, then the snapshot, each confirmed by the broker. What
+is in memory is dropped at every rebalance and read again, since Faust starts again from the committed offsets, also on
+the partitions that stay.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, cast
+
+import faust
+import msgspec
+import structlog
+from faust.types import EventT
+
+from streams.detection import Closing, Detection, DetectionFactory
+from streams.metrics import Metrics
+from streams.ordering import TickOrder
+from streams.progress import Progress
+from streams.records import decode_scored
+from streams.settings import Settings
+from streams.snapshots import SnapshotTable
+
+log = structlog.get_logger()
+
+#: Records per batch, and how long to wait for one to fill. A batch closes its ticks together: the decisions are the
+#: same, the snapshots fewer.
+_BATCH_RECORDS = 1000
+_BATCH_SECONDS = 0.05
+
+#: Seconds between two warnings of the same kind.
+_WARN_EVERY = 60.0
+
+
+class Detect:
+    """What the agent does with its stream."""
+
+    def __init__(
+        self,
+        app: faust.App,
+        settings: Settings,
+        table: SnapshotTable,
+        factory: DetectionFactory,
+        progress: Progress,
+        metrics: Metrics,
+    ) -> None:
+        self._app, self._topics, self._table, self._factory = app, settings.topics, table, factory
+        self._progress, self._metrics = progress, metrics
+        self._detections: dict[int, Detection] = {}
+        self._held: dict[int, deque[EventT[Any]]] = {}
+        self._too_late = 0
+        self._warned = 0.0
+
+    @property
+    def detections(self) -> dict[int, Detection]:
+        """What runs now, by partition of scored mentions."""
+        return dict(self._detections)
+
+    def orders(self) -> Sequence[TickOrder[Any]]:
+        """The tick orders of the partitions that run now."""
+        return [detection.order for detection in list(self._detections.values())]
+
+    async def run(self, stream: faust.StreamT[Any]) -> None:
+        """Consume the stream for ever."""
+        async for events in cast(Any, stream).noack_take(_BATCH_RECORDS, within=_BATCH_SECONDS):
+            await self._take(events)
+
+    def forget(self) -> None:
+        """After a rebalance every partition is loaded anew and read again from its committed offset."""
+        for detection in self._detections.values():
+            detection.abandon()
+        self._detections.clear()
+        self._held.clear()
+
+    async def _take(self, events: Sequence[EventT[Any]]) -> None:
+        generation = self._app.consumer_generation_id
+        touched: dict[int, EventT[Any]] = {}
+        for event in events:
+            message = event.message
+            if message.generation_id != generation:
+                continue
+            detection = self._detection(message.partition, message.offset)
+            self._receive(detection, event)
+            self._held[message.partition].append(event)
+            touched[message.partition] = event
+        for partition, event in touched.items():
+            if self._app.consumer_generation_id != generation:
+                return  # a rebalance came while an earlier partition was saved: all of this is read again
+            detection = self._detections[partition]
+            closing = detection.close()
+            if closing is not None:
+                await self._save(partition, closing, event)
+                if self._app.consumer_generation_id != generation:
+                    return
+                self._acknowledge(partition, detection.acknowledgeable())
+            self._warn_of_late_mentions(detection)
+        self._progress.moved()
+
+    def _detection(self, partition: int, offset: int) -> Detection:
+        detection = self._detections.get(partition)
+        if detection is not None and offset < detection.order.position:
+            # Read again from further back without a rebalance that we were told of: so is the state.
+            detection.abandon()
+            detection = None
+        if detection is None:
+            detection = self._detections[partition] = self._factory(partition)
+            detection.restore(self._table.load(partition).items())
+            self._held[partition] = deque()
+            log.info("partition restored", partition=partition, closed_tick=detection.order.closed)
+        return detection
+
+    def _receive(self, detection: Detection, event: EventT[Any]) -> None:
+        try:
+            record = decode_scored(event.message.value or b"")
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            detection.skip(event.message.offset)
+            message = event.message
+            log.error(
+                "a record of scored mentions cannot be read; only tocsin may write to this topic",
+                topic=message.topic,
+                partition=message.partition,
+                offset=message.offset,
+                error=str(error),
+            )
+            return
+        detection.receive(record, event.message.offset)
+
+    async def _save(self, partition: int, closing: Closing, event: EventT[Any]) -> None:
+        send = self._app.producer.send
+        for crisis in closing.events:
+            for topic, key in ((self._topics.events, crisis.brand), (self._topics.state, crisis.incident_id)):
+                await (await send(topic, key.encode(), crisis.value, None, None, None))
+            log.info("crisis event", type=crisis.type, brand=crisis.brand, id=crisis.id, notify=crisis.notify)
+        await self._table.save(partition, closing.changes, event)
+        delay = time.time() - (closing.upto + 1) * 60
+        self._metrics.close_delay.observe(max(delay, 0.0))
+
+    def _acknowledge(self, partition: int, below: int) -> None:
+        held = self._held[partition]
+        while held and held[0].message.offset < below:
+            held.popleft().ack()
+
+    def _warn_of_late_mentions(self, detection: Detection) -> None:
+        late = detection.counts.too_late
+        if late > self._too_late and time.monotonic() - self._warned > _WARN_EVERY:
+            log.warning(
+                "mentions came more than a day after their time and count nowhere; to replay history behind what has "
+                "been decided already, use topics of its own (topics.prefix and kafka.group)",
+                mentions=late - self._too_late,
+            )
+            self._too_late, self._warned = late, time.monotonic()
+
+    def waiting_for(self) -> str | None:
+        """Which origins hold up the ticks, in words; None where none does."""
+        silent = sorted({origin for order in self.orders() for origin in order.silent()})
+        if not silent:
+            return None
+        partitions = ", ".join(map(str, silent))
+        return f"partition {partitions} of {self._topics.mentions}: no mention from it yet, so no tick can close"

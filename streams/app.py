@@ -1,0 +1,253 @@
+"""The worker: a Faust app with both agents, its table, its web server, wired from the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NoReturn, cast
+
+import faust
+import structlog
+from detectors.engine import BrandProfile, Engine
+from faust.types import TP
+from mode import CrashingSupervisor
+
+from models import ToneModel
+from models import load as load_model
+from streams.agents.classify import Classify
+from streams.agents.detect import Detect
+from streams.classification import Classification
+from streams.crisis_events import Links
+from streams.detection import Counts as DetectionCounts
+from streams.detection import Detection
+from streams.matching import BrandMatcher
+from streams.metrics import Metrics
+from streams.progress import Progress
+from streams.records import Limits, Model, microseconds, partition_of
+from streams.settings import Settings
+from streams.snapshots import SnapshotTable
+from streams.web import Web
+
+log = structlog.get_logger()
+
+
+def app_id(settings: Settings) -> str:
+    """Names the consumer group and the changelog: one per prefix and group."""
+    return f"{settings.topics.prefix}{settings.kafka.group}"
+
+
+def limits(settings: Settings) -> Limits:
+    """What a mention may be, from the settings."""
+    return Limits(
+        record_bytes=settings.limits.record_bytes,
+        text_chars=settings.limits.text_chars,
+        earliest_us=microseconds(datetime.combine(settings.limits.earliest, datetime.min.time(), UTC)),
+        future_us=int(settings.limits.future_seconds * 1e6),
+    )
+
+
+def classification(settings: Settings, model: Model) -> Classification:
+    """Classify's work, from the settings."""
+    return Classification(
+        brands=[brand.name for brand in settings.brands],
+        matcher=BrandMatcher([(brand.name, brand.keywords) for brand in settings.brands]),
+        author_key=settings.privacy.author_key,
+        lateness_us=int(settings.time.lateness_seconds * 1e6),
+        partitions=settings.topics.partitions,
+        limits=limits(settings),
+        model=model,
+    )
+
+
+def profiles(settings: Settings) -> list[BrandProfile]:
+    """The brands as the engine sees them."""
+    return [
+        BrandProfile(
+            name=brand.name,
+            budget=settings.budget_of(brand),
+            time_zone=brand.time_zone,
+            ignore_terms=tuple(brand.keywords),
+            runbook_url=brand.runbook_url,
+        )
+        for brand in settings.brands
+    ]
+
+
+def links(settings: Settings) -> Links:
+    """What events link to, from the settings."""
+    return Links(settings.links.dashboard_url, settings.links.false_alarm_url)
+
+
+class Worker:
+    """One worker's app and everything in it."""
+
+    def __init__(self, settings: Settings, model: ToneModel) -> None:
+        self.settings = settings
+        self.progress = Progress()
+        self.app = _faust_app(settings)
+        topics = settings.topics
+        version = Model(model.id.name, model.id.version)
+        classified = classification(settings, version)
+        counts = DetectionCounts()
+        brands = profiles(settings)
+
+        def detection(partition: int) -> Detection:
+            ours = [brand for brand in brands if partition_of(brand.name, topics.partitions) == partition]
+            engine = Engine(ours, model_version=str(model.id))
+            return Detection(engine, origins=topics.partitions, links=links(settings), counts=counts)
+
+        table = SnapshotTable(self.app, partitions=topics.partitions, options=_store_options(settings))
+        self.app.tables.add(table)
+        self.metrics = Metrics(
+            self.progress,
+            classified.counts,
+            counts,
+            lambda: self.detect.detections,
+            lambda: (getattr(model, "cache_hits", 0), getattr(model, "cache_misses", 0)),
+        )
+        self.detect = Detect(self.app, settings, table, detection, self.progress, self.metrics)
+        self.classify = Classify(self.app, settings, classified, model, self.progress, self.metrics, self.detect.orders)
+        self._declare_agents()
+
+    def _declare_agents(self) -> None:
+        app, topics = self.app, self.settings.topics
+
+        @app.agent(
+            _raw_topic(app, topics.mentions), name="classify", concurrency=1, supervisor_strategy=CrashingSupervisor
+        )
+        async def classify(stream: faust.StreamT[Any]) -> None:
+            await self.classify.run(stream)
+
+        @app.agent(_raw_topic(app, topics.scored), name="detect", concurrency=1, supervisor_strategy=CrashingSupervisor)
+        async def detect(stream: faust.StreamT[Any]) -> None:
+            await self.detect.run(stream)
+
+        @app.on_partitions_revoked.connect
+        async def revoked(*_: Any, **__: Any) -> None:
+            self._forget()
+
+        @app.on_partitions_assigned.connect
+        async def assigned(*_: Any, **__: Any) -> None:
+            self._forget()
+            self.progress.assigned = True
+            self.progress.moved()
+
+        @app.timer(1.0)
+        async def every_second() -> None:
+            self._look_around()
+            if self.progress.recovered:
+                await self.classify.every_second()
+
+    def _forget(self) -> None:
+        self.classify.forget()
+        self.detect.forget()
+        self.progress.lag.clear()
+        self.progress.newest_us.clear()
+
+    def _look_around(self) -> None:
+        """See where the worker stands."""
+        progress, app = self.progress, self.app
+        progress.beat()
+        progress.recovered = progress.assigned and _recovery(app).completed.is_set() and not app.rebalancing
+        own = (self.settings.topics.mentions, self.settings.topics.scored)
+        for tp in app.consumer.assignment():
+            if tp.topic in own and (end := app.consumer.highwater(tp)) is not None:
+                read = _read_offsets(app).get(tp)
+                progress.lag[tp.topic, tp.partition] = max(end - (read + 1), 0) if read is not None else 0
+        if not any(progress.lag.values()):
+            progress.moved()
+        progress.waiting_for = self.detect.waiting_for()
+
+
+def _recovery(app: faust.App) -> Any:
+    return cast(Any, app.tables).recovery
+
+
+def _read_offsets(app: faust.App) -> dict[TP, int | None]:
+    """The last offset read from each partition; Faust tells it to nobody."""
+    offsets: dict[TP, int | None] = cast(Any, app.consumer)._read_offset
+    return offsets
+
+
+def _raw_topic(app: faust.App, name: str) -> faust.TopicT:
+    return app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+
+def _store_options(settings: Settings) -> dict[str, Any]:
+    if settings.worker.store == "memory":
+        return {}
+    # Each partition would take a 2 GiB cache otherwise.
+    return {"driver": "rocksdict", "block_cache_size": 16 << 20, "write_buffer_size": 8 << 20}
+
+
+def _faust_app(settings: Settings) -> faust.App:
+    kafka, topics, worker = settings.kafka, settings.topics, settings.worker
+    # A join on the embedded broker takes half the session's time.
+    session = 6.0 if worker.embedded else 30.0
+    return faust.App(
+        app_id(settings),
+        broker=kafka.faust_broker(),
+        broker_credentials=kafka.faust_credentials(),
+        store="memory://" if worker.store == "memory" else "rocksdb://",
+        datadir=str(worker.data_dir / worker.id),
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_allow_declare=False,  # topics are created by a checked step
+        topic_disable_leader=True,
+        topic_partitions=topics.partitions,
+        topic_replication_factor=topics.replication,
+        table_standby_replicas=0,
+        table_cleanup_interval=3600.0,
+        stream_wait_empty=False,  # else unacknowledged records keep the worker from stopping
+        stream_buffer_maxsize=4096,
+        # Stable over restarts: the group goes on at once with the same member, without waiting for its session to end.
+        consumer_group_instance_id=worker.id,
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=session,
+        broker_rebalance_timeout=session if worker.embedded else 60.0,
+        broker_heartbeat_interval=session / 6,
+        broker_commit_interval=0.5,
+        broker_max_poll_records=500,
+        producer_acks=-1,
+        producer_linger_ms=5,
+        web_enabled=False,
+        web_tables_enabled=False,
+        web_router_enabled=False,
+    )
+
+
+def run_worker(settings: Settings, *, ready: Callable[[Worker], None] | None = None) -> NoReturn:
+    """Load the model, start a worker and run it until it is told to stop (SIGTERM, Ctrl-C) or crashes.
+
+    Exits 0 after a signal, 1 after a crash, with the reason as the last message.
+    """
+    _log_to_stderr()
+    tone = settings.tone
+    model = load_model(tone.model, revision=tone.revision, threads=tone.threads, cache_size=tone.cache_texts)
+    log.info("model loaded", name=model.id.name, version=model.id.version)
+    settings.worker.data_dir.mkdir(parents=True, exist_ok=True)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    worker = Worker(settings, model)
+    web = settings.web
+    with Web(worker.progress, worker.metrics.registry, host=web.host, port=web.port) as server:
+        log.info("listening", address=f"http://{web.host}:{server.port}/metrics")
+        if ready is not None:
+            ready(worker)
+        service = faust.Worker(worker.app, loop=loop, loglevel=None, logfile=None, override_logging=False, quiet=True)
+        raise service.execute_from_commandline()
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,170 @@
+"""What a worker tells Prometheus. Each name is declared once, here, with its meaning and unit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from streams import classification, detection
+from streams.progress import Progress
+
+#: Seconds; a batch takes from a few milliseconds (one cached text) to a second (hundreds of long ones).
+_INFERENCE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+#: Texts per batch.
+_BATCH_BUCKETS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
+#: Seconds from the end of a tick to its closing; below a minute is normal.
+_CLOSE_BUCKETS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 900, 3600)
+
+
+class Metrics:
+    """The registry of one worker: histograms that are observed, counters read from the work itself at each scrape."""
+
+    def __init__(
+        self,
+        progress: Progress,
+        classified: classification.Counts,
+        detected: detection.Counts,
+        detections: Callable[[], dict[int, detection.Detection]],
+        cache: Callable[[], tuple[int, int]] = lambda: (0, 0),
+    ) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self.inference = Histogram(
+            "tocsin_inference_seconds",
+            "Time to read the tone of a batch, seconds",
+            buckets=_INFERENCE_BUCKETS,
+            registry=self.registry,
+        )
+        self.batch = Histogram("tocsin_batch_texts", "Texts in a batch", buckets=_BATCH_BUCKETS, registry=self.registry)
+        self.close_delay = Histogram(
+            "tocsin_tick_close_delay_seconds",
+            "Time from the end of a tick to its closing, seconds; large while history is replayed",
+            buckets=_CLOSE_BUCKETS,
+            registry=self.registry,
+        )
+        self.registry.register(_Work(progress, classified, detected, detections, cache))
+
+
+class _Work(Collector):
+    """Reads the counts at each scrape, so that no count is kept twice."""
+
+    def __init__(
+        self,
+        progress: Progress,
+        classified: classification.Counts,
+        detected: detection.Counts,
+        detections: Callable[[], dict[int, detection.Detection]],
+        cache: Callable[[], tuple[int, int]],
+    ) -> None:
+        self._progress, self._classified, self._detected = progress, classified, detected
+        self._detections, self._cache = detections, cache
+
+    def describe(self) -> list[Metric]:
+        """Nothing to say before the first scrape."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """All counters and gauges."""
+        yield from self._classify()
+        yield from self._detect()
+        yield from self._brands()
+        yield from self._positions()
+
+    def _classify(self) -> Iterator[Metric]:
+        counts = self._classified
+        yield _counter("mentions_read", "Mentions read: matched + unmatched + rejected", counts.read)
+        yield _counter("mentions_matched", "Mentions that name a brand", counts.matched)
+        yield _counter("mentions_unmatched", "Mentions that name no configured brand", counts.unmatched)
+        rejected = CounterMetricFamily(
+            "tocsin_mentions_rejected", "Records sent to mentions.rejected, by reason", labels=["reason"]
+        )
+        for reason, count in sorted(counts.rejected.items()):
+            rejected.add_metric([reason], count)
+        yield rejected
+        yield _counter("mentions_scored", "Scored mentions sent, one for each brand a mention names", counts.scored)
+        yield _counter("control_records", "Control records read from mentions (ends of replays)", counts.control)
+        hits, misses = self._cache()
+        yield _counter("tone_cache_hits", "Texts whose tone was known from an equal text before", hits)
+        yield _counter("tone_cache_misses", "Texts whose tone the model read", misses)
+
+    def _detect(self) -> Iterator[Metric]:
+        counts = self._detected
+        yield _counter(
+            "detect_received",
+            "Received: counted + redelivered + duplicate + too late + unconfigured + rejected + pending",
+            counts.received,
+        )
+        yield _counter("detect_counted", "Scored mentions that entered the windows", counts.counted)
+        yield _counter("detect_redelivered", "Scored mentions that had come before, or come again", counts.redelivered)
+        yield _counter("detect_duplicate", "Mentions whose id was seen within 24 hours", counts.duplicate)
+        yield _counter("detect_too_late", "Mentions older than the longest window when they came", counts.too_late)
+        yield _counter("detect_unconfigured", "Mentions of brands no longer configured", counts.unconfigured)
+        yield _counter("detect_rejected", "Records of mentions.scored that could not be read", counts.rejected)
+        yield _counter("detect_late", "Counted mentions that came after their own tick", counts.late)
+        events = CounterMetricFamily("tocsin_crisis_events", "Crisis events sent, by type", labels=["type"])
+        for kind, count in sorted(counts.events.items()):
+            events.add_metric([kind], count)
+        yield events
+        pending = GaugeMetricFamily(
+            "tocsin_detect_pending", "Scored mentions that wait for their tick to close", labels=["partition"]
+        )
+        closed = GaugeMetricFamily(
+            "tocsin_detect_closed_tick", "Last closed tick, minutes since 1970 UTC", labels=["partition"]
+        )
+        for partition, one in sorted(self._detections().items()):
+            pending.add_metric([str(partition)], len(one.order))
+            if one.order.closed is not None:
+                closed.add_metric([str(partition)], one.order.closed)
+        yield pending
+        yield closed
+
+    def _brands(self) -> Iterator[Metric]:
+        families = {
+            "score": GaugeMetricFamily("tocsin_score", "Score of the brand at its last closed tick", labels=["brand"]),
+            "threshold": GaugeMetricFamily(
+                "tocsin_threshold", "Score above which the budget lets the brand page", labels=["brand"]
+            ),
+            "ratio": GaugeMetricFamily(
+                "tocsin_negative_ratio", "Negative authors in the last hour over the expected", labels=["brand"]
+            ),
+            "open": GaugeMetricFamily(
+                "tocsin_incident_open", "1 while the brand has an open incident", labels=["brand"]
+            ),
+        }
+        for one in self._detections().values():
+            levels = one.engine.levels()
+            for name, family in families.items():
+                for brand, value in zip(levels.brands, getattr(levels, name).tolist(), strict=True):
+                    family.add_metric([brand], float(value))
+        yield from families.values()
+
+    def _positions(self) -> Iterator[Metric]:
+        progress = self._progress
+        lag = GaugeMetricFamily(
+            "tocsin_consumer_lag", "Records of a partition not yet read, by topic", labels=["topic", "partition"]
+        )
+        for (topic, partition), behind in sorted(progress.lag.items()):
+            lag.add_metric([topic, str(partition)], behind)
+        yield lag
+        event_lag = GaugeMetricFamily(
+            "tocsin_event_time_lag_seconds",
+            "Now less the newest event time read from a partition of mentions, seconds",
+            labels=["partition"],
+        )
+        for partition, newest_us in sorted(progress.newest_us.items()):
+            event_lag.add_metric([str(partition)], time.time() - newest_us / 1e6)
+        yield event_lag
+        yield GaugeMetricFamily(
+            "tocsin_seconds_since_progress",
+            "Time since the worker last finished any record, seconds",
+            value=progress.seconds_since_progress(),
+        )
+
+
+def _counter(name: str, meaning: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(f"tocsin_{name}", meaning, value=value)
