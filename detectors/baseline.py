@@ -1,0 +1,163 @@
+"""Baseline: what a brand's hour usually holds, learned without looking ahead and without learning from a crisis.
+
+Expected authors in hour t: mu = L * s(t), expected negative authors nu = N * s(t), where s = h(hour of day) * g(hour of week) in the
+brand's time zone. L and N are exponentially weighted ratios of counts to shape (half-life 3 days of observed hours), h and g the
+same per cell (half-life 14 visits), drawn towards 1 by pseudo-counts; g counts once a cell has two visits. One shape serves both:
+negatives are too few to have a rhythm of their own learned.
+
+* Gate: an hour teaches at most mu + 4 sqrt(phi mu) + 3 (DETECTION.md), phi being the brand's own variance over mean.
+* Delay: hour H is learned at the end of hour H + 1, so no window under test has trained what it is compared with.
+* An hour touched by an open incident teaches nothing; an hour that was only partly observed counts as that part.
+* Absorption: after 72 h an episode is the new level: L and N are taken from an ungated average with a half-life of 12 hours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.columns import Columns, Floats, Ints, column, row_sum
+from detectors.config import EngineConfig
+
+CELL_PRIOR = 10.0
+"""Pseudo-counts that draw a cell of the rhythm towards 1."""
+PHI_PRIOR = 4.0
+PHI_PRIOR_HOURS = 12.0
+PHI_RANGE = (1.0, 100.0)
+HISTORY = 25
+"""Hours whose shape the windows of a tick can reach: its own and 24 before."""
+
+
+@dataclass
+class Baseline(Columns):
+    """Per brand. `weight` is the exposure (shape-weighted observed hours) behind `level` = authors / weight."""
+
+    authors: Floats = column(np.float64)
+    negative: Floats = column(np.float64)
+    weight: Floats = column(np.float64)
+    spread: Floats = column(np.float64)
+    spread_negative: Floats = column(np.float64)
+    spread_weight: Floats = column(np.float64)
+    recent_authors: Floats = column(np.float64)
+    recent_negative: Floats = column(np.float64)
+    recent_weight: Floats = column(np.float64)
+    day_count: NDArray[np.float32] = column(np.float32, 24)
+    day_expected: NDArray[np.float32] = column(np.float32, 24)
+    week_count: NDArray[np.float32] = column(np.float32, 168)
+    week_expected: NDArray[np.float32] = column(np.float32, 168)
+    week_visits: NDArray[np.uint8] = column(np.uint8, 168)
+    held_authors: Floats = column(np.float64)
+    """The last complete hour, not learned yet."""
+    held_negative: Floats = column(np.float64)
+    held_observed: Floats = column(np.float64)
+    low_authors: Floats = column(np.float64)
+    """Hours of a feed that is nearly silent: if they go on, that is the new level."""
+    low_negative: Floats = column(np.float64)
+    low_weight: Floats = column(np.float64)
+    low_hours: Ints = column(np.int64)
+
+    def level(self) -> tuple[Floats, Floats]:
+        """Authors and negative authors per hour at shape 1; zero before the first hour."""
+        weight = np.maximum(self.weight, 1e-9)
+        return self.authors / weight, self.negative / weight
+
+    def dispersion(self) -> tuple[Floats, Floats]:
+        """phi: variance over mean of hourly counts, of authors and of negative authors."""
+        total = self.spread_weight + PHI_PRIOR_HOURS
+        authors = (self.spread + PHI_PRIOR * PHI_PRIOR_HOURS) / total
+        negative = (self.spread_negative + PHI_PRIOR * PHI_PRIOR_HOURS) / total
+        return np.clip(authors, *PHI_RANGE), np.clip(negative, *PHI_RANGE)
+
+    def shape(self, local_hour: Ints) -> Floats:
+        """s for hours since 1970 of the brand's own clock: (n, hours) from (n, hours)."""
+        day = (self.day_count.astype(np.float64) + CELL_PRIOR) / (self.day_expected.astype(np.float64) + CELL_PRIOR)
+        day = day / (row_sum(day) / 24.0)[:, None]
+        at_day, at_week = local_hour % 24, local_hour % 168
+        count = np.take_along_axis(self.week_count, at_week, 1).astype(np.float64)
+        expected = np.take_along_axis(self.week_expected, at_week, 1).astype(np.float64)
+        visits = np.take_along_axis(self.week_visits, at_week, 1)
+        week = np.where(visits >= 2, (count + CELL_PRIOR) / (expected + CELL_PRIOR), 1.0)
+        return np.asarray(np.take_along_axis(day, at_day, 1) * week, np.float64)
+
+    def learn(self, local_hour: Ints, shape: Floats, skip: NDArray[np.bool_], config: EngineConfig) -> None:
+        """Learn the held hour (`local_hour` and `shape` (n,) are its), except where `skip`."""
+        f = self.held_observed
+        seen = f > 0
+        exposure = shape * f
+        fade = np.where(seen, 2.0 ** (-1.0 / config.recent_half_life_hours), 1.0)
+        self.recent_authors = self.recent_authors * fade + np.where(seen, self.held_authors, 0.0)
+        self.recent_negative = self.recent_negative * fade + np.where(seen, self.held_negative, 0.0)
+        self.recent_weight = self.recent_weight * fade + np.where(seen, exposure, 0.0)
+
+        learns = seen & ~skip
+        known = learns & (self.weight >= config.warm_hours)
+        level, level_negative = self.level()
+        mu, nu = level * exposure, level_negative * exposure
+        phi, phi_negative = self.dispersion()
+        gate = np.where(known, mu + 4.0 * np.sqrt(phi * mu) + 3.0, np.inf)
+        gate_negative = np.where(known, nu + 4.0 * np.sqrt(phi_negative * nu) + 3.0, np.inf)
+        c = np.minimum(self.held_authors, gate)
+        k = np.minimum(self.held_negative, gate_negative)
+
+        fade = np.where(learns, 2.0 ** (-1.0 / config.level_half_life_hours), 1.0)
+        settled = learns & (self.weight >= config.settled_hours)
+        fade_spread = np.where(settled, 2.0 ** (-1.0 / config.level_half_life_hours), 1.0)
+        off, off_negative = c - mu, k - nu
+        self.spread = self.spread * fade_spread + np.where(settled, off * off / np.maximum(mu, 0.5), 0.0)
+        self.spread_negative = self.spread_negative * fade_spread + np.where(
+            settled, off_negative * off_negative / np.maximum(nu, 0.5), 0.0
+        )
+        self.spread_weight = self.spread_weight * fade_spread + np.where(settled, 1.0, 0.0)
+
+        # The rhythm is learned relative to the level; on the first day the level itself still follows the rhythm, so what it
+        # teaches counts little.
+        trust = np.minimum(self.weight / config.settled_hours, 1.0)
+        trust = np.where(learns, trust * trust, 0.0)
+        fade_cell = np.where(learns, 2.0 ** (-1.0 / config.profile_half_life_visits), 1.0)
+        rows = np.arange(len(f))
+        at_day, at_week = local_hour % 24, local_hour % 168
+        week_part = shape / np.maximum(self._day_part(at_day), 1e-9)
+        self.day_count[rows, at_day] = self.day_count[rows, at_day] * fade_cell + trust * c
+        self.day_expected[rows, at_day] = self.day_expected[rows, at_day] * fade_cell + trust * level * week_part * f
+        day_expected = level * (shape / np.maximum(week_part, 1e-9)) * f
+        self.week_count[rows, at_week] = self.week_count[rows, at_week] * fade_cell + trust * c
+        self.week_expected[rows, at_week] = self.week_expected[rows, at_week] * fade_cell + trust * day_expected
+        visits = self.week_visits[rows, at_week]
+        self.week_visits[rows, at_week] = np.where(learns & (trust >= 1.0) & (visits < 255), visits + 1, visits)
+
+        self.authors = self.authors * fade + np.where(learns, c, 0.0)
+        self.negative = self.negative * fade + np.where(learns, k, 0.0)
+        self.weight = self.weight * fade + np.where(learns, exposure, 0.0)
+
+    def _day_part(self, at_day: Ints) -> Floats:
+        day = (self.day_count.astype(np.float64) + CELL_PRIOR) / (self.day_expected.astype(np.float64) + CELL_PRIOR)
+        return np.asarray(day[np.arange(len(day)), at_day] / (row_sum(day) / 24.0), np.float64)
+
+    def hold(self, authors: Ints, negative: Ints, observed: Floats) -> None:
+        """Keep the hour that just ended until the next one has ended. `observed` is the part of it that was observed, 0..1."""
+        self.held_authors = authors.astype(np.float64)
+        self.held_negative = negative.astype(np.float64)
+        self.held_observed = observed
+
+    def absorb(self, which: NDArray[np.bool_]) -> None:
+        """Take the recent, ungated level of these brands as their baseline."""
+        self.authors = np.where(which, self.recent_authors, self.authors)
+        self.negative = np.where(which, self.recent_negative, self.negative)
+        self.weight = np.where(which, self.recent_weight, self.weight)
+
+    def hold_low(self, low: NDArray[np.bool_], authors: Ints, negative: Ints, shape: Floats) -> None:
+        """Add the hour that just ended to the account of nearly silent hours, where `low`; clear it elsewhere."""
+        some = low & (authors > 0)
+        self.low_authors = np.where(low, self.low_authors + np.where(some, authors, 0), 0.0)
+        self.low_negative = np.where(low, self.low_negative + np.where(some, negative, 0), 0.0)
+        self.low_weight = np.where(low, self.low_weight + np.where(some, shape, 0.0), 0.0)
+        self.low_hours = np.where(low, self.low_hours + np.where(some, 1, 0), 0)
+
+    def absorb_low(self, which: NDArray[np.bool_]) -> None:
+        """Take the level of the nearly silent hours of these brands as their baseline."""
+        self.authors = np.where(which, self.low_authors, self.authors)
+        self.negative = np.where(which, self.low_negative, self.negative)
+        self.weight = np.where(which, self.low_weight, self.weight)
+        self.low_hours = np.where(which, 0, self.low_hours)

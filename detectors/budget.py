@@ -1,0 +1,132 @@
+"""Budget: thresholds from return levels of the brand's own quiet days.
+
+The largest score of each quiet day is kept per detector. The log of a day's largest burst is Gumbel distributed (DETECTION.md,
+"What the data do obey"), so the level that is exceeded on N of 30 days is loc - s ln(-ln(1 - N/30)) (Coles 2001, ch. 3). Location
+and scale come from L-moments (Hosking 1990): s = l2 / ln 2, loc = l1 - 0.5772 s, which beat maximum likelihood for a few dozen values.
+The scale is drawn to what is usual for brands: s <- (n s + 14 s0) / (n + 14) while n <= 28.
+
+Several detectors share one budget. Their standardised daily maxima y = (m - loc) / s are looked at together: the largest of d of them is
+Gumbel with location delta between 0 (all the same) and ln d (independent). Estimating delta gives each detector the budget
+N exp(-delta): less than N, but more than an equal split whenever the detectors agree, which they mostly do.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from detectors.columns import Columns, Floats, Ints, column, ln, row_sum
+from detectors.config import EngineConfig
+from detectors.score import DAY, DETECTORS, PAGING, SURGE, TONE
+
+DAYS = 56
+MONTH = 30.0
+EULER = 0.5772156649015329
+PRIOR_DAYS = 14.0
+PRIOR_SCALE = np.array([0.4, 0.4, 1.2, 0.3, 0.35])
+"""Usual scale of the daily maxima per detector, over brands."""
+FIRST_DAYS = 3
+"""Quiet days before a return level is computed at all."""
+NEVER = 99.0
+"""A threshold no score reaches."""
+LONGEST_RETURN = 3650.0
+
+_D = len(DETECTORS)
+
+
+@dataclass
+class Budget(Columns):
+    """Per brand and detector. `maxima` holds the last 56 quiet days, newest first, nan where none; changes once a day."""
+
+    maxima: NDArray[np.float32] = column(np.float32, _D, DAYS, fill=np.nan)
+    days: Ints = column(np.int64)
+    loc: Floats = column(np.float64, _D)
+    scale: Floats = column(np.float64, _D, fill=1.0)
+    page: Floats = column(np.float64, _D, fill=NEVER)
+    ticket: Floats = column(np.float64, _D, fill=NEVER)
+
+    def keep_day(self, which: NDArray[np.bool_], maxima: Floats) -> None:
+        """Keep a quiet day's maxima, (n, detectors), of these brands."""
+        at = np.nonzero(which)[0]
+        if len(at):
+            self.maxima[at, :, 1:] = self.maxima[at, :, :-1]
+            self.maxima[at, :, 0] = maxima[at]
+            self.days[at] += 1
+
+    def set_thresholds(self, pages: Floats, config: EngineConfig) -> None:
+        """Thresholds from the maxima kept and the budget (n,), in pages a month."""
+        n_days = np.minimum(self.days, DAYS)
+        self.loc, self.scale = gumbel(self.maxima.astype(np.float64), n_days)
+        overlap = self._overlap(n_days)
+        share = np.clip(pages * special.exp2(-overlap / np.log(2.0)) / MONTH, 1e-6, 0.9)
+        share_ticket = np.clip(config.ticket_budget_factor * share, 1e-6, 0.9)
+        known = (n_days >= FIRST_DAYS)[:, None]
+        page = return_level(self.loc, self.scale, share[:, None])
+        ticket = return_level(self.loc, self.scale, share_ticket[:, None])
+        # Without days of its own a brand is judged by ratios that would be unusual for nearly all; later the two are blended,
+        # and a brand that is burstier than that keeps its own level.
+        own = (n_days / (n_days + PRIOR_DAYS))[:, None]
+        cold_page = np.full(_D, np.log(config.cold_page_ratio))
+        cold_page[TONE] = 12.0
+        cold_ticket = np.full(_D, np.log(config.cold_ticket_ratio))
+        cold_ticket[TONE] = 6.0
+        blend = own * page + (1.0 - own) * cold_page
+        blend_ticket = own * ticket + (1.0 - own) * cold_ticket
+        cold = (n_days < config.cold_days)[:, None]
+        young = (n_days <= 2 * config.cold_days)[:, None]
+        self.page = np.where(cold, np.maximum(np.where(known, page, 0.0), cold_page), page)
+        self.page = np.where(young & ~cold, np.maximum(page, blend), self.page)
+        self.ticket = np.where(known, np.where(young, np.maximum(ticket, blend_ticket), ticket), cold_ticket)
+        self.page[:, TONE] = np.where(cold[:, 0], NEVER, self.page[:, TONE])
+        self.page[:, DAY] = NEVER
+        self.ticket[:, SURGE] = NEVER
+        self.page, self.ticket = np.round(self.page, 6), np.round(np.minimum(self.ticket, self.page), 6)
+
+    def info_level(self) -> Floats:
+        """Threshold of a surge of any tone, (n,)."""
+        return np.asarray(self.page[:, SURGE])
+
+    def _overlap(self, n_days: Ints) -> Floats:
+        """delta per brand: location of the largest standardised daily maximum over the detectors that page."""
+        which = list(PAGING)
+        y = (self.maxima[:, which].astype(np.float64) - self.loc[:, which, None]) / self.scale[:, which, None]
+        top = np.max(y, axis=1)
+        valid = np.arange(DAYS) < n_days[:, None]
+        mean = row_sum(np.where(valid, top, 0.0)) / np.maximum(n_days, 1)
+        highest = float(np.log(len(which)))
+        own = np.clip(mean - EULER, 0.0, highest)
+        return (n_days * own + PRIOR_DAYS * 0.7 * highest) / (n_days + PRIOR_DAYS)
+
+
+def gumbel(maxima: Floats, n_days: Ints) -> tuple[Floats, Floats]:
+    """Location and shrunk scale, (n, detectors) each, of maxima (n, detectors, days), nan beyond n_days."""
+    ordered = np.sort(maxima, axis=2)  # nan last
+    days = n_days[:, None]
+    total = np.zeros(ordered.shape[:2])
+    ranked = np.zeros(ordered.shape[:2])
+    for j in range(ordered.shape[2]):
+        value = np.where(j < days, ordered[:, :, j], 0.0)
+        total = total + value
+        ranked = ranked + j * value
+    mean = total / np.maximum(days, 1)
+    b1 = ranked / np.maximum(days * (days - 1), 1)
+    own = np.maximum(2.0 * b1 - mean, 0.0) / np.log(2.0)
+    young = (days * own + PRIOR_DAYS * PRIOR_SCALE) / (days + PRIOR_DAYS)
+    scale = np.where(days <= 28, young, np.maximum(own, 0.3 * PRIOR_SCALE))
+    return mean - EULER * scale, scale
+
+
+def return_level(loc: Floats, scale: Floats, share: Floats) -> Floats:
+    """The level that a day exceeds with probability `share`."""
+    return loc - scale * ln(-ln(1.0 - share))
+
+
+def return_period(score: float, loc: float, scale: float) -> float:
+    """About once in how many days a quiet day reaches this score."""
+    y = max(min((score - loc) / scale, 50.0), -3.0)
+    once = -math.expm1(-math.exp(-y))
+    return min(1.0 / max(once, 1.0 / LONGEST_RETURN), LONGEST_RETURN)

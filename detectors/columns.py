@@ -1,0 +1,84 @@
+"""State of many brands as columns: one array per quantity, one row per brand.
+
+Every array is written to a snapshot bit by bit, so a restored row continues with exactly the numbers it had. Arithmetic on
+columns is element-wise only; where elements of a row are added up, it is done in a fixed order (`row_sum`), because numpy's
+pairwise summation may associate differently for different shapes, and the last bit of a sum must not depend on how many brands
+share the array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def ln(x: Any) -> Floats:
+    """Natural logarithm, the same bits for the same number wherever it stands in an array.
+
+    numpy picks a vector or a scalar routine by length, stride and position, and these differ in the last bit; scipy's loop is
+    scalar always.
+    """
+    return np.asarray(special.xlogy(1.0, x), dtype=np.float64)
+
+
+def row_sum(x: NDArray[Any]) -> Floats:
+    """Sums over the last axis, from left to right."""
+    total = np.zeros(x.shape[:-1], np.float64)
+    for j in range(x.shape[-1]):
+        total = total + x[..., j]
+    return total
+
+
+def column(dtype: Any, *shape: int, fill: Any = 0) -> Any:
+    """Declare an array of a `Columns` dataclass: one row per brand, each of `shape`."""
+    return field(metadata={"dtype": np.dtype(dtype), "shape": shape, "fill": fill})
+
+
+class Columns:
+    """Base of dataclasses whose fields are arrays with one row per brand."""
+
+    @classmethod
+    def of(cls, n: int) -> Self:
+        """Columns of n brands about which nothing is known yet."""
+        made = {}
+        for f in fields(cls):  # type: ignore[arg-type]  # subclasses are dataclasses
+            made[f.name] = np.full((n, *f.metadata["shape"]), f.metadata["fill"], f.metadata["dtype"])
+        return cls(**made)
+
+    def row(self, i: int) -> dict[str, bytes]:
+        """Brand i's row as little-endian bytes per field."""
+        out = {}
+        for f in fields(self):  # type: ignore[arg-type]
+            values = getattr(self, f.name)[i : i + 1]
+            out[f.name] = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+        return out
+
+    def set_row(self, i: int, row: dict[str, bytes]) -> None:
+        """Put back what `row` gave. Raises ValueError where a field is missing or of another size."""
+        for f in fields(self):  # type: ignore[arg-type]
+            into = getattr(self, f.name)
+            if f.name not in row:
+                raise ValueError(f"state record lacks {type(self).__name__}.{f.name}")
+            values = np.frombuffer(row[f.name], into.dtype.newbyteorder("<"))
+            if values.size != into[i : i + 1].size:
+                raise ValueError(f"state record holds {values.size} numbers for {type(self).__name__}.{f.name}")
+            into[i : i + 1] = values.reshape(into[i : i + 1].shape)
+
+    @classmethod
+    def concat(cls, parts: Sequence[Self], order: Ints) -> Self:
+        """All rows of `parts`, one after the other, then taken in `order`."""
+        made = {}
+        for f in fields(cls):  # type: ignore[arg-type]
+            made[f.name] = np.ascontiguousarray(np.concatenate([getattr(p, f.name) for p in parts])[order])
+        return cls(**made)
+
+    def nbytes(self) -> int:
+        return sum(getattr(self, f.name).nbytes for f in fields(self))  # type: ignore[arg-type]

@@ -1,0 +1,50 @@
+"""What can be set about detection. A user sets the budget (in `BrandProfile`); the rest has reasons to be as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BrandProfile:
+    """A brand as detection knows it."""
+
+    name: str
+    budget: float = 1.0
+    """At most this many false pages a month (of 30 days)."""
+    time_zone: str = "UTC"
+    """IANA name; the daily and weekly rhythm is learned in it."""
+    ignore_terms: tuple[str, ...] = ()
+    """The brand's own keywords, never shown as terms of an incident."""
+    runbook_url: str | None = None
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Constants of the method (docs/detection.md says where each comes from)."""
+
+    share_weight: float = 0.4
+    """lambda = 1/alpha: how much evidence of a moved share adds to the log ratio. 0.15 to 0.7 has nearly the same power."""
+    level_half_life_hours: float = 72.0
+    profile_half_life_visits: float = 14.0
+    recent_half_life_hours: float = 12.0
+    """Of the ungated level that takes over when an episode is absorbed."""
+    warm_hours: float = 6.0
+    """Hours learned before anything can page."""
+    settled_hours: float = 24.0
+    """Hours learned (a day, so the rhythm is in it) before tickets are opened, silence is called and daily maxima are kept."""
+    absorb_after_hours: int = 72
+    """An episode open for longer is the new normal."""
+    cold_days: int = 14
+    """Quiet days before return levels may page below the cold-start ratio."""
+    cold_page_ratio: float = 10.0
+    cold_ticket_ratio: float = 5.0
+    min_page_authors: int = 5
+    """Negative authors in the window that pages; below, the same score is a ticket."""
+    min_cold_authors: int = 10
+    ticket_budget_factor: float = 4.0
+    """Tickets are opened at the level exceeded this many times as often as the page level."""
+    resolve_minutes: int = 30
+    reopen_minutes: int = 360
+    update_minutes: int = 15
+    update_factor: float = 2.0

@@ -1,0 +1,56 @@
+"""Gaps: a feed that fell silent is not a calm brand.
+
+A brand is *down* when so few mentions came that its baseline makes it very improbable: no author since its last mention, or
+almost none in the last hour or six hours. The minutes of a gap count as not observed: they teach nothing, no expectation is summed over
+them, and while a brand is down it has no score, so that silence is no all-clear and the first mentions after it no surge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.columns import Columns, Floats, Ints, column, ln
+from detectors.windows import LONGEST
+
+SLOTS = 6
+"""Gaps remembered; with more in 24 hours the oldest counts as observed, which makes paging less likely, never more."""
+IMPROBABLE = 12.0
+"""Nats. A Chernoff bound of exp(-12), about once in 18 years of independent hours."""
+NEARLY_SILENT = 0.25
+"""A feed with more than this part of what is expected is a quiet brand, not a broken feed."""
+RESUME = 0.5
+"""Part of what is expected in 10 minutes that ends a gap."""
+LONG_AGO = -(1 << 40)
+
+
+@dataclass
+class Gaps(Columns):
+    """Per brand; ticks, both ends included. The time before a brand's first mention is a gap too."""
+
+    down: NDArray[np.bool_] = column(np.bool_)
+    down_from: Ints = column(np.int64, fill=LONG_AGO)
+    since: Ints = column(np.int64, SLOTS, fill=LONG_AGO)
+    until: Ints = column(np.int64, SLOTS, fill=LONG_AGO)
+    last_seen: Ints = column(np.int64, fill=LONG_AGO)
+
+    def add(self, brand: int, since: int, until: int) -> None:
+        """Remember a gap."""
+        if until >= since:
+            self.since[brand] = np.concatenate([[since], self.since[brand, :-1]])
+            self.until[brand] = np.concatenate([[until], self.until[brand, :-1]])
+
+    def near(self, first: int) -> Ints:
+        """Brands with a gap that a window ending at tick `first` or later can reach."""
+        return np.nonzero((self.until > first - LONGEST).any(axis=1))[0]
+
+
+def improbable(count: Ints, expected: Floats, phi: Floats) -> NDArray[np.bool_]:
+    """Whether so few in a window are very improbable: Chernoff bound of a Poisson count, its exponent divided by the
+    over-dispersion phi (quasi-Poisson)."""
+    c = count.astype(np.float64)
+    some = np.maximum(c, 1e-9)
+    nats = (expected - c + np.where(count > 0, c * ln(some / np.maximum(expected, 1e-9)), 0.0)) / phi
+    return np.asarray((c <= NEARLY_SILENT * expected) & (nats >= IMPROBABLE), np.bool_)

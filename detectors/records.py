@@ -1,0 +1,105 @@
+"""State as small records: what `Engine.changes` gives and `Engine.restore` takes.
+
+Three kinds of key, all ending in the brand's name (and, for panes, 8 bytes of tick):
+
+* ``brand``: where the brand stands, with its closed tick and the number of the hourly record that belongs to it;
+* ``hourly0``/``hourly1``: what changes at the ends of hours only, written alternately, so that the record that belongs to the ``brand``
+  record is still there if a writer dies between the two;
+* ``pane``: the members of one tick. A pane later than the brand's closed tick is ignored: its writer died before the brand was written.
+
+Numbers are stored bit by bit. `VERSION` changes with any of it, and a foreign version is refused.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.columns import Ints
+from detectors.evidence import Sample
+from detectors.incidents import Incident
+
+R = TypeVar("R", "BrandRecord", "HourlyRecord", "PaneRecord")
+
+VERSION = 1
+BRAND, PANE = b"brand\0", b"pane\0"
+HOURLY = (b"hourly0\0", b"hourly1\0")
+
+
+class StateVersionError(ValueError):
+    """The state was written by another version of the detectors, or is not theirs at all."""
+
+
+class BrandRecord(msgspec.Struct):
+    version: int
+    closed: int
+    hourly: int
+    gaps: dict[str, bytes]
+    track: dict[str, bytes]
+    incident: Incident | None
+
+
+class HourlyRecord(msgspec.Struct):
+    version: int
+    number: int
+    baseline: dict[str, bytes]
+    budget: dict[str, bytes]
+    normal: bytes | None
+    learned: int | None
+
+
+class PaneRecord(msgspec.Struct):
+    version: int
+    ago: bytes
+    """Per member: tick less own minute, unsigned 16 bits."""
+    author: bytes
+    flags: bytes
+    """Per member: see windows.COUNTS_AS_MENTION and its neighbours."""
+    samples: list[Sample]
+
+
+def encode(record: BrandRecord | HourlyRecord | PaneRecord) -> bytes:
+    return msgspec.msgpack.encode(record)
+
+
+def decode(value: bytes, kind: type[R]) -> R:
+    """Raises StateVersionError for anything but this version's record of this kind."""
+    try:
+        found = msgspec.msgpack.decode(value, type=dict[str, Any]).get("version")
+    except msgspec.DecodeError as error:
+        raise StateVersionError(f"not a detector state record: {error}") from error
+    if found != VERSION:
+        raise StateVersionError(
+            f"detector state has version {found}, this release reads version {VERSION}: "
+            "delete the state and replay the mentions, or run the release that wrote it"
+        )
+    try:
+        return msgspec.msgpack.decode(value, type=kind)
+    except msgspec.DecodeError as error:
+        raise StateVersionError(f"detector state record is damaged: {error}") from error
+
+
+def pane_key(name: str, tick: int) -> bytes:
+    return PANE + name.encode() + b"\0" + struct.pack(">q", tick)
+
+
+def parse_pane_key(key: bytes) -> tuple[str, int]:
+    (tick,) = struct.unpack(">q", key[-8:])
+    return key[len(PANE) : -9].decode(), tick
+
+
+def pane(
+    tick: int, minute: Ints, author: NDArray[np.uint64], flags: NDArray[np.uint8], samples: list[Sample]
+) -> PaneRecord:
+    ago = np.minimum(tick - minute, 65535).astype("<u2")
+    return PaneRecord(VERSION, ago.tobytes(), author.astype("<u8").tobytes(), flags.tobytes(), samples)
+
+
+def members(record: PaneRecord, tick: int) -> tuple[Ints, NDArray[np.uint64], NDArray[np.uint8]]:
+    """Minute, author and flags of a pane's members."""
+    ago = np.frombuffer(record.ago, "<u2").astype(np.int64)
+    return tick - ago, np.frombuffer(record.author, "<u8").astype(np.uint64), np.frombuffer(record.flags, np.uint8)

@@ -1,0 +1,94 @@
+"""Scores: how far counts in a window are from what the baseline expects. Pure functions of arrays.
+
+The joint score is the log likelihood ratio of a burst, taken apart: how many negative authors (count) and how negative the
+authors are (share, given the count). With Pareto bursts the first is alpha times the log ratio, so that divided by alpha the
+sum reads as a log ratio with a bonus for a moved share (DETECTION.md, "Joint score").
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from detectors.columns import Floats, Ints, ln
+
+FAST, SLOW, TONE, DAY, SURGE = range(5)
+DETECTORS = ("fast", "slow", "tone", "day", "surge")
+"""fast: joint score of 1 h, confirmed by 10 min. slow: of 6 h, confirmed by 1 h. tone: share of 6 h alone. day: joint score of
+24 h, confirmed by 6 h, a ticket at most. surge: all authors of 1 h, whatever their tone, confirmed by 10 min, info at most."""
+DETECTOR_WINDOW = (1, 2, 2, 3, 1)
+"""Index in windows.WIDTHS of the window a detector judges."""
+PAGING = (FAST, SLOW, TONE)
+DECIMALS = 6
+"""Scores are rounded before they are compared, so that the last bit of a logarithm never decides."""
+
+SMALL = 2.0
+"""kappa: authors added to count and expectation; keeps two authors where none is expected from being a crisis."""
+CORRELATION = 0.05
+"""rho: intra-class correlation of negativity within an hour (authors copy each other)."""
+ODDS = (2.0, 4.0, 8.0)
+"""gamma: how much the odds of a negative mention rise in a crisis."""
+SHARE_CLIP = (-2.0, 4.0)
+TONE_CLIP = (-20.0, 40.0)
+
+
+def expected_share(negative_expected: Floats, authors_expected: Floats) -> Floats:
+    """p0 = (nu + 1) / (mu + 4): the share of negative authors to expect, drawn to 1/4 where little is expected."""
+    return np.minimum((negative_expected + 1.0) / (authors_expected + 4.0), 0.95)
+
+
+def share_evidence(negative: Ints, authors: Ints, p0: Floats) -> Floats:
+    """B: log Bayes factor that the share moved up, ln 1/3 sum over gamma of BB(K; T, p_gamma, rho) / BB(K; T, p0, rho).
+
+    BB is the beta-binomial probability (Skellam 1948) with p_gamma = expit(logit p0 + ln gamma); the binomial coefficient and
+    every gamma function that depends on the sum of both shape parameters only cancel out of the ratio. Zero where T is zero.
+    """
+    size = (1.0 - CORRELATION) / CORRELATION
+    k, rest = negative.astype(np.float64), (authors - negative).astype(np.float64)
+
+    def log_bb(p: Floats) -> Floats:
+        a, b = size * p, size * (1.0 - p)
+        return np.asarray(
+            special.gammaln(k + a) - special.gammaln(a) + special.gammaln(rest + b) - special.gammaln(b),
+            dtype=np.float64,
+        )
+
+    base = log_bb(p0)
+    total = np.zeros_like(base)
+    for odds in ODDS:
+        total = total + special.exp2((log_bb(p0 * odds / (1.0 - p0 + p0 * odds)) - base) / np.log(2.0))
+    return np.asarray(np.where(authors > 0, ln(total / len(ODDS)), 0.0), np.float64)
+
+
+def size_of_surge(negative: Ints, expected: Floats) -> Floats:
+    """x = ln((K + kappa) / (nu + kappa))."""
+    return ln((negative + SMALL) / (expected + SMALL))
+
+
+def pace(count: Ints, expected: Floats) -> Floats:
+    """Log ratio in a shorter window, used to confirm: is it still going on? A half instead of kappa, since counts are small."""
+    return ln((count + 0.5) / (expected + 0.5))
+
+
+def scores(
+    authors: Ints, negative: Ints, authors_expected: Floats, negative_expected: Floats, share_weight: float
+) -> Floats:
+    """All detectors at once: (5, n, ticks) from counts and expectations of the four windows, each (4, n, ticks).
+
+    A confirmation is part of the score: score >= h asks for twice the log ratio of the shorter window >= h too, i.e. the surge
+    goes on at no less than the square root of the pace that is claimed. So the daily maxima, from which thresholds are
+    computed, are maxima of the same thing that is compared with them.
+    """
+    k, nu = negative[1:], negative_expected[1:]
+    x = size_of_surge(k, nu)
+    evidence = share_evidence(k, authors[1:], expected_share(nu, authors_expected[1:]))
+    joint = x + share_weight * np.clip(evidence, *SHARE_CLIP)
+    confirm = 2.0 * pace(negative[:3], negative_expected[:3])
+    out = np.empty((len(DETECTORS), *negative.shape[1:]))
+    out[FAST] = np.minimum(joint[0], confirm[0])
+    out[SLOW] = np.minimum(joint[1], confirm[1])
+    out[DAY] = np.minimum(joint[2], confirm[2])
+    out[TONE] = np.clip(evidence[1], *TONE_CLIP)
+    surge = ln((authors[1] + 2.0 * SMALL) / (authors_expected[1] + 2.0 * SMALL))
+    out[SURGE] = np.minimum(surge, 2.0 * pace(authors[0], authors_expected[0]))
+    return np.asarray(np.round(out, DECIMALS), np.float64)
