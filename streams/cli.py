@@ -1,0 +1,334 @@
+"""The command ``tocsin``. Options and help are here; what a command does is imported when the command runs.
+
+So ``tocsin --help`` answers at once, and a command that needs no model does not wait for torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from streams.commands.console import FAILED, config_path, load_settings, reporting
+
+_HELP = """
+Tocsin pages a brand's on-call people when a crisis begins on social media.
+
+Mentions come in on a Kafka topic; a transformer reads their tone; windows over each brand are compared with the
+brand's own normal; crisis events with their reasons come out on a topic. You set one thing: how many false pages a
+month each brand may cost.
+
+\b
+Try it (nothing to prepare)         tocsin demo
+Try it on your own history          tocsin backtest mentions.jsonl.gz --config tocsin.yaml
+Check a set-up                      tocsin doctor --config tocsin.yaml
+Create the topics                   tocsin topics --config tocsin.yaml
+Run it                              tocsin worker --config tocsin.yaml
+Feed it from files                  tocsin replay mentions.jsonl --config tocsin.yaml
+See what it decides                 tocsin watch --from-start --config tocsin.yaml
+"""
+
+_EPILOG = """
+\b
+Environment
+  TOCSIN_CONFIG            the settings file, where --config is not given
+  TOCSIN__SECTION__KEY     one setting, e.g. TOCSIN__KAFKA__BOOTSTRAP_SERVERS; wins over the file
+  TOCSIN_KAFKA_PASSWORD    the SASL password
+  TOCSIN_AUTHOR_KEY        the secret with which authors are hashed
+
+\b
+Exit codes
+  0    done
+  1    something ran and failed, or doctor or topics found a fault
+  2    what was asked for cannot be done: options, settings, files, a broker that is not there
+  130  interrupted (Ctrl-C)
+
+\b
+Each command tells more: tocsin COMMAND --help.
+The settings are described in docs/operations.md, files of mentions in docs/mentions.md.
+"""
+
+app = typer.Typer(
+    name="tocsin",
+    help=_HELP,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+_Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", metavar="FILE", help="Settings (YAML); default: $TOCSIN_CONFIG.", show_default=False
+    ),
+]
+_MentionFiles = Annotated[
+    list[str], typer.Argument(metavar="FILE", help="Mentions: JSON lines or CSV, plain or gzip; - is stdin.")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"tocsin {version('tocsin')}")
+        except PackageNotFoundError:
+            typer.echo("tocsin (not installed, run from its sources)")
+        raise typer.Exit
+
+
+@app.callback()
+def tocsin(
+    ctx: typer.Context,
+    config: _Config = None,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Keep the settings file for the command that follows."""
+    ctx.obj = config
+
+
+@app.command()
+def worker(ctx: typer.Context, config: _Config = None) -> None:
+    """Run a worker until it is told to stop.
+
+    It reads the tone of mentions and detects crises. Any number of workers share the work, on one machine or many;
+    each needs a worker.id of its own and keeps it over restarts. SIGTERM and Ctrl-C stop it in order. If it
+    crashes, start it again: it goes on where it was, and no event is lost. Metrics are at
+    http://127.0.0.1:6066/metrics, health at /healthz and /readyz, unless set otherwise.
+
+    \b
+    Example: tocsin worker --config tocsin.yaml
+    """
+    with reporting():
+        from streams.app import run_worker
+
+        run_worker(load_settings(ctx, config))
+
+
+@app.command()
+def replay(
+    ctx: typer.Context,
+    files: _MentionFiles,
+    speed: Annotated[
+        str, typer.Option(metavar="X", help="max, or a multiple of real time: 60 is a minute per second.")
+    ] = "max",
+    end: Annotated[
+        bool, typer.Option("--end/--no-end", help="Tell the workers at the end that nothing follows.")
+    ] = True,
+    send_bad: Annotated[
+        bool, typer.Option("--send-bad", help="Send the bytes of bad lines as they came, for the worker to reject.")
+    ] = False,
+    config: _Config = None,
+) -> None:
+    """Send files of mentions to Kafka, in order of time.
+
+    Several files are merged, if each is sorted by created_at. The same mention always goes to the same partition.
+    Bad lines are reported with file, line and reason, and left out. At the end every partition is told that nothing
+    follows, so that the last minutes are decided at once; with --no-end more can follow.
+
+    \b
+    Example: tocsin replay monday.jsonl.gz tuesday.jsonl.gz
+             zcat feed.jsonl.gz | tocsin replay - --speed 60 --no-end
+    """
+    with reporting():
+        from streams.commands.replay import run
+
+        run(files, load_settings(ctx, config), speed=speed, end=end, send_bad=send_bad)
+
+
+@app.command()
+def watch(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="CloudEvents as JSON lines instead of prose.")] = False,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest event that is kept.")] = False,
+    brand: Annotated[str | None, typer.Option(metavar="NAME", help="Only events of this brand.")] = None,
+    idle: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=0.1, help="End when no event has come for so long.")
+    ] = None,
+    config: _Config = None,
+) -> None:
+    """Print crisis events as they come, each once.
+
+    A headline says when, what happened, what is asked of you (PAGE, TICKET or info), how bad it is and whose crisis
+    it is; below it stands why.
+
+    \b
+    Example: tocsin watch --brand "Zuvarro Airlines"
+             tocsin watch --from-start --json --idle 5 > events.jsonl
+    """
+    with reporting():
+        from streams.commands.watch import run
+
+        run(load_settings(ctx, config), as_json=as_json, from_start=from_start, brand=brand, idle=idle)
+
+
+@app.command()
+def topics(
+    ctx: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Only look; exit 1 if something is missing.")] = False,
+    config: _Config = None,
+) -> None:
+    """Create missing topics, check the others.
+
+    Refuses to go on where an existing topic has another number of partitions than the settings, since a brand would
+    be counted in two places.
+
+    \b
+    Example: tocsin topics --config tocsin.yaml
+    """
+    with reporting():
+        from streams.commands.topics import run
+
+        run(load_settings(ctx, config), check=check)
+
+
+@app.command()
+def doctor(ctx: typer.Context, config: _Config = None) -> None:
+    """Check the set-up, say what to mend.
+
+    Looks at settings, broker, topics, model and clock, and says what to do about each finding. Exits 1 if something
+    must be mended before a worker can run.
+
+    \b
+    Example: tocsin doctor --config tocsin.yaml
+    """
+    with reporting():
+        from rich.console import Console
+
+        from streams.doctor import examine, render, worst
+
+        findings = examine(config_path(ctx, config))
+        Console(highlight=False).print(render(findings))
+        if worst(findings) == "fail":
+            raise typer.Exit(FAILED)
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="Another seed simulates another fortnight.")] = 1,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep settings, logs and events in this directory.")
+    ] = None,
+) -> None:
+    """Show all of it on a simulated fortnight.
+
+    Starts an in-memory broker and a worker on loopback, replays about 20,000 mentions of three invented brands as
+    fast as the worker takes them, one crisis among them, prints each crisis event as it comes, sums up, and stops
+    everything it started. Takes a minute or two. The same seed gives the same events.
+
+    \b
+    Example: tocsin demo
+    """
+    with reporting():
+        from streams.demo import run
+
+        run(seed=seed, keep=keep)
+
+
+@app.command()
+def classify(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="Texts, one per line; - is stdin.")] = "-",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="bundled, a directory, or a Hugging Face model; default: as in the settings."
+        ),
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Revision of a Hugging Face model.")] = None,
+    config: _Config = None,
+) -> None:
+    """Read the tone of texts, one per line.
+
+    Needs neither Kafka nor settings. Blank lines are passed over. One JSON object per line comes out, with the
+    text, the probabilities {"negative", "neutral", "positive"} and the label, the most probable of them.
+
+    \b
+    Example: echo "Two hours on hold, never again" | tocsin classify
+    """
+    with reporting():
+        from streams.commands.classify import run
+        from streams.settings_schema import ToneSettings
+
+        tone = load_settings(ctx, config).tone if config_path(ctx, config) else ToneSettings()
+        if model is not None and model != tone.model:
+            tone = tone.model_copy(update={"model": model, "revision": None})
+        revision = revision or tone.revision
+        run(file, model=tone.model, revision=revision, threads=tone.threads, batch=tone.batch_texts)
+
+
+@app.command()
+def backtest(
+    ctx: typer.Context,
+    files: _MentionFiles,
+    tone: Annotated[
+        Literal["model", "gold"], typer.Option(help="Read the tone with the model, or take gold_tone as it is.")
+    ] = "model",
+    budget: Annotated[
+        float | None, typer.Option(metavar="N", help="False pages per brand and month, instead of the settings'.")
+    ] = None,
+    events: Annotated[
+        Path | None, typer.Option(metavar="OUT.jsonl", help="Write the crisis events, as the worker would send them.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="OUT.html", help="Plot score against threshold, with the events.")
+    ] = None,
+    known_events: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Known events: the report tells which were found and missed.")
+    ] = None,
+    config: _Config = None,
+) -> None:
+    """Try the detector on files, without Kafka.
+
+    What would it have paged for? The events are those that a worker would have sent, byte for byte. The report has
+    a row per brand: mentions, days, pages, tickets, pages per month against the budget, the first event. Without
+    settings each `brand` in the records is a brand, and the budget is 1.
+
+    \b
+    Example: tocsin backtest 2025.jsonl.gz --config tocsin.yaml --plot 2025.html
+             tocsin backtest labelled.csv --tone gold --known-events events.csv
+    """
+    with reporting():
+        from streams.backtest import run
+
+        settings = load_settings(ctx, config) if config_path(ctx, config) else None
+        run(files, settings, tone=tone, budget=budget, events=events, plot=plot, known_events=known_events)
+
+
+@app.command()
+def simulate(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; .gz packs it, - is stdout.")],
+    seed: Annotated[int, typer.Option(help="Another seed simulates another fortnight.")] = 1,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How long; the crisis begins on day 11.")] = 14,
+    config_out: Annotated[
+        Path | None, typer.Option(metavar="OUT.yaml", help="Write settings with the simulated brands.")
+    ] = None,
+) -> None:
+    """Write the demo's mentions to a file.
+
+    A fortnight of three invented brands, with one crisis and one harmless burst.
+
+    \b
+    Example: tocsin simulate fortnight.jsonl.gz --config-out fortnight.yaml
+             tocsin backtest fortnight.jsonl.gz --config fortnight.yaml --plot fortnight.html
+    """
+    with reporting():
+        from streams.commands.simulate import run
+
+        run(file, seed=seed, days=days, config=config_out)
+
+
+def main() -> None:
+    """Run the command line; the entry point of the package."""
+    app(prog_name="tocsin")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""``tocsin simulate``: the simulated fortnight as a file, and settings that fit it."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from pathlib import Path
+
+from streams.commands.console import note
+from streams.mention_files import STDIN
+from streams.records import encode_lines
+from streams.simulation import BRANDS, simulate
+
+
+def run(file: str, *, seed: int, days: int, config: Path | None) -> None:
+    """Write mentions as JSON lines to a file (gzip by its name) or to standard output ("-")."""
+    mentions = list(simulate(seed=seed, days=days))
+    lines = encode_lines(mentions)
+    if file == STDIN:
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
+    else:
+        # No name and no time in the archive: equal mentions make equal files.
+        Path(file).write_bytes(gzip.compress(lines, mtime=0) if file.endswith(".gz") else lines)
+        note(f"{file}: {len(mentions):,} mentions of {', '.join(brand.name for brand in BRANDS)}")
+    if config is not None:
+        config.write_text(settings_text(), encoding="utf-8")
+        note(f"{config}: settings with these brands")
+
+
+def settings_text(extra: str = "") -> str:
+    """Return settings, as YAML, with the simulated brands and whatever sections come before them."""
+    brands = "".join(
+        f"  - name: {brand.name}\n    keywords: [{', '.join(f'{keyword!r}' for keyword in brand.keywords)}]\n"
+        for brand in BRANDS
+    )
+    return f"{extra}brands:\n{brands}"

@@ -1,0 +1,284 @@
+"""Mentions from files into Kafka, in order of time, as fast as the broker takes them or at a multiple of real time.
+
+A mention's key is its id and its partition the key's CRC-32, so that a second replay puts each mention where the first
+one did. After the last mention a control record tells every partition that nothing follows; without it, the last
+minutes would wait for the wall clock to close them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from streams.classification import CONTROL_HEADER
+from streams.mention_files import BadLineError, read_mentions
+from streams.records import EndOfReplay, Limits, Mention, encode, microseconds, partition_of
+from streams.settings import Settings
+
+# Records handed to the producer and not yet confirmed: it has no bound of its own.
+_UNCONFIRMED: Final = 20_000
+_CONNECT_MS: Final = 10_000
+# How long to wait for the broker to take a record before giving up.
+_DELIVERY_MS: Final = 60_000
+# While waiting for a mention's time to come, look up this often, in seconds.
+_NAP: Final = 0.2
+
+
+class ReplayError(Exception):
+    """The broker cannot be reached, has no such topic, or refuses records; the message says what to do."""
+
+
+class Entry(NamedTuple):
+    """A line of a file: a mention, or why there is none."""
+
+    path: str
+    line: int
+    content: Mention | BadLineError
+
+
+@dataclass(slots=True)
+class ReplaySummary:
+    """What a replay did. `seconds` is its duration on the wall clock."""
+
+    sent: int = 0
+    bad: int = 0
+    bad_sent: int = 0
+    #: Mentions that came after a later one: the files are not sorted.
+    disordered: int = 0
+    newest: datetime | None = None
+    ended: bool = False
+    seconds: float = 0.0
+
+
+def merged(paths: Sequence[Path | str], limits: Limits | None = None) -> Iterator[Entry]:
+    """Read files of mentions as one, in order of time if each is sorted; bad lines stay behind the line before them.
+
+    Raises
+    ------
+    MentionFileError
+        At once, if a file is missing or not a file of mentions.
+    """
+    streams = [(str(path), read_mentions(path, limits)) for path in paths]
+    return _merge([_timed(path, entries) for path, entries in streams])
+
+
+def _timed(path: str, entries: Iterator[tuple[int, Mention | BadLineError]]) -> Iterator[tuple[int, Entry]]:
+    # A merge needs each file to be sorted; where it is not, a mention goes with the latest one before it.
+    latest = 0
+    for line, content in entries:
+        if isinstance(content, Mention):
+            latest = max(latest, microseconds(content.created_at))
+        yield latest, Entry(path, line, content)
+
+
+def _merge(files: list[Iterator[tuple[int, Entry]]]) -> Iterator[Entry]:
+    for _, entry in heapq.merge(*files, key=lambda timed: timed[0]):
+        yield entry
+
+
+def replay(
+    entries: Iterable[Entry],
+    settings: Settings,
+    *,
+    speed: float | None = None,
+    end: bool = True,
+    send_bad: bool = False,
+    on_bad: Callable[[Entry], None] = lambda _: None,
+    on_progress: Callable[[int], None] = lambda _: None,
+    summary: ReplaySummary | None = None,
+) -> ReplaySummary:
+    """Send mentions to the topic of mentions.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        As `merged` gives them.
+    settings : Settings
+        Where Kafka is and what the topic is called.
+    speed : float, optional
+        How many seconds of the mentions pass in a second; None is as fast as the broker takes them.
+    end : bool
+        Whether to tell every partition at the end that nothing follows.
+    send_bad : bool
+        Whether to send the bytes of bad lines as they came, for the worker to reject.
+    on_bad, on_progress : callable
+        Called with each bad entry, and with the number of lines dealt with.
+    summary : ReplaySummary, optional
+        Filled in as the replay goes, so that one who interrupts it knows how far it came.
+
+    Raises
+    ------
+    ReplayError
+        If the broker or the topic cannot be used.
+    """
+    summary = summary if summary is not None else ReplaySummary()
+    started = time.monotonic()
+    with _Producer(settings) as producer:
+        try:
+            _send_all(entries, producer, summary, _Pace(speed), send_bad, on_bad, on_progress)
+            if end and summary.newest is not None:
+                value = encode(EndOfReplay(control="end", created_at=summary.newest))
+                for partition in range(producer.partitions):
+                    producer.send(value, partition=partition, headers=[(CONTROL_HEADER, b"end")])
+                producer.flush()
+                summary.ended = True
+        finally:
+            summary.seconds = time.monotonic() - started
+    return summary
+
+
+def _send_all(
+    entries: Iterable[Entry],
+    producer: _Producer,
+    summary: ReplaySummary,
+    pace: _Pace,
+    send_bad: bool,
+    on_bad: Callable[[Entry], None],
+    on_progress: Callable[[int], None],
+) -> None:
+    for done, entry in enumerate(entries, 1):
+        content = entry.content
+        if isinstance(content, Mention):
+            pace.wait_for(content.created_at)
+            value, key = encode(content), content.id.encode()
+            producer.send(value, partition=partition_of(content.id, producer.partitions), key=key)
+            summary.sent += 1
+            if summary.newest is None or content.created_at >= summary.newest:
+                summary.newest = content.created_at
+            else:
+                summary.disordered += 1
+        else:
+            summary.bad += 1
+            on_bad(entry)
+            if send_bad and producer.send_bytes(content.raw):
+                summary.bad_sent += 1
+        on_progress(done)
+    producer.flush()
+
+
+class _Pace:
+    """Holds mentions back until their time has come."""
+
+    def __init__(self, speed: float | None) -> None:
+        self._speed = speed
+        self._began: tuple[float, datetime] | None = None
+
+    def wait_for(self, moment: datetime) -> None:
+        """Return when `moment` is due, counted from the first one asked for."""
+        if self._speed is None:
+            return
+        if self._began is None:
+            self._began = (time.monotonic(), moment)
+        due = self._began[0] + (moment - self._began[1]).total_seconds() / self._speed
+        while (rest := due - time.monotonic()) > 0:
+            time.sleep(min(rest, _NAP))
+
+
+class _Producer:
+    """kafka-python's producer, idempotent, with a bound on what is under way and with errors that stop the replay."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topic = settings.topics.mentions
+        self._pending: deque[Any] = deque()
+        self.partitions = 0
+
+    def __enter__(self) -> _Producer:
+        from kafka import KafkaProducer
+        from kafka.errors import KafkaError
+
+        servers = self._settings.kafka.bootstrap_servers
+        try:
+            with quiet_kafka():
+                self._producer = KafkaProducer(
+                    **self._settings.kafka.client(),
+                    client_id="tocsin-replay",
+                    acks="all",
+                    enable_idempotence=True,
+                    allow_auto_create_topics=False,
+                    linger_ms=20,
+                    batch_size=1 << 18,
+                    max_request_size=self._settings.limits.mention_message_bytes,
+                    bootstrap_timeout_ms=_CONNECT_MS,
+                    max_block_ms=_CONNECT_MS,
+                    delivery_timeout_ms=_DELIVERY_MS,
+                )
+        except (KafkaError, OSError, ValueError) as error:
+            raise ReplayError(
+                f"no broker can be reached at {servers} ({error}); start one, or set kafka.bootstrap_servers"
+            ) from None
+        try:
+            with quiet_kafka():
+                partitions = self._producer.partitions_for(self._topic)
+        except KafkaError:
+            partitions = None
+        if not partitions:
+            self._producer.close(timeout=1)
+            raise ReplayError(f"the broker at {servers} has no topic {self._topic!r}; create it: tocsin topics")
+        self.partitions = len(partitions)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # What an interrupted replay has counted as sent should arrive; a broken broker is not worth waiting for.
+        with contextlib.suppress(Exception), quiet_kafka():
+            if kind is None or issubclass(kind, KeyboardInterrupt):
+                self._producer.flush(timeout=5)
+            self._producer.close(timeout=1)
+
+    def send(
+        self, value: bytes, *, partition: int, key: bytes | None = None, headers: list[tuple[str, bytes]] | None = None
+    ) -> None:
+        """Send a record; waits where too many are under way. Raises ReplayError for one that failed."""
+        from kafka.errors import KafkaError
+
+        try:
+            future = self._producer.send(self._topic, value, key=key, partition=partition, headers=headers)
+        except KafkaError as error:
+            raise self._failed(error) from None
+        self._pending.append(future)
+        while len(self._pending) > _UNCONFIRMED or (self._pending and self._pending[0].is_done):
+            self._confirm(self._pending.popleft())
+
+    def send_bytes(self, raw: bytes) -> bool:
+        """Send bytes that are no mention; False if the broker could not take as many."""
+        if len(raw) > self._settings.limits.record_bytes:
+            return False
+        self.send(raw, partition=partition_of(raw.decode("latin-1"), self.partitions))
+        return True
+
+    def flush(self) -> None:
+        """Wait until everything sent has arrived."""
+        while self._pending:
+            self._confirm(self._pending.popleft())
+
+    def _confirm(self, future: Any) -> None:
+        from kafka.errors import KafkaError
+
+        try:
+            future.get(timeout=_DELIVERY_MS / 1000 + 5)
+        except KafkaError as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: Exception) -> ReplayError:
+        servers = self._settings.kafka.bootstrap_servers
+        return ReplayError(f"the broker at {servers} did not take a record for {self._topic!r}: {error}")
+
+
+@contextlib.contextmanager
+def quiet_kafka() -> Iterator[None]:
+    """Without kafka-python's lines for each failed attempt: the error that is raised at the end says it once."""
+    logger = logging.getLogger("kafka")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,124 @@
+"""Crisis events from Kafka, each once.
+
+Events may be delivered again after a worker's restart; a repeated one carries the same id and is dropped here. The
+consumer joins no group and commits nothing: any number of people can watch.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from streams.replay import quiet_kafka
+from streams.settings import Settings
+
+#: Ids remembered, so that a repeated event is known; at a few events a day, years of them.
+_REMEMBERED: Final = 100_000
+_CONNECT_MS: Final = 10_000
+
+
+class WatchError(Exception):
+    """The broker cannot be reached or has no such topic; the message says what to do."""
+
+
+class ReceivedEvent(NamedTuple):
+    """A crisis event: its bytes as they came, and what they say."""
+
+    value: bytes
+    event: dict[str, Any]
+
+
+class EventWatcher:
+    """Reads the topic of crisis events; use as a context manager.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where Kafka is and what the topic is called.
+    from_start : bool
+        Whether to begin with the oldest event that is kept, else with those to come.
+    brand : str, optional
+        Only events of this brand.
+
+    Raises
+    ------
+    WatchError
+        On entering, if the broker or the topic cannot be used.
+    """
+
+    def __init__(self, settings: Settings, *, from_start: bool = False, brand: str | None = None) -> None:
+        self._settings = settings
+        self._from_start = from_start
+        self._brand = brand
+        self._seen: dict[str, None] = {}
+        #: Records that were no crisis events; somebody else writes to the topic.
+        self.foreign = 0
+
+    def __enter__(self) -> EventWatcher:
+        """Connect and go to where reading begins."""
+        from kafka import KafkaConsumer, TopicPartition
+        from kafka.errors import KafkaError
+
+        servers, topic = self._settings.kafka.bootstrap_servers, self._settings.topics.events
+        try:
+            with quiet_kafka():
+                self._consumer = KafkaConsumer(
+                    **self._settings.kafka.client(),
+                    client_id="tocsin-watch",
+                    group_id=None,
+                    enable_auto_commit=False,
+                    allow_auto_create_topics=False,
+                    auto_offset_reset="earliest" if self._from_start else "latest",
+                    bootstrap_timeout_ms=_CONNECT_MS,
+                )
+                partitions = self._consumer.partitions_for_topic(topic)
+        except (KafkaError, OSError, ValueError) as error:
+            raise WatchError(
+                f"no broker can be reached at {servers} ({error}); start one, or set kafka.bootstrap_servers"
+            ) from None
+        if not partitions:
+            self._consumer.close()
+            raise WatchError(f"the broker at {servers} has no topic {topic!r}; create it: tocsin topics")
+        assigned = [TopicPartition(topic, partition) for partition in sorted(partitions)]
+        self._consumer.assign(assigned)
+        if not self._from_start:
+            for partition in assigned:
+                self._consumer.position(partition)  # fixes "from now on" to now, not to the first poll
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        self._consumer.close()
+
+    def poll(self, seconds: float = 0.5) -> list[ReceivedEvent]:
+        """Return the new events that have come within some seconds, those of one poll in order of their time."""
+        received = []
+        for records in self._consumer.poll(timeout_ms=round(seconds * 1000)).values():
+            for record in records:
+                event = self._decoded(record.value)
+                if event is not None and self._is_new(event["id"]) and self._brand in {None, event.get("subject")}:
+                    received.append(ReceivedEvent(record.value, event))
+        received.sort(key=lambda one: (str(one.event.get("time")), str(one.event.get("subject"))))
+        return received
+
+    def _decoded(self, value: bytes | None) -> dict[str, Any] | None:
+        try:
+            event = msgspec.json.decode(value or b"")
+        except msgspec.MsgspecError:
+            event = None
+        if isinstance(event, dict) and isinstance(event.get("id"), str) and isinstance(event.get("type"), str):
+            return event
+        self.foreign += 1
+        return None
+
+    def _is_new(self, identifier: str) -> bool:
+        if identifier in self._seen:
+            return False
+        self._seen[identifier] = None
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return True
