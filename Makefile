@@ -23,7 +23,7 @@ help: ## list the targets
 
 install: .venv/.installed ## create .venv and install Tocsin (TORCH_INDEX=URL: another index for torch)
 
-install-dev: .venv/.installed-dev ## the same with what tests, checks and training need
+install-dev: .venv/.installed-dev ## the same with what tests and checks need
 
 demo: install ## a simulated fortnight with a crisis, through an embedded broker (nothing else needed)
 	$(BIN)/tocsin demo
@@ -52,16 +52,16 @@ kafka: | python ## fetch Apache Kafka by Maven and start it on loopback (KAFKA_P
 kafka-stop: | python ## stop the Apache Kafka that `make kafka` started; its data is kept
 	@$(PYTHON) -m streams.apache_kafka stop
 
-train: install-dev ## train the bundled tone model again (about a quarter of an hour on two cores)
+train: install ## train the bundled tone model again (about a quarter of an hour on two cores)
 	$(BIN)/python -m models.train
 
-bench-tone: install-dev ## texts per second of the tone model
+bench-tone: install ## texts per second of the tone model
 	$(BIN)/python -m bench.tone
 
-bench-detectors: install-dev ## brands and mentions per second of the detectors
+bench-detectors: install ## brands and mentions per second of the detectors
 	$(BIN)/python -m bench.detectors
 
-bench-pipeline: install-dev ## mentions per second and memory of the whole way through Kafka
+bench-pipeline: install ## mentions per second and memory of the whole way through Kafka
 	$(BIN)/python -m bench.pipeline
 
 clean: ## remove the environment, caches and build output (run kafka-stop first; .tocsin with its data is kept)
@@ -81,7 +81,7 @@ python:
 	@touch $@
 
 .venv/.installed-dev: .venv/.installed
-	$(BIN)/python -m pip install --editable ".[dev,train]"
+	$(BIN)/python -m pip install --editable ".[dev]"
 	@touch $@
 
 comma := ,

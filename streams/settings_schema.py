@@ -279,10 +279,10 @@ class LinkSettings(_Section):
 
 
 class WebSettings(_Section):
-    """Address of metrics and health; loopback unless set otherwise."""
+    """Address of metrics and health; loopback unless set otherwise. Port 0 takes any free one."""
 
     host: Text = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)] = 6066
+    port: Annotated[int, Field(ge=0, le=65535)] = 6066
 
 
 class PrivacySettings(_Section):

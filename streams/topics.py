@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, for_code
 
 from streams.settings import Settings
 
@@ -123,13 +123,14 @@ def compacted(name: str, settings: Settings) -> TopicSpec:
 def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An admin client, closed at the end. Raises BrokerUnreachableError."""
     try:
-        with _quiet():
+        with quiet():
             client = KafkaAdminClient(
                 **settings.kafka.client(), client_id="tocsin-admin", bootstrap_timeout_ms=CONNECT_MS
             )
     except (KafkaError, OSError, ValueError) as error:
         servers = settings.kafka.bootstrap_servers
-        raise BrokerUnreachableError(f"no broker can be reached at {servers}: {_said(error)}") from error
+        why = f"no answer within {CONNECT_MS / 1000:g} s" if isinstance(error, KafkaTimeoutError) else str(error)
+        raise BrokerUnreachableError(f"no broker can be reached at {servers}: {why}") from error
     try:
         yield client
     finally:
@@ -248,13 +249,9 @@ def _configs(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, dict[s
     }
 
 
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".removeprefix("KafkaTimeoutError: ")
-
-
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without kafka-python's line for each failed attempt: the error that is raised at the end says it once."""
+def quiet() -> Iterator[None]:
+    """Connect without kafka-python's line for each failed attempt: the error raised at the end says it once."""
     logger = logging.getLogger("kafka")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
