@@ -23,16 +23,19 @@ from detectors.columns import Columns, Floats, Ints, column, ln, row_sum
 from detectors.config import EngineConfig
 from detectors.score import DAY, DETECTORS, PAGING, SURGE, TONE
 
+NEVER = 99.0
+"""A threshold no score reaches."""
 DAYS = 56
 MONTH = 30.0
 EULER = 0.5772156649015329
 PRIOR_DAYS = 14.0
 PRIOR_SCALE = np.array([0.4, 0.4, 1.2, 0.3, 0.35])
 """Usual scale of the daily maxima per detector, over brands."""
+FLOOR_PAGE = np.array([1.1, 1.1, 3.0, NEVER, 1.1])
+"""A brand so quiet that its return levels are near nothing is still not in a crisis below three times what is expected."""
+FLOOR_TICKET = np.array([0.9, 0.9, 2.5, 0.9, NEVER])
 FIRST_DAYS = 3
 """Quiet days before a return level is computed at all."""
-NEVER = 99.0
-"""A threshold no score reaches."""
 LONGEST_RETURN = 3650.0
 
 _D = len(DETECTORS)
@@ -84,7 +87,9 @@ class Budget(Columns):
         self.page[:, TONE] = np.where(cold[:, 0], NEVER, self.page[:, TONE])
         self.page[:, DAY] = NEVER
         self.ticket[:, SURGE] = NEVER
-        self.page, self.ticket = np.round(self.page, 6), np.round(np.minimum(self.ticket, self.page), 6)
+        self.page = np.asarray(np.round(np.maximum(self.page, FLOOR_PAGE), 6), np.float64)
+        self.ticket = np.asarray(np.round(np.minimum(np.maximum(self.ticket, FLOOR_TICKET), self.page), 6), np.float64)
+        self.ticket[:, SURGE] = NEVER
 
     def info_level(self) -> Floats:
         """Threshold of a surge of any tone, (n,)."""

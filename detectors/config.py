@@ -38,12 +38,16 @@ class EngineConfig:
     cold_days: int = 14
     """Quiet days before return levels may page below the cold-start ratio."""
     cold_page_ratio: float = 10.0
+    """Of negative authors to expected ones, both plus 2: unusual for nearly every brand."""
     cold_ticket_ratio: float = 5.0
-    min_page_authors: int = 5
-    """Negative authors in the window that pages; below, the same score is a ticket."""
-    min_cold_authors: int = 10
+    min_page_authors: int = 8
+    """Negative authors in the window that pages; nobody is woken for fewer."""
+    min_ticket_authors: int = 5
+    min_surge_authors: int = 10
     ticket_budget_factor: float = 4.0
     """Tickets are opened at the level exceeded this many times as often as the page level."""
+    patience_minutes: int = 10
+    """A ticket or an info is opened once its evidence has stood this long; a page is opened at once."""
     resolve_minutes: int = 30
     reopen_minutes: int = 360
     update_minutes: int = 15

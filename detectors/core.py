@@ -22,10 +22,10 @@ from detectors.budget import NEVER, Budget, return_period
 from detectors.columns import Columns, Floats, Ints, column
 from detectors.config import BrandProfile, EngineConfig
 from detectors.evidence import EXCERPT, Evidence, Sample, top_mentions, top_terms
-from detectors.gaps import LONG_AGO, RESUME, Gaps, improbable
+from detectors.gaps import IMPROBABLE, LONG_AGO, RESUME, Gaps, improbable, is_heard
 from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType, Incident, TickView, step
 from detectors.observations import Observations
-from detectors.score import DETECTOR_WINDOW, DETECTORS, FAST, PAGING, SLOW, SURGE, TONE, expected_share, scores
+from detectors.score import DETECTOR_WINDOW, DETECTORS, FAST, PAGING, SLOW, SMALL, SURGE, TONE, expected_share, scores
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS, Windows, member_flags
 
 BLOCK_CELLS = 200_000
@@ -52,6 +52,8 @@ class Track(Columns):
     calm: Ints = column(np.int64, fill=LONG_AGO)
     """The last tick at which the last hour held no more negative authors than usual."""
     last_open: Ints = column(np.int64, fill=LONG_AGO)
+    waiting: Ints = column(np.int64)
+    """Ticks in a row whose evidence would open something less urgent than a page."""
     day_max: Floats = column(np.float64, len(DETECTORS), fill=UNSCORED)
     day_ticks: Ints = column(np.int64)
     day_carried: NDArray[np.bool_] = column(np.bool_)
@@ -289,11 +291,13 @@ class Core:
         level, level_negative = self.baseline.level()
         exposure = self._exposure(ticks)
         mu = exposure * level[:, None]
-        k, changed, down_from = self._gap_changes(ticks, counts, seen, mu)
+        silence = self._silence(ticks, seen, level)
+        k, changed, down_from = self._gap_changes(ticks, counts, seen, silence, mu)
         ticks, seen = ticks[:k], seen[:, :k]
         counts = np.ascontiguousarray(counts[..., :k])
         exposure, mu = np.ascontiguousarray(exposure[..., :k]), np.ascontiguousarray(mu[..., :k])
         nu = exposure * level_negative[:, None]
+        heard = is_heard(counts[AUTHORS, 1], mu[1], silence[:, :k])
 
         started = self.track.start != LONG_AGO
         judged = started & ~self.gaps.down & (self.baseline.weight >= self.config.warm_hours)
@@ -312,7 +316,7 @@ class Core:
         self.track.day_ticks = self.track.day_ticks + np.where(settled, k, 0)
 
         calm = counts[NEGATIVES, 1] <= 1.5 * nu[1] + 1.0
-        worth, agree = self._worth(raw, twice, counts, settled)
+        worth, agree = self._worth(raw, twice, counts, nu, settled)
         opened = np.zeros((len(self), k), np.bool_) if self.recorder is not None else None
         involved = set(np.nonzero(worth.any(axis=1))[0].tolist())
         for name, incident in list(self.incidents.items()):
@@ -322,10 +326,22 @@ class Core:
             elif int(ticks[-1]) - incident.closed > self.config.reopen_minutes:
                 del self.incidents[name]
                 self.dirty.add(name)
+        idle = np.ones(len(self), np.bool_)
+        idle[list(involved)] = False
+        self.track.waiting = np.where(idle | self.gaps.down, 0, self.track.waiting)
         for i in sorted(involved):
             if not self.gaps.down[i]:
                 view = _Rows(
-                    ticks, counts[:, :, i], mu[:, i], nu[:, i], raw[:, i], twice[:, i], worth[i], agree[i], calm[i]
+                    ticks,
+                    counts[:, :, i],
+                    mu[:, i],
+                    nu[:, i],
+                    raw[:, i],
+                    twice[:, i],
+                    worth[i],
+                    agree[i],
+                    calm[i],
+                    heard[i],
                 )
                 self._decide(i, view, late, clock_ticks, out, None if opened is None else opened[i])
             elif self.index[i] in self.incidents and self.incidents[int(self.index[i])].closed is None:
@@ -357,7 +373,16 @@ class Core:
 
     # -- gaps --------------------------------------------------------------------------------------------------------------
 
-    def _gap_changes(self, ticks: Ints, counts: Ints, seen: Ints, mu: Floats) -> tuple[int, list[int], dict[int, int]]:
+    def _silence(self, ticks: Ints, seen: Ints, level: Floats) -> Floats:
+        """Authors expected since the last mention: (n, ticks)."""
+        begin = int(ticks[0]) - int(ticks[0]) % 60
+        minutes = ticks - np.maximum(seen, begin - 1)
+        within = self._shape[:, HISTORY - 1 : HISTORY] * (minutes / 60.0) * level[:, None]
+        return within + np.where(seen < begin, self.gaps.silence[:, None], 0.0)
+
+    def _gap_changes(
+        self, ticks: Ints, counts: Ints, seen: Ints, silence: Floats, mu: Floats
+    ) -> tuple[int, list[int], dict[int, int]]:
         """How many ticks until the first at which a brand goes down or comes up, which brands do, and since when they are down."""
         settled = (self.track.start != LONG_AGO) & (self.baseline.weight >= self.config.settled_hours)
         k = len(ticks)
@@ -366,14 +391,8 @@ class Core:
         phi = self.baseline.dispersion()[0][:, None]
         level = self.baseline.level()[0]
         base = 60 * (int(ticks[0]) // 60 - (HISTORY - 1))
-        everyone = np.arange(len(self))[:, None]
-        upper = np.broadcast_to(ticks + 1 - base, seen.shape)
-        lower = np.clip(seen + 1 - base, 0, upper)
-        hour, rest = lower // 60, (lower % 60) / 60.0
-        silence = self._until(ticks + 1 - base) - (self._reach[everyone, hour] + self._shape[everyone, hour] * rest)
-        silence = np.maximum(silence, 0.0) * level[:, None]
         is_up = (settled & ~self.gaps.down)[:, None]
-        silent = silence / phi >= 12.0
+        silent = silence / phi >= IMPROBABLE
         low_hour = improbable(counts[AUTHORS, 1], mu[1], phi)
         low_six = improbable(counts[AUTHORS, 2], mu[2], phi)
         goes_down = is_up & (silent | low_hour | low_six)
@@ -411,16 +430,14 @@ class Core:
     # -- deciding ----------------------------------------------------------------------------------------------------------
 
     def _worth(
-        self, raw: Floats, twice: Floats, counts: Ints, settled: NDArray[np.bool_]
+        self, raw: Floats, twice: Floats, counts: Ints, nu: Floats, settled: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int8], Ints]:
         """Per brand and tick: what the evidence is worth (index of NOTIFY), and the bits of the detectors that agree."""
         page, ticket = self.budget.page.T[:, :, None], self.budget.ticket.T[:, :, None]
         scale = self.budget.scale.T[:, :, None]
-        floor = np.where(
-            self.budget.days < self.config.cold_days, self.config.min_cold_authors, self.config.min_page_authors
-        )
         worth = np.zeros(raw.shape[1:], np.int8)
         agree = np.zeros(raw.shape[1:], np.int64)
+        cold = (self.budget.days < self.config.cold_days)[:, None]
         if not ((twice >= ticket) | (raw >= ticket + IMMEDIATE * scale) | (raw >= page + IMMEDIATE * scale)).any():
             surge = twice[SURGE] >= page[SURGE]
             if not surge.any():
@@ -429,16 +446,20 @@ class Core:
             over_page = (twice[d] >= page[d]) | (raw[d] >= page[d] + IMMEDIATE * scale[d])
             over_ticket = (twice[d] >= ticket[d]) | (raw[d] >= ticket[d] + IMMEDIATE * scale[d])
             if d == SURGE:
-                over_page &= settled[:, None]
+                over_page &= settled[:, None] & (counts[AUTHORS, 1] >= self.config.min_surge_authors)
                 worth = np.maximum(worth, np.where(over_page, 1, 0)).astype(np.int8)
                 agree |= np.where(over_page, 1 << d, 0)
                 continue
             enough = counts[NEGATIVES, DETECTOR_WINDOW[d]]
-            over_ticket &= settled[:, None] & (enough >= 3)
+            # Before the brand's own days say what is usual, the bonus of a moved share must not make a page.
+            ratio = (enough + SMALL) / (nu[DETECTOR_WINDOW[d]] + SMALL)
+            over_page &= ~cold | (ratio >= self.config.cold_page_ratio)
+            over_page &= enough >= self.config.min_page_authors
+            over_ticket &= settled[:, None] & (enough >= self.config.min_ticket_authors)
             agree |= np.where(over_ticket | over_page, 1 << d, 0)
             worth = np.maximum(worth, np.where(over_ticket, 2, 0)).astype(np.int8)
             if d in PAGING:
-                worth = np.maximum(worth, np.where(over_page & (enough >= floor[:, None]), 3, 0)).astype(np.int8)
+                worth = np.maximum(worth, np.where(over_page, 3, 0)).astype(np.int8)
         return worth, agree
 
     def _decide(
@@ -465,13 +486,22 @@ class Core:
             active |= np.where(rows.raw[d] >= resolve[d], 1 << d, 0)
         ratio = (rows.counts[NEGATIVES, 1] + 2.0) / (rows.nu[1] + 2.0)
         incident = self.incidents.get(name)
+        waiting = int(self.track.waiting[i])
         for j, tick in enumerate(rows.ticks.tolist()):
+            level = int(rows.worth[j])
+            if incident is None or incident.closed is not None:
+                waiting = waiting + 1 if level else 0
+                if level < 3 and waiting < self.config.patience_minutes:
+                    level = 0
+            else:
+                waiting = 0
             view = TickView(
                 tick,
-                int(rows.worth[j]),
+                level,
                 int(severity[j]),
                 float(excess[j]),
                 int(active[j]),
+                bool(rows.heard[j]),
                 float(ratio[j]),
                 int(rows.agree[j]),
             )
@@ -494,6 +524,7 @@ class Core:
                 self.track.last_open[i] = tick
             if opened is not None:
                 opened[j] = incident.closed is None
+        self.track.waiting[i] = waiting
         if incident is None:
             self.incidents.pop(name, None)
 
@@ -642,6 +673,9 @@ class Core:
         skip = self.track.last_open >= 60 * (hour - 1)
         self.baseline.learn(self._local - 1, np.ascontiguousarray(self._shape[:, HISTORY - 2]), skip, self.config)
         self.baseline.hold(counts[AUTHORS, 1], counts[NEGATIVES, 1], observed)
+        minutes = tick - np.maximum(self.gaps.last_seen, tick - 60)
+        before = np.where(self.gaps.last_seen <= tick - 60, self.gaps.silence, 0.0)
+        self.gaps.silence = np.where(started, before + shape * (minutes / 60.0) * self.baseline.level()[0], 0.0)
         self.baseline.hold_low(self.gaps.down, counts[AUTHORS, 1], counts[NEGATIVES, 1], shape)
         low = self.gaps.down & (self.baseline.low_hours >= LOW_HOURS)
         if low.any():
@@ -761,6 +795,7 @@ class _Rows:
     worth: NDArray[np.int8]
     agree: Ints
     calm: NDArray[np.bool_]
+    heard: NDArray[np.bool_]
 
 
 def resolve_levels(page: Floats, ticket: Floats) -> Floats:

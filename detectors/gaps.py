@@ -17,12 +17,17 @@ from detectors.windows import LONGEST
 
 SLOTS = 6
 """Gaps remembered; with more in 24 hours the oldest counts as observed, which makes paging less likely, never more."""
-IMPROBABLE = 12.0
-"""Nats. A Chernoff bound of exp(-12), about once in 18 years of independent hours."""
+IMPROBABLE = 8.0
+"""Nats: a Chernoff bound of exp(-8), which independent hours would exceed once in four months. To take a lull for a gap costs
+little: scoring pauses until mentions come again. To take a gap for a lull teaches silence."""
 NEARLY_SILENT = 0.25
 """A feed with more than this part of what is expected is a quiet brand, not a broken feed."""
 RESUME = 0.5
 """Part of what is expected in 10 minutes that ends a gap."""
+HEARD = 3.0
+"""Authors expected since the last one, up to which silence is the usual pause between two mentions."""
+USUAL = 0.5
+"""Part of what is expected in the last hour from which an incident may be called over."""
 LONG_AGO = -(1 << 40)
 
 
@@ -35,6 +40,8 @@ class Gaps(Columns):
     since: Ints = column(np.int64, SLOTS, fill=LONG_AGO)
     until: Ints = column(np.int64, SLOTS, fill=LONG_AGO)
     last_seen: Ints = column(np.int64, fill=LONG_AGO)
+    silence: Floats = column(np.float64)
+    """Authors that were expected between the last mention and the beginning of this hour."""
 
     def add(self, brand: int, since: int, until: int) -> None:
         """Remember a gap."""
@@ -54,3 +61,11 @@ def improbable(count: Ints, expected: Floats, phi: Floats) -> NDArray[np.bool_]:
     some = np.maximum(c, 1e-9)
     nats = (expected - c + np.where(count > 0, c * ln(some / np.maximum(expected, 1e-9)), 0.0)) / phi
     return np.asarray((c <= NEARLY_SILENT * expected) & (nats >= IMPROBABLE), np.bool_)
+
+
+def is_heard(authors: Ints, expected: Floats, silence: Floats) -> NDArray[np.bool_]:
+    """Whether calm can be told from silence: something was said lately, and not far less than usual in the last hour.
+
+    Much stricter than being down, since nothing is lost by waiting for a mention before an incident is resolved.
+    """
+    return np.asarray((silence < HEARD) & ((authors >= USUAL * expected) | (expected < HEARD)), np.bool_)

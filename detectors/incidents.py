@@ -185,6 +185,8 @@ class TickView:
     excess: float
     active: int
     """Bits of the detectors whose score has not fallen below half their threshold."""
+    heard: bool
+    """The feed is heard: a tick of silence is no sign of calm."""
     ratio: float
     detectors: int
 
@@ -216,7 +218,10 @@ def step(
 
     incident.detectors |= view.detectors
     below = view.active & (incident.detectors | ALWAYS_WATCHED) == 0
-    incident.below = incident.below + 1 if below else 0
+    if not below:
+        incident.below = 0
+    elif view.heard:
+        incident.below += 1
     incident.peak = max(incident.peak, view.excess)
     if incident.below >= config.resolve_minutes:
         incident.closed = view.tick
