@@ -16,21 +16,36 @@ from rich.padding import Padding
 from rich.text import Text
 
 _TYPE_PREFIX: Final = "tocsin.crisis."
-_NOTIFY: Final = {"page": "PAGE", "ticket": "TICKET", "info": "info"}
-_NOTIFY_STYLES: Final = {"page": "bold white on red", "ticket": "bold black on yellow", "info": "bold"}
+_NOTIFY: Final = {"page": "PAGE", "ticket": "TICKET", "info": "info", "paged": "paged"}
+_NOTIFY_STYLES: Final = {
+    "page": "bold white on red",
+    "ticket": "bold black on yellow",
+    "info": "bold",
+    "paged": "red",
+}
 _SEVERITY_STYLES: Final = {"critical": "bold red", "major": "red", "minor": "yellow"}
 _TYPE_STYLES: Final = {"opened": "bold", "reopened": "bold", "escalated": "bold", "resolved": "bold green"}
 _EXCERPT: Final = 140
 _TERMS: Final = 6
 _MENTIONS: Final = 3
+# What the engine says where it cannot tell how rare a score is, since it would be rarer: days.
+_LONGEST_RETURN: Final = 3650.0
 # Not printable by themselves, but parts of emoji and of words in some scripts.
 _JOINERS: Final = "\u200c\u200d"
 
 
-def render(event: Mapping[str, Any]) -> RenderableType:
-    """Return a crisis event, a CloudEvent as a dictionary, as something that rich can print."""
+def render(event: Mapping[str, Any], *, lines: int | None = None) -> RenderableType:
+    """Return a crisis event, a CloudEvent as a dictionary, as something that rich can print.
+
+    Parameters
+    ----------
+    event : mapping
+        The event as it came.
+    lines : int, optional
+        How much of the explanation to show; by default all of it.
+    """
     parts: list[RenderableType] = [headline(event)]
-    parts += [Padding(Text(line), (0, 0, 0, 4)) for line in explanation(event)]
+    parts += [Padding(Text(line), (0, 0, 0, 4), expand=False) for line in explanation(event)[:lines]]
     return Group(*parts)
 
 
@@ -44,7 +59,7 @@ def headline(event: Mapping[str, Any]) -> Text:
     line.append(f"{printable(kind.upper()):<11}", _TYPE_STYLES.get(kind, ""))
     line.append(" ")
     # Only the event that pages says PAGE: the others tell those who were paged already.
-    asked = notify if notify != "page" or data.get("pages", True) else "info"
+    asked = notify if notify != "page" or data.get("pages", True) else "paged"
     label = f" {_NOTIFY.get(asked, printable(asked))} "
     line.append(label, "dim" if kind == "resolved" else _NOTIFY_STYLES.get(asked, ""))
     line.append(" " * (9 - len(label)) + f"{printable(severity):<9}", _SEVERITY_STYLES.get(severity, ""))
@@ -93,7 +108,8 @@ def _why(why: Mapping[str, Any]) -> Iterator[str]:
         relation = "over" if score >= threshold else "under"
         sentence = f"Score {_short(score)} {relation} threshold {_short(threshold)}"
         if days is not None and score >= threshold:
-            sentence += f": about once in {_days(days)}"
+            rarity = "rarer than" if days >= _LONGEST_RETURN else "about"
+            sentence += f": {rarity} once in {_days(days)}"
         if budget is not None:
             sentence += f", at a budget of {_short(budget)} {'page' if budget == 1 else 'pages'} a month"
         yield sentence + "."

@@ -40,6 +40,10 @@ _FOR_USERS: Final = frozenset(
 )
 
 
+class FailedError(Exception):
+    """Something ran and failed; the message says what."""
+
+
 class UserError(Exception):
     """What was asked for cannot be done; the message says why and what to do."""
 
@@ -55,6 +59,9 @@ def reporting() -> Iterator[None]:
         # The interpreter flushes standard output once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(NO_READER) from None
+    except FailedError as error:
+        complain(str(error))
+        raise typer.Exit(FAILED) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         complain(f"{where}{error.strerror or error}")
