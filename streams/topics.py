@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -123,13 +124,15 @@ def compacted(name: str, settings: Settings) -> TopicSpec:
 def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An admin client, closed at the end. Raises BrokerUnreachableError."""
     try:
-        with quiet():
+        with quiet() as reasons:
             client = KafkaAdminClient(
                 **settings.kafka.client(), client_id="tocsin-admin", bootstrap_timeout_ms=CONNECT_MS
             )
     except (KafkaError, OSError, ValueError) as error:
         servers = settings.kafka.bootstrap_servers
-        why = f"no answer within {CONNECT_MS / 1000:g} s" if isinstance(error, KafkaTimeoutError) else str(error)
+        why = reasons.last or "no answer" if isinstance(error, KafkaTimeoutError) else str(error)
+        if settings.kafka.username is not None and "disconnected" in why:
+            why += ", as brokers do when user name or password are wrong"
         raise BrokerUnreachableError(f"no broker can be reached at {servers}: {why}") from error
     try:
         yield client
@@ -250,12 +253,27 @@ def _configs(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, dict[s
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Connect without kafka-python's line for each failed attempt: the error raised at the end says it once."""
+def quiet() -> Iterator[_Reasons]:
+    """Connect without kafka-python's lines for each failed attempt; what they say is kept for the error at the end."""
     logger = logging.getLogger("kafka")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    reasons, propagates = _Reasons(), logger.propagate
+    logger.addHandler(reasons)
+    logger.propagate = False
     try:
-        yield
+        yield reasons
     finally:
-        logger.setLevel(before)
+        logger.propagate = propagates
+        logger.removeHandler(reasons)
+
+
+class _Reasons(logging.Handler):
+    """Keeps why the last attempt to connect failed: kafka-python logs it, and raises a time-out without it."""
+
+    last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = re.search(
+            r"^Bootstrap connection to \S+ failed: (?:\w+Error: )?(.*?)(?: \(backoff.*)?$", record.getMessage()
+        )
+        if found:
+            self.last = found[1]

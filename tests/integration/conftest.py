@@ -26,17 +26,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+def needs_java() -> None:
+    """Java and Maven are there; else the test is skipped, or fails where that would go unseen."""
+    lacking = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
+    if lacking:
+        reason = f"Apache Kafka needs {' and '.join(lacking)} on the PATH (Java 17 and Maven)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory, needs_java: None) -> Iterator[ApacheKafka]:
     """Apache Kafka, shared by the session: do not stop it."""
-    _skip_without_java()
     with ApacheKafka(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
 
 
 @pytest.fixture
-def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+def own_kafka(tmp_path_factory: pytest.TempPathFactory, needs_java: None) -> Iterator[ApacheKafka]:
     """An Apache Kafka of the test's own, which it may kill, stop and start."""
-    _skip_without_java()
     with ApacheKafka(tmp_path_factory.mktemp("own-kafka")) as broker:
         yield broker
 
@@ -86,12 +95,3 @@ def settings_for(prefix: str) -> Callable[..., Settings]:
 
 def _over(values: dict[str, object], more: object) -> dict[str, object]:
     return {**values, **more} if isinstance(more, dict) else values
-
-
-def _skip_without_java() -> None:
-    lacking = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
-    if lacking:
-        reason = f"Apache Kafka needs {' and '.join(lacking)} on the PATH (Java 17 and Maven)"
-        if os.environ.get("CI"):  # where a skipped test would go unseen
-            pytest.fail(reason)
-        pytest.skip(reason)
