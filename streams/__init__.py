@@ -1,1 +1,1 @@
-"""The Faust application: records, topics, agents, metrics, settings and the command line. It wires `models` to `detectors`."""
+"""The Faust application: records, topics, agents, metrics, settings, command line. It wires `models` to `detectors`."""
