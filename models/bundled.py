@@ -14,7 +14,7 @@ from models.lora import merge
 from models.normalise import normalise
 from models.tokeniser import Tokeniser
 from models.tone import ModelId
-from models.torch_network import TorchNetwork, precision, tone_logits
+from models.torch_network import TorchNetwork, one_thread, precision, tone_logits
 from models.version import version_of
 
 TOKENS_PER_BATCH: Final = 1_024
@@ -24,8 +24,7 @@ TOKENS_PER_BATCH: Final = 1_024
 def merged_network(adapter_directory: Path = BUNDLED, base_directory: Path | None = None) -> tuple[ToneNetwork, float]:
     """The verified network in float32 with the adapter merged in, and its temperature. Raises ``ModelFileError``."""
     adapter = load_adapter(adapter_directory)
-    # Without initialisation: every weight is about to be read.
-    network = ToneNetwork.empty()
+    network = ToneNetwork()
     load_base(network, verified_base(base_directory))
     try:
         merge(network, adapter.tensors, adapter.scale)
@@ -46,6 +45,8 @@ def load_bundled(
 ) -> Classifier:
     """Load the bundled model, or another adapter or copy of the base for a trial. Raises ``ModelError``."""
     dtype = precision(backend)
+    # Torch's threads would wait for each other over small matrices: on a busy machine that makes loading slower.
+    one_thread()
     base = verified_base(base_directory)
     merged, temperature = merged_network(adapter_directory, base)
     network = TorchNetwork(tone_logits(merged, dtype), dtype, temperature)

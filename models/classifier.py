@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.cache import ToneCache
 from models.errors import ModelError
 from models.network import Network
-from models.selfcheck import offered_rows
+from models.selfcheck import row_counts, same_bits
 from models.shapes import RowCounts, bucket_of, buckets_up_to
 from models.tokeniser import Tokeniser
 from models.tone import LABELS, ModelId
@@ -127,22 +127,20 @@ class Classifier:
         # In the pool, so that it measures what predict will do; the longest bucket first, as it takes longest.
         checks = {
             bucket: self._pool.submit(
-                offered_rows, self._network, bucket, tokens_per_batch, vocabulary, self._tokenise.pad
+                same_bits, self._network, bucket, tokens_per_batch, vocabulary, self._tokenise.pad
             )
             for bucket in reversed(self._buckets)
         }
-        rows: dict[int, RowCounts] = {}
-        for bucket, check in checks.items():
-            counts = check.result()
-            if counts is None:
+        same = {bucket: checks[bucket].result() for bucket in self._buckets}
+        for bucket, found in same.items():
+            if not found:
                 self._pool.shutdown()
                 raise ModelError(
                     f"backend {self._network.description}: at {bucket} tokens a text's tone changes with its "
-                    "neighbours in the batch, so replays would "
-                    "not repeat; choose another tone backend (torch-fp32 is the most conservative)"
+                    "neighbours in the batch, so replays would not repeat; choose another tone backend "
+                    "(torch-fp32 is the most conservative)"
                 )
-            rows[bucket] = counts
-        return dict(sorted(rows.items()))
+        return row_counts(same, tokens_per_batch)
 
 
 class _Call:

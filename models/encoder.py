@@ -74,36 +74,31 @@ class Layer(nn.Module):
         return normed
 
 
+def _embedding(rows: int) -> nn.Embedding:
+    # Uninitialised: always read from a file, and drawing twelve million random numbers would cost time at each start.
+    return nn.Embedding(rows, HIDDEN, _weight=torch.empty(rows, HIDDEN))
+
+
 class ToneNetwork(nn.Module):
     """Token ids to logits of negative, neutral and positive.
 
     Parameters
     ----------
     dropout:
-        Probability of dropping a hidden unit, used in training mode only. The weights are random until
+        Probability of dropping a hidden unit, used in training mode only. The weights mean nothing until
         :func:`load_base` and an adapter fill them.
     """
 
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
-        self.words = nn.Embedding(VOCABULARY, HIDDEN)
-        self.positions = nn.Embedding(POSITIONS, HIDDEN)
-        self.kinds = nn.Embedding(2, HIDDEN)
+        self.words = _embedding(VOCABULARY)
+        self.positions = _embedding(POSITIONS)
+        self.kinds = _embedding(2)
         self.embedding_norm = nn.LayerNorm(HIDDEN, eps=NORM_EPSILON)
         self.layers = nn.ModuleList(Layer(dropout) for _ in range(LAYERS))
         self.head_dense = nn.Linear(HIDDEN, HIDDEN)
         self.head_output = nn.Linear(HIDDEN, CLASSES)
         self.dropout = dropout
-
-    @classmethod
-    def empty(cls) -> ToneNetwork:
-        """A network with uninitialised weights, for those about to fill all of them: drawing random ones takes longer
-        than reading a file.
-        """
-        with torch.device("meta"):
-            network = cls()
-        network.to_empty(device="cpu")
-        return network
 
     def pooled(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Mean of the last hidden states over the real tokens: ``ids`` (n, t) int64, ``lengths`` (n,) int64, each at

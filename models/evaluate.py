@@ -17,12 +17,12 @@ from models.labelled import read_labelled
 from models.metrics import expected_calibration_error, macro_recall, precisions, recalls
 from models.tone import LABELS
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
 @app.command()
 def main(
-    files: Annotated[list[Path], typer.Argument(help="Files of LABEL<TAB>TEXT lines.")],
+    files: Annotated[list[Path], typer.Argument(help="Files of label, tab, text lines.")],
     model: Annotated[str, typer.Option(help="bundled, a folder, or a name on the Hugging Face hub.")] = "bundled",
     revision: Annotated[str | None, typer.Option(help="Commit or tag of a model on the hub.")] = None,
     labels: Annotated[
@@ -47,7 +47,7 @@ def main(
         for file in files:
             data = read_labelled(file)
             if not len(data):
-                raise ModelError(f"{file} holds no texts; give a file of LABEL<TAB>TEXT lines")
+                raise ModelError(f"{file} holds no texts; give a file of label, tab, text lines")
             began = time.perf_counter()
             tones = tone_model.predict(data.texts)
             seconds = time.perf_counter() - began

@@ -20,7 +20,7 @@ from models.label_map import columns_of
 from models.normalise import clean
 from models.tokeniser import Tokeniser
 from models.tone import LABELS, ModelId
-from models.torch_network import TorchNetwork, precision
+from models.torch_network import TorchNetwork, one_thread, precision
 from models.version import version_of
 
 MAX_TOKENS: Final = 128
@@ -130,6 +130,7 @@ def load_foreign(
     bfloat16 is used where the processor has it and the model bears it (no check text moves by more than 0.05).
     """
     dtype = precision(backend)
+    one_thread()
     directory = directory_of(model, revision)
     config = _config_of(directory)
     if not any(directory.glob("*.safetensors")):

@@ -36,8 +36,11 @@ def full_rows(bucket: int, tokens_per_batch: int) -> int:
 
 
 def candidate_rows(full: int) -> tuple[int, ...]:
-    """Row counts worth offering beside ``full``: powers of two below it, so that little is wasted on a small batch."""
-    return tuple(1 << power for power in range(full.bit_length()) if 1 << power < full)
+    """Row counts worth offering beside ``full``: powers of four below it.
+
+    Few enough to check at start, near enough that a small batch wastes little.
+    """
+    return tuple(1 << power for power in range(0, full.bit_length(), 2) if 1 << power < full)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ CHECKPOINT_STEPS: Final = 200
 GRADIENT_NORM: Final = 1.0
 
 console = Console()
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def fit(
 
 @app.command()
 def main(
-    train: Annotated[Path, typer.Option(help="Texts to learn from: lines of LABEL<TAB>TEXT.")] = Path(
+    train: Annotated[Path, typer.Option(help="Texts to learn from: lines of label, tab, text.")] = Path(
         "../shared/data/tone/en_train.tsv"
     ),
     val: Annotated[Path, typer.Option(help="Texts to judge by and to fit the temperature on, same form.")] = Path(

@@ -36,7 +36,7 @@ def test_encoder_is_the_one_of_transformers() -> None:
     from transformers import BertModel
 
     base = verified_base()
-    network = ToneNetwork.empty().eval()
+    network = ToneNetwork().eval()
     load_base(network, base)
     reference: torch.nn.Module = BertModel.from_pretrained(base, attn_implementation="eager")
     reference.eval()
