@@ -5,9 +5,9 @@ The largest score of each quiet day is kept per detector. The log of a day's lar
 and scale come from L-moments (Hosking 1990): s = l2 / ln 2, loc = l1 - 0.5772 s, which beat maximum likelihood for a few dozen values.
 The scale is drawn to what is usual for brands: s <- (n s + 14 s0) / (n + 14) while n <= 28.
 
-Several detectors share one budget. Their standardised daily maxima y = (m - loc) / s are looked at together: the largest of d of them is
-Gumbel with location delta between 0 (all the same) and ln d (independent). Estimating delta gives each detector the budget
-N exp(-delta): less than N, but more than an equal split whenever the detectors agree, which they mostly do.
+Several detectors share one budget: what counts is the largest of their standardised daily maxima y = (m - loc) / s, and each
+detector's threshold stands at the level that this exceeds on N of 30 days. An equal split of N would waste what they have in
+common, which is most of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from detectors.columns import Columns, Floats, Ints, column, ln, row_sum
 from detectors.config import EngineConfig
@@ -36,6 +35,8 @@ FLOOR_PAGE = np.array([1.1, 1.1, 3.0, NEVER, 1.1])
 FLOOR_TICKET = np.array([0.9, 0.9, 2.5, 0.9, NEVER])
 FIRST_DAYS = 3
 """Quiet days before a return level is computed at all."""
+SEEN_DAYS = 28
+"""Quiet days from which their own quantile counts."""
 LONGEST_RETURN = 3650.0
 
 _D = len(DETECTORS)
@@ -64,12 +65,12 @@ class Budget(Columns):
         """Thresholds from the maxima kept and the budget (n,), in pages a month."""
         n_days = np.minimum(self.days, DAYS)
         self.loc, self.scale = gumbel(self.maxima.astype(np.float64), n_days)
-        overlap = self._overlap(n_days)
-        share = np.clip(pages * special.exp2(-overlap / np.log(2.0)) / MONTH, 1e-6, 0.9)
-        share_ticket = np.clip(config.ticket_budget_factor * share, 1e-6, 0.9)
+        top = self._together()
+        share = np.clip(pages / MONTH, 1e-6, 0.9)
+        share_ticket = np.clip(config.ticket_budget_factor * pages / MONTH, 1e-6, 0.9)
         known = (n_days >= FIRST_DAYS)[:, None]
-        page = return_level(self.loc, self.scale, share[:, None])
-        ticket = return_level(self.loc, self.scale, share_ticket[:, None])
+        page = self.loc + self.scale * together_level(top, n_days, share)[:, None]
+        ticket = self.loc + self.scale * together_level(top, n_days, share_ticket)[:, None]
         # Without days of its own a brand is judged by ratios that would be unusual for nearly all; later the two are blended,
         # and a brand that is burstier than that keeps its own level.
         own = (n_days / (n_days + PRIOR_DAYS))[:, None]
@@ -95,16 +96,35 @@ class Budget(Columns):
         """Threshold of a surge of any tone, (n,)."""
         return np.asarray(self.page[:, SURGE])
 
-    def _overlap(self, n_days: Ints) -> Floats:
-        """delta per brand: location of the largest standardised daily maximum over the detectors that page."""
+    def _together(self) -> Floats:
+        """The largest standardised daily maximum over the detectors that page, (n, days), nan where there is no day."""
         which = list(PAGING)
         y = (self.maxima[:, which].astype(np.float64) - self.loc[:, which, None]) / self.scale[:, which, None]
-        top = np.max(y, axis=1)
-        valid = np.arange(DAYS) < n_days[:, None]
-        mean = row_sum(np.where(valid, top, 0.0)) / np.maximum(n_days, 1)
-        highest = float(np.log(len(which)))
-        own = np.clip(mean - EULER, 0.0, highest)
-        return (n_days * own + PRIOR_DAYS * 0.7 * highest) / (n_days + PRIOR_DAYS)
+        return np.asarray(np.max(y, axis=1), np.float64)
+
+
+def together_level(top: Floats, n_days: Ints, share: Floats) -> Floats:
+    """Level in standard units that the largest of the detectors exceeds on this share of days, (n,).
+
+    The mean of two estimates. One is Gumbel with a location between 0 (detectors always agree) and ln d (they are independent), estimated
+    from the mean. The other is the empirical quantile, which makes no assumption and counts half once 56 days are there: daily
+    maxima of calm brands have lighter tails than Gumbel, and a brand should get the pages that were agreed, not fewer.
+    """
+    valid = np.arange(DAYS) < n_days[:, None]
+    mean = row_sum(np.where(valid, top, 0.0)) / np.maximum(n_days, 1)
+    highest = float(np.log(len(PAGING)))
+    overlap = np.clip(mean - EULER, 0.0, highest)
+    overlap = (n_days * overlap + PRIOR_DAYS * 0.7 * highest) / (n_days + PRIOR_DAYS)
+    model = overlap - ln(-ln(1.0 - share))
+    ordered = np.sort(np.where(valid, top, np.nan), axis=1)
+    place = np.clip((n_days + 1) * (1.0 - share) - 1.0, 0.0, np.maximum(n_days - 1, 0))
+    low = place.astype(np.int64)
+    high = np.minimum(low + 1, np.maximum(n_days - 1, 0))
+    row = np.arange(len(n_days))
+    below, above = ordered[row, low], ordered[row, high]
+    seen = below + (place - low) * (above - below)
+    weight = np.where(n_days >= SEEN_DAYS, n_days / (n_days + DAYS), 0.0)
+    return model + weight * (np.where(n_days > 0, seen, model) - model)
 
 
 def gumbel(maxima: Floats, n_days: Ints) -> tuple[Floats, Floats]:
@@ -123,11 +143,6 @@ def gumbel(maxima: Floats, n_days: Ints) -> tuple[Floats, Floats]:
     young = (days * own + PRIOR_DAYS * PRIOR_SCALE) / (days + PRIOR_DAYS)
     scale = np.where(days <= 28, young, np.maximum(own, 0.3 * PRIOR_SCALE))
     return mean - EULER * scale, scale
-
-
-def return_level(loc: Floats, scale: Floats, share: Floats) -> Floats:
-    """The level that a day exceeds with probability `share`."""
-    return loc - scale * ln(-ln(1.0 - share))
 
 
 def return_period(score: float, loc: float, scale: float) -> float:
