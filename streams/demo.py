@@ -378,7 +378,7 @@ def _sum_up(outcome: Outcome, console: Console) -> None:
     table.add_row("Mentions", f"{count('mentions_read')} read, {count('mentions_scored')} scored, "
                   f"{count('mentions_unmatched')} without a brand, {count('mentions_rejected')} rejected")  # fmt: skip
     spread = ", ".join(f"{number} {kind}" for kind, number in types.most_common())
-    table.add_row("Events", f"{len(outcome.events)} on {len(incidents)} incidents: {spread}")
+    table.add_row("Events", f"{len(outcome.events)} on {len(incidents)} incident{'' if len(incidents) == 1 else 's'}: {spread}")
     brands = ", ".join(sorted({str(one.event.get("subject")) for one in outcome.pages})) or "none"
     table.add_row("Pages", f"{len(outcome.pages)} ({brands}), budget {allowed:.1f} false ones in {DAYS} days: "
                   f"1 a month for each of {len(BRANDS)} brands")  # fmt: skip

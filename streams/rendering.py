@@ -7,6 +7,7 @@ This file knows no Kafka.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -166,13 +167,15 @@ def _list(record: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
 
 def _number(record: Mapping[str, Any], key: str) -> float | None:
     value = record.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= 1e15:
+        return None
+    return float(value) if math.isfinite(value) else None
 
 
 def _moment(value: object) -> datetime | None:
     try:
         return datetime.fromisoformat(str(value)).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from streams.classification import CONTROL_HEADER
+from streams.existing_topics import partitions_of_topic
 from streams.mention_files import BadLineError, read_mentions
 from streams.records import EndOfReplay, Limits, Mention, encode, microseconds, partition_of
 from streams.settings import Settings
@@ -33,7 +34,7 @@ _NAP: Final = 0.2
 
 
 class ReplayError(Exception):
-    """The broker cannot be reached, has no such topic, or refuses records; the message says what to do."""
+    """The broker does not take records; the message says which broker and why."""
 
 
 class Entry(NamedTuple):
@@ -116,8 +117,10 @@ def replay(
 
     Raises
     ------
+    BrokerUnreachableError, MissingTopicError
+        If there is no broker, or it has no topic of mentions.
     ReplayError
-        If the broker or the topic cannot be used.
+        If the broker does not take a record.
     """
     summary = summary if summary is not None else ReplaySummary()
     started = time.monotonic()
@@ -195,7 +198,7 @@ class _Producer:
         from kafka import KafkaProducer
         from kafka.errors import KafkaError
 
-        servers = self._settings.kafka.bootstrap_servers
+        self.partitions = partitions_of_topic(self._topic, self._settings)
         try:
             with quiet_kafka():
                 self._producer = KafkaProducer(
@@ -212,18 +215,7 @@ class _Producer:
                     delivery_timeout_ms=_DELIVERY_MS,
                 )
         except (KafkaError, OSError, ValueError) as error:
-            raise ReplayError(
-                f"no broker can be reached at {servers} ({error}); start one, or set kafka.bootstrap_servers"
-            ) from None
-        try:
-            with quiet_kafka():
-                partitions = self._producer.partitions_for(self._topic)
-        except KafkaError:
-            partitions = None
-        if not partitions:
-            self._producer.close(timeout=1)
-            raise ReplayError(f"the broker at {servers} has no topic {self._topic!r}; create it: tocsin topics")
-        self.partitions = len(partitions)
+            raise self._failed(error) from None
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

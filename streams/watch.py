@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from streams.existing_topics import partitions_of_topic
 from streams.replay import quiet_kafka
 from streams.settings import Settings
 
@@ -20,7 +21,7 @@ _CONNECT_MS: Final = 10_000
 
 
 class WatchError(Exception):
-    """The broker cannot be reached or has no such topic; the message says what to do."""
+    """The broker cannot be read from; the message says which and why."""
 
 
 class ReceivedEvent(NamedTuple):
@@ -44,8 +45,8 @@ class EventWatcher:
 
     Raises
     ------
-    WatchError
-        On entering, if the broker or the topic cannot be used.
+    BrokerUnreachableError, MissingTopicError, WatchError
+        On entering, if there is no broker, it has no topic of crisis events, or does not let us read.
     """
 
     def __init__(self, settings: Settings, *, from_start: bool = False, brand: str | None = None) -> None:
@@ -62,6 +63,7 @@ class EventWatcher:
         from kafka.errors import KafkaError
 
         servers, topic = self._settings.kafka.bootstrap_servers, self._settings.topics.events
+        partitions = partitions_of_topic(topic, self._settings)
         try:
             with quiet_kafka():
                 self._consumer = KafkaConsumer(
@@ -73,15 +75,9 @@ class EventWatcher:
                     auto_offset_reset="earliest" if self._from_start else "latest",
                     bootstrap_timeout_ms=_CONNECT_MS,
                 )
-                partitions = self._consumer.partitions_for_topic(topic)
         except (KafkaError, OSError, ValueError) as error:
-            raise WatchError(
-                f"no broker can be reached at {servers} ({error}); start one, or set kafka.bootstrap_servers"
-            ) from None
-        if not partitions:
-            self._consumer.close()
-            raise WatchError(f"the broker at {servers} has no topic {topic!r}; create it: tocsin topics")
-        assigned = [TopicPartition(topic, partition) for partition in sorted(partitions)]
+            raise WatchError(f"the broker at {servers} cannot be read from: {error}") from None
+        assigned = [TopicPartition(topic, partition) for partition in range(partitions)]
         self._consumer.assign(assigned)
         if not self._from_start:
             for partition in assigned:

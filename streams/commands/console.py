@@ -30,6 +30,7 @@ _FOR_USERS: Final = frozenset(
         "models.errors.ModelError",
         "streams.brokers.BrokerError",
         "streams.commands.console.UserError",
+        "streams.existing_topics.MissingTopicError",
         "streams.mention_files.MentionFileError",
         "streams.replay.ReplayError",
         "streams.settings_problems.SettingsError",
