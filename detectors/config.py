@@ -46,8 +46,8 @@ class EngineConfig:
     min_surge_authors: int = 10
     ticket_budget_factor: float = 4.0
     """Tickets are opened at the level exceeded this many times as often as the page level."""
-    patience_minutes: int = 10
-    """A ticket or an info is opened once its evidence has stood this long; a page is opened at once."""
+    patience_minutes: int = 5
+    """A ticket or an info is opened once its evidence has stood this many minutes more than it has not; a page at once."""
     resolve_minutes: int = 30
     reopen_minutes: int = 360
     update_minutes: int = 15

@@ -53,7 +53,7 @@ class Track(Columns):
     """The last tick at which the last hour held no more negative authors than usual."""
     last_open: Ints = column(np.int64, fill=LONG_AGO)
     waiting: Ints = column(np.int64)
-    """Ticks in a row whose evidence would open something less urgent than a page."""
+    """Ticks whose evidence would open something less urgent than a page, less those since whose would not."""
     day_max: Floats = column(np.float64, len(DETECTORS), fill=UNSCORED)
     day_ticks: Ints = column(np.int64)
     day_carried: NDArray[np.bool_] = column(np.bool_)
@@ -318,7 +318,7 @@ class Core:
         calm = counts[NEGATIVES, 1] <= 1.5 * nu[1] + 1.0
         worth, agree = self._worth(raw, twice, counts, nu, settled)
         opened = np.zeros((len(self), k), np.bool_) if self.recorder is not None else None
-        involved = set(np.nonzero(worth.any(axis=1))[0].tolist())
+        involved = set(np.nonzero(worth.any(axis=1) | (self.track.waiting > 0))[0].tolist())
         for name, incident in list(self.incidents.items()):
             i = int(np.searchsorted(self.index, name))
             if incident.closed is None:
@@ -326,9 +326,7 @@ class Core:
             elif int(ticks[-1]) - incident.closed > self.config.reopen_minutes:
                 del self.incidents[name]
                 self.dirty.add(name)
-        idle = np.ones(len(self), np.bool_)
-        idle[list(involved)] = False
-        self.track.waiting = np.where(idle | self.gaps.down, 0, self.track.waiting)
+        self.track.waiting = np.where(self.gaps.down, 0, self.track.waiting)
         for i in sorted(involved):
             if not self.gaps.down[i]:
                 view = _Rows(
@@ -490,7 +488,7 @@ class Core:
         for j, tick in enumerate(rows.ticks.tolist()):
             level = int(rows.worth[j])
             if incident is None or incident.closed is not None:
-                waiting = waiting + 1 if level else 0
+                waiting = waiting + 1 if level else max(waiting - 1, 0)
                 if level < 3 and waiting < self.config.patience_minutes:
                     level = 0
             else:
