@@ -267,7 +267,7 @@ def quiet() -> Iterator[_Reasons]:
 
 
 class _Reasons(logging.Handler):
-    """Keeps why the last attempt to connect failed: kafka-python logs it, and raises a time-out without it."""
+    """Keeps why connecting failed: kafka-python logs it, and raises a time-out without it."""
 
     last = ""
 
@@ -275,5 +275,6 @@ class _Reasons(logging.Handler):
         found = re.search(
             r"^Bootstrap connection to \S+ failed: (?:\w+Error: )?(.*?)(?: \(backoff.*)?$", record.getMessage()
         )
-        if found:
+        # The last attempt may be cut short by our own time-out, which says nothing about the broker.
+        if found and not (self.last and "timed out" in found[1]):
             self.last = found[1]

@@ -122,7 +122,7 @@ def test_each_secure_way_works_for_topics_doctor_and_faust(secure: Secure, prefi
 def test_a_wrong_password_is_refused_without_showing_it(
     secure: Secure, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topics, "CONNECT_MS", 2000)
+    monkeypatch.setattr(topics, "CONNECT_MS", 3000)
     settings = settings_for(
         secure,
         prefix,
@@ -141,7 +141,7 @@ def test_a_wrong_password_is_refused_without_showing_it(
 def test_a_certificate_of_nobody_we_trust_is_refused(
     secure: Secure, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topics, "CONNECT_MS", 2000)
+    monkeypatch.setattr(topics, "CONNECT_MS", 3000)
     address = f"{HOST}:{secure.tls_port}"
     settings = settings_for(secure, prefix, None, security_protocol="SSL", bootstrap_servers=address, cafile=None)
     with pytest.raises(topics.BrokerUnreachableError, match=f"{address}.*certificate verify failed"):
