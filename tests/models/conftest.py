@@ -23,6 +23,12 @@ def bundled() -> Iterator[Classifier]:
 
 
 @pytest.fixture
+def quick_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small batches for tests that load the bundled model but do not ask about speed or bits: checked in no time."""
+    monkeypatch.setattr("models.bundled.TOKENS_PER_BATCH", 64)
+
+
+@pytest.fixture
 def tiny(tmp_path: Path) -> Path:
     """Folder of a tiny random three-label model."""
     return write_tiny_model(tmp_path / "tiny", ("negative", "neutral", "positive"))

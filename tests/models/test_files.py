@@ -98,6 +98,7 @@ def test_broken_configuration_is_refused(adapter: Path) -> None:
         load_adapter(adapter)
 
 
+@pytest.mark.usefixtures("quick_check")
 def test_version_tells_configurations_apart(adapter: Path) -> None:
     file = adapter / "config.json"
     first = load_bundled(adapter_directory=adapter, threads=1)
@@ -122,6 +123,7 @@ def test_unknown_backend_and_threads_are_refused() -> None:
         load_model(revision="main")
 
 
+@pytest.mark.usefixtures("quick_check")
 def test_checkup_of_the_bundled_model_is_clean() -> None:
     findings = check(threads=1)
     assert [finding.what for finding in findings] == [

@@ -33,6 +33,7 @@ def _train(labelled: Path, out: Path, *more: str) -> None:
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.usefixtures("quick_check")
 def test_trained_adapter_can_be_served(labelled: Path, tmp_path: Path) -> None:
     _train(labelled, tmp_path / "a", "--seed", "5")
     adapter = load_adapter(tmp_path / "a")
@@ -106,6 +107,7 @@ def test_help_reads_like_a_manual() -> None:
         assert "Example" in result.output
 
 
+@pytest.mark.usefixtures("quick_check")
 def test_evaluation_of_a_file(labelled: Path) -> None:
     result = RUNNER.invoke(evaluate.app, [str(labelled)])
     assert result.exit_code == 0, result.output
