@@ -1,0 +1,237 @@
+"""The command line: help at once, one clear message for each mistake, exit codes as promised."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import io
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from streams import cli
+from streams.brokers import free_ports
+from streams.commands import console
+from streams.commands.classify import classify
+from streams.mention_files import read_mentions
+from streams.settings import load
+from streams.simulation import BRANDS
+
+_COMMANDS = ("worker", "replay", "watch", "topics", "doctor", "demo", "classify", "backtest", "simulate")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("TOCSIN"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Settings whose broker does not answer."""
+    (port,) = free_ports(1)
+    path = tmp_path / "tocsin.yaml"
+    path.write_text(f"kafka: {{bootstrap_servers: '127.0.0.1:{port}'}}\nbrands: [{{name: Acme, keywords: [acme]}}]\n")
+    return path
+
+
+def _run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_help_reads_like_a_manual() -> None:
+    code, out, _ = _run("--help")
+    assert code == 0
+    for word in (*_COMMANDS, "Environment", "TOCSIN_CONFIG", "Exit codes", "130"):
+        assert word in out
+    for command in _COMMANDS:
+        code, out, _ = _run(command, "--help")
+        assert code == 0
+        assert f"Example: tocsin {command}" in out or f"| tocsin {command}" in out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = ("torch", "transformers", "faust", "kafka", "numpy", "pydantic", "streams.settings")
+    code = f"import sys, streams.cli; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_version() -> None:
+    code, out, _ = _run("--version")
+    assert code == 0
+    assert out.startswith("tocsin ")
+
+
+@pytest.mark.parametrize("command", [["watch"], ["topics"], ["replay", "x.jsonl"], ["worker"]])
+def test_no_settings_is_one_clear_message(command: list[str]) -> None:
+    code, out, err = _run(*command)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("tocsin: ")
+    assert "brands" in err
+    assert "Traceback" not in err
+
+
+def test_settings_file_before_or_behind_the_command_or_from_the_environment(
+    config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for arguments in (["--config", config, "replay", "none.jsonl"], ["replay", "none.jsonl", "--config", config]):
+        code, _, err = _run(*arguments)
+        assert (code, err) == (2, "tocsin: none.jsonl: there is no such file\n")
+    monkeypatch.setenv("TOCSIN_CONFIG", str(config))
+    assert _run("replay", "none.jsonl")[2] == "tocsin: none.jsonl: there is no such file\n"
+    missing = tmp_path / "missing.yaml"
+    assert str(missing) in _run("replay", "none.jsonl", "--config", missing)[2]
+
+
+@pytest.mark.parametrize("command", ["watch", "topics"])
+def test_no_broker_is_one_clear_message(config: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setattr("streams.topics.CONNECT_MS", 300)
+    code, _, err = _run(command, "--config", config)
+    assert code == 2
+    assert "no broker can be reached at 127.0.0.1" in err
+    assert "Traceback" not in err
+
+
+def test_mistakes_in_options(config: Path, tmp_path: Path) -> None:
+    good = tmp_path / "m.jsonl"
+    good.write_text('{"id":"1","created_at":"2026-03-02T10:00:00Z","text":"hi"}\n')
+    assert "--speed fast" in _run("replay", good, "--speed", "fast", "--config", config)[2]
+    assert "there are Acme" in _run("watch", "--brand", "acme", "--config", config)[2]
+    assert _run("replay", good, "--nonsense")[0] == 2
+    assert _run("backtest", good, "--tone", "guess")[0] == 2
+    assert _run("nonsense")[0] == 2
+
+
+def test_every_error_meant_for_users_exists() -> None:
+    for name in console._FOR_USERS:
+        module, _, kind = name.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), kind), Exception), name
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (KeyboardInterrupt(), 130, ""),
+        (console.UserError("do this"), 2, "tocsin: do this\n"),
+        (console.FailedError("it broke"), 1, "tocsin: it broke\n"),
+        (PermissionError(13, "Permission denied", "out.jsonl"), 2, "tocsin: out.jsonl: Permission denied\n"),
+    ],
+)
+def test_exit_codes(monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, says: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("streams.commands.simulate.run", fail)
+    assert _run("simulate", "-") == (code, "", says)
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("streams.commands.simulate.run", fail)
+    with pytest.raises(ZeroDivisionError):
+        _run("simulate", "-")
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    command = [sys.executable, "-m", "streams.cli", "simulate", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["text"]
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_simulate_writes_mentions_and_settings_that_fit(tmp_path: Path) -> None:
+    file, settings = tmp_path / "fortnight.jsonl.gz", tmp_path / "fortnight.yaml"
+    code, _, err = _run("simulate", file, "--days", "2", "--config-out", settings)
+    assert code == 0
+    assert str(file) in err
+    assert gzip.decompress(file.read_bytes()).count(b"\n") == len(list(read_mentions(file)))
+    brands = load(settings, {}).brands
+    assert [(brand.name, brand.keywords) for brand in brands] == [(brand.name, brand.keywords) for brand in BRANDS]
+    before = file.read_bytes()
+    _run("simulate", file, "--days", "2")
+    assert file.read_bytes() == before
+
+
+def test_backtest_hands_over_what_was_asked(monkeypatch: pytest.MonkeyPatch, config: Path) -> None:
+    calls: list[tuple[Any, ...]] = []
+    module = types.ModuleType("streams.backtest")
+    module.run = lambda *arguments, **options: calls.append((arguments, options))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "streams.backtest", module)
+    assert _run("backtest", "a.csv", "b.csv", "--tone", "gold", "--budget", "2", "--events", "e.jsonl")[0] == 0
+    assert _run("backtest", "a.csv", "--config", config)[0] == 0
+    options = {"tone": "gold", "budget": 2.0, "events": Path("e.jsonl"), "plot": None, "known_events": None}
+    assert calls[0] == ((["a.csv", "b.csv"], None), options)
+    assert [brand.name for brand in calls[1][0][1].brands] == ["Acme"]
+
+
+def _predict(texts: Sequence[str]) -> NDArray[np.float32]:
+    rows = [[0.7, 0.2, 0.1] if "bad" in text else [0.1, 0.3, 0.6] for text in texts]
+    return np.array(rows, np.float32).reshape(-1, 3)
+
+
+def test_classify_answers_each_line_in_order(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    stream = tmp_path / "texts"
+    stream.write_bytes("\ufeffbad day\r\n\n  \nnice é\nbad".encode() + b"\xff")
+    with stream.open("rb") as texts:
+        classify(texts, out, _predict, batch=2)
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line["label"] for line in lines] == ["negative", "positive", "negative"]
+    assert lines[0]["tone"] == {"negative": 0.7, "neutral": 0.2, "positive": 0.1}
+    assert [line["text"] for line in lines] == ["bad day", "nice é", "bad\ufffd"]
+
+
+def test_classify_batches_are_bounded(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    def predict(texts: Sequence[str]) -> NDArray[np.float32]:
+        sizes.append(len(texts))
+        return _predict(texts)
+
+    stream = tmp_path / "texts"
+    stream.write_bytes(b"".join(b"text %d\n" % i for i in range(1000)))
+    out = io.BytesIO()
+    with stream.open("rb") as texts:
+        classify(texts, out, predict, batch=64)
+    assert max(sizes) == 64
+    assert [json.loads(line)["text"] for line in out.getvalue().splitlines()] == [f"text {i}" for i in range(1000)]
+
+
+def test_classify_does_not_wait_for_a_slow_writer_to_end() -> None:
+    reading, writing = os.pipe()
+    out = io.BytesIO()
+    answered: list[int] = []
+
+    def predict(texts: Sequence[str]) -> NDArray[np.float32]:
+        answered.append(len(texts))
+        if len(answered) == 1:
+            os.write(writing, b"second\n")  # only now: the first was answered before this came
+        else:
+            os.close(writing)
+        return _predict(texts)
+
+    os.write(writing, b"first\n")
+    with open(reading, "rb") as stream:  # noqa: PTH123 - a descriptor, not a path
+        classify(stream, out, predict, batch=100)
+    assert answered == [1, 1]
