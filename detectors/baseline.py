@@ -1,19 +1,20 @@
 """Baseline: what a brand's hour usually holds, learned without looking ahead and without learning from a crisis.
 
-Expected authors in hour t: mu = L * s(t), expected negative authors nu = N * s(t), where s = h(hour of day) * g(hour of week) in the
-brand's time zone. L and N are exponentially weighted ratios of counts to shape (half-life 3 days of observed hours), h and g the
-same per cell (half-life 14 visits), drawn towards 1 by pseudo-counts; g counts once a cell has two visits. One shape serves both:
-negatives are too few to have a rhythm of their own learned.
+Expected authors in hour t: mu = L * s(t), expected negative authors nu = N * s(t), where s = h(hour of day) * g(hour
+of week) in the brand's time zone. L and N are exponentially weighted ratios of counts to shape (half-life 3 days of
+observed hours), h and g the same per cell (half-life 14 visits), drawn towards 1 by pseudo-counts; g counts once a
+cell has two visits. One shape serves both: negatives are too few to have a rhythm of their own learned.
 
 * Gate: an hour teaches at most mu + 4 sqrt(phi mu) + 3 (DETECTION.md), phi being the brand's own variance over mean.
 * Delay: hour H is learned at the end of hour H + 1, so no window under test has trained what it is compared with.
 * An hour touched by an open incident teaches nothing; an hour that was only partly observed counts as that part.
-* Absorption: after 72 h an episode is the new level: L and N are taken from an ungated average with a half-life of 12 hours.
+* Absorption: after 72 h an episode is the new level: L and N are taken from an ungated average with a half-life of 12
+  hours.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,29 +35,29 @@ HISTORY = 25
 class Baseline(Columns):
     """Per brand. `weight` is the exposure (shape-weighted observed hours) behind `level` = authors / weight."""
 
-    authors: Floats = column(np.float64)
-    negative: Floats = column(np.float64)
-    weight: Floats = column(np.float64)
-    spread: Floats = column(np.float64)
-    spread_negative: Floats = column(np.float64)
-    spread_weight: Floats = column(np.float64)
-    recent_authors: Floats = column(np.float64)
-    recent_negative: Floats = column(np.float64)
-    recent_weight: Floats = column(np.float64)
-    day_count: NDArray[np.float32] = column(np.float32, 24)
-    day_expected: NDArray[np.float32] = column(np.float32, 24)
-    week_count: NDArray[np.float32] = column(np.float32, 168)
-    week_expected: NDArray[np.float32] = column(np.float32, 168)
-    week_visits: NDArray[np.uint8] = column(np.uint8, 168)
-    held_authors: Floats = column(np.float64)
+    authors: Floats = field(metadata=column(np.float64))
+    negative: Floats = field(metadata=column(np.float64))
+    weight: Floats = field(metadata=column(np.float64))
+    spread: Floats = field(metadata=column(np.float64))
+    spread_negative: Floats = field(metadata=column(np.float64))
+    spread_weight: Floats = field(metadata=column(np.float64))
+    recent_authors: Floats = field(metadata=column(np.float64))
+    recent_negative: Floats = field(metadata=column(np.float64))
+    recent_weight: Floats = field(metadata=column(np.float64))
+    day_count: NDArray[np.float32] = field(metadata=column(np.float32, 24))
+    day_expected: NDArray[np.float32] = field(metadata=column(np.float32, 24))
+    week_count: NDArray[np.float32] = field(metadata=column(np.float32, 168))
+    week_expected: NDArray[np.float32] = field(metadata=column(np.float32, 168))
+    week_visits: NDArray[np.uint8] = field(metadata=column(np.uint8, 168))
+    held_authors: Floats = field(metadata=column(np.float64))
     """The last complete hour, not learned yet."""
-    held_negative: Floats = column(np.float64)
-    held_observed: Floats = column(np.float64)
-    low_authors: Floats = column(np.float64)
+    held_negative: Floats = field(metadata=column(np.float64))
+    held_observed: Floats = field(metadata=column(np.float64))
+    low_authors: Floats = field(metadata=column(np.float64))
     """Hours of a feed that is nearly silent: if they go on, that is the new level."""
-    low_negative: Floats = column(np.float64)
-    low_weight: Floats = column(np.float64)
-    low_hours: Ints = column(np.int64)
+    low_negative: Floats = field(metadata=column(np.float64))
+    low_weight: Floats = field(metadata=column(np.float64))
+    low_hours: Ints = field(metadata=column(np.int64))
 
     def level(self) -> tuple[Floats, Floats]:
         """Authors and negative authors per hour at shape 1; zero before the first hour."""
@@ -111,8 +112,8 @@ class Baseline(Columns):
         )
         self.spread_weight = self.spread_weight * fade_spread + np.where(settled, 1.0, 0.0)
 
-        # The rhythm is learned relative to the level; on the first day the level itself still follows the rhythm, so what it
-        # teaches counts little.
+        # The rhythm is learned relative to the level; on the first day the level itself still follows the rhythm, so
+        # what it teaches counts little.
         trust = np.minimum(self.weight / config.settled_hours, 1.0)
         trust = np.where(learns, trust * trust, 0.0)
         fade_cell = np.where(learns, 2.0 ** (-1.0 / config.profile_half_life_visits), 1.0)
@@ -136,7 +137,8 @@ class Baseline(Columns):
         return np.asarray(day[np.arange(len(day)), at_day] / (row_sum(day) / 24.0), np.float64)
 
     def hold(self, authors: Ints, negative: Ints, observed: Floats) -> None:
-        """Keep the hour that just ended until the next one has ended. `observed` is the part of it that was observed, 0..1."""
+        """Keep the hour that just ended until the next one has ended. `observed` is the part of it that was observed,
+        0..1."""
         self.held_authors = authors.astype(np.float64)
         self.held_negative = negative.astype(np.float64)
         self.held_observed = observed

@@ -1,19 +1,20 @@
 """Budget: thresholds from return levels of the brand's own quiet days.
 
-The largest score of each quiet day is kept per detector. The log of a day's largest burst is Gumbel distributed (DETECTION.md,
-"What the data do obey"), so the level that is exceeded on N of 30 days is loc - s ln(-ln(1 - N/30)) (Coles 2001, ch. 3). Location
-and scale come from L-moments (Hosking 1990): s = l2 / ln 2, loc = l1 - 0.5772 s, which beat maximum likelihood for a few dozen values.
-The scale is drawn to what is usual for brands: s <- (n s + 14 s0) / (n + 14) while n <= 28.
+The largest score of each quiet day is kept per detector. The log of a day's largest burst is Gumbel distributed
+(DETECTION.md, "What the data do obey"), so the level that is exceeded on N of 30 days is loc - s ln(-ln(1 - N/30))
+(Coles 2001, ch. 3). Location and scale come from L-moments (Hosking 1990): s = l2 / ln 2, loc = l1 - 0.5772 s, which
+beat maximum likelihood for a few dozen values. The scale is drawn to what is usual for brands: s <- (n s + 14 s0) /
+(n + 14) while n <= 28.
 
-Several detectors share one budget: what counts is the largest of their standardised daily maxima y = (m - loc) / s, and each
-detector's threshold stands at the level that this exceeds on N of 30 days. An equal split of N would waste what they have in
-common, which is most of it.
+Several detectors share one budget: what counts is the largest of their standardised daily maxima y = (m - loc) / s,
+and each detector's threshold stands at the level that this exceeds on N of 30 days. An equal split of N would waste
+what they have in common, which is most of it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,8 @@ PRIOR_DAYS = 14.0
 PRIOR_SCALE = np.array([0.4, 0.4, 1.2, 0.3, 0.35])
 """Usual scale of the daily maxima per detector, over brands."""
 FLOOR_PAGE = np.array([1.1, 1.1, 3.0, NEVER, 1.1])
-"""A brand so quiet that its return levels are near nothing is still not in a crisis below three times what is expected."""
+"""A brand so quiet that its return levels are near nothing is still not in a crisis below three times what is
+expected."""
 FLOOR_TICKET = np.array([0.9, 0.9, 2.5, 0.9, NEVER])
 FIRST_DAYS = 3
 """Quiet days before a return level is computed at all."""
@@ -44,14 +46,15 @@ _D = len(DETECTORS)
 
 @dataclass
 class Budget(Columns):
-    """Per brand and detector. `maxima` holds the last 56 quiet days, newest first, nan where none; changes once a day."""
+    """Per brand and detector. `maxima` holds the last 56 quiet days, newest first, nan where none; changes once a
+    day."""
 
-    maxima: NDArray[np.float32] = column(np.float32, _D, DAYS, fill=np.nan)
-    days: Ints = column(np.int64)
-    loc: Floats = column(np.float64, _D)
-    scale: Floats = column(np.float64, _D, fill=1.0)
-    page: Floats = column(np.float64, _D, fill=NEVER)
-    ticket: Floats = column(np.float64, _D, fill=NEVER)
+    maxima: NDArray[np.float32] = field(metadata=column(np.float32, _D, DAYS, fill=np.nan))
+    days: Ints = field(metadata=column(np.int64))
+    loc: Floats = field(metadata=column(np.float64, _D))
+    scale: Floats = field(metadata=column(np.float64, _D, fill=1.0))
+    page: Floats = field(metadata=column(np.float64, _D, fill=NEVER))
+    ticket: Floats = field(metadata=column(np.float64, _D, fill=NEVER))
 
     def keep_day(self, which: NDArray[np.bool_], maxima: Floats) -> None:
         """Keep a quiet day's maxima, (n, detectors), of these brands."""
@@ -71,8 +74,8 @@ class Budget(Columns):
         known = (n_days >= FIRST_DAYS)[:, None]
         page = self.loc + self.scale * together_level(top, n_days, share)[:, None]
         ticket = self.loc + self.scale * together_level(top, n_days, share_ticket)[:, None]
-        # Without days of its own a brand is judged by ratios that would be unusual for nearly all; later the two are blended,
-        # and a brand that is burstier than that keeps its own level.
+        # Without days of its own a brand is judged by ratios that would be unusual for nearly all; later the two are
+        # blended, and a brand that is burstier than that keeps its own level.
         own = (n_days / (n_days + PRIOR_DAYS))[:, None]
         cold_page = np.full(_D, np.log(config.cold_page_ratio))
         cold_page[TONE] = 12.0
@@ -106,9 +109,10 @@ class Budget(Columns):
 def together_level(top: Floats, n_days: Ints, share: Floats) -> Floats:
     """Level in standard units that the largest of the detectors exceeds on this share of days, (n,).
 
-    The mean of two estimates. One is Gumbel with a location between 0 (detectors always agree) and ln d (they are independent), estimated
-    from the mean. The other is the empirical quantile, which makes no assumption and counts half once 56 days are there: daily
-    maxima of calm brands have lighter tails than Gumbel, and a brand should get the pages that were agreed, not fewer.
+    The mean of two estimates. One is Gumbel with a location between 0 (detectors always agree) and ln d (they are
+    independent), estimated from the mean. The other is the empirical quantile, which makes no assumption and counts
+    half once 56 days are there: daily maxima of calm brands have lighter tails than Gumbel, and a brand should get
+    the pages that were agreed, not fewer.
     """
     valid = np.arange(DAYS) < n_days[:, None]
     mean = row_sum(np.where(valid, top, 0.0)) / np.maximum(n_days, 1)

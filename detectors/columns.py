@@ -1,15 +1,15 @@
 """State of many brands as columns: one array per quantity, one row per brand.
 
-Every array is written to a snapshot bit by bit, so a restored row continues with exactly the numbers it had. Arithmetic on
-columns is element-wise only; where elements of a row are added up, it is done in a fixed order (`row_sum`), because numpy's
-pairwise summation may associate differently for different shapes, and the last bit of a sum must not depend on how many brands
-share the array.
+Every array is written to a snapshot bit by bit, so a restored row continues with exactly the numbers it had.
+Arithmetic on columns is element-wise only; where elements of a row are added up, it is done in a fixed order
+(`row_sum`), because numpy's pairwise summation may associate differently for different shapes, and the last bit of a
+sum must not depend on how many brands share the array.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field, fields
+from dataclasses import fields
 from typing import Any, Self
 
 import numpy as np
@@ -23,8 +23,8 @@ Ints = NDArray[np.int64]
 def ln(x: Any) -> Floats:
     """Natural logarithm, the same bits for the same number wherever it stands in an array.
 
-    numpy picks a vector or a scalar routine by length, stride and position, and these differ in the last bit; scipy's loop is
-    scalar always.
+    numpy picks a vector or a scalar routine by length, stride and position, and these differ in the last bit; scipy's
+    loop is scalar always.
     """
     return np.asarray(special.xlogy(1.0, x), dtype=np.float64)
 
@@ -37,9 +37,9 @@ def row_sum(x: NDArray[Any]) -> Floats:
     return total
 
 
-def column(dtype: Any, *shape: int, fill: Any = 0) -> Any:
-    """Declare an array of a `Columns` dataclass: one row per brand, each of `shape`."""
-    return field(metadata={"dtype": np.dtype(dtype), "shape": shape, "fill": fill})
+def column(dtype: Any, *shape: int, fill: Any = 0) -> dict[str, Any]:
+    """Metadata of a field of a `Columns` dataclass: an array with one row per brand, each of `shape`."""
+    return {"dtype": np.dtype(dtype), "shape": shape, "fill": fill}
 
 
 class Columns:
@@ -81,4 +81,5 @@ class Columns:
         return cls(**made)
 
     def nbytes(self) -> int:
+        """Bytes of all columns."""
         return sum(getattr(self, f.name).nbytes for f in fields(self))  # type: ignore[arg-type]

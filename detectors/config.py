@@ -24,7 +24,8 @@ class EngineConfig:
     """Constants of the method (docs/detection.md says where each comes from)."""
 
     share_weight: float = 0.4
-    """lambda = 1/alpha: how much evidence of a moved share adds to the log ratio. 0.15 to 0.7 has nearly the same power."""
+    """lambda = 1/alpha: how much evidence of a moved share adds to the log ratio. 0.15 to 0.7 has nearly the same
+    power."""
     level_half_life_hours: float = 72.0
     profile_half_life_visits: float = 14.0
     recent_half_life_hours: float = 12.0
@@ -32,7 +33,8 @@ class EngineConfig:
     warm_hours: float = 6.0
     """Hours learned before anything can page."""
     settled_hours: float = 24.0
-    """Hours learned (a day, so the rhythm is in it) before tickets are opened, silence is called and daily maxima are kept."""
+    """Hours learned (a day, so the rhythm is in it) before tickets are opened, silence is called and daily maxima are
+    kept."""
     absorb_after_hours: int = 72
     """An episode open for longer is the new normal."""
     cold_days: int = 14
@@ -47,7 +49,8 @@ class EngineConfig:
     ticket_budget_factor: float = 4.0
     """Tickets are opened at the level exceeded this many times as often as the page level."""
     patience_minutes: int = 5
-    """A ticket or an info is opened once its evidence has stood this many minutes more than it has not; a page at once."""
+    """A ticket or an info is opened once its evidence has stood this many minutes more than it has not; a page at
+    once."""
     resolve_minutes: int = 30
     reopen_minutes: int = 360
     update_minutes: int = 15

@@ -1,17 +1,17 @@
 """A group of brands that stand at the same closed tick, moved on block by block.
 
-A block is a run of ticks within one hour. Baselines and thresholds change at the ends of hours and days only, so within a block counts,
-expectations and scores are matrices (brands, ticks); where a gap begins or ends the block is cut. Only brands with a score at a threshold
-or an open incident are looked at tick by tick. Nothing of this shows in the result: a tick's numbers depend on state that changes at
-ticks, hours and days, never on where a block begins.
+A block is a run of ticks within one hour. Baselines and thresholds change at the ends of hours and days only, so
+within a block counts, expectations and scores are matrices (brands, ticks); where a gap begins or ends the block is
+cut. Only brands with a score at a threshold or an open incident are looked at tick by tick. Nothing of this shows in
+the result: a tick's numbers depend on state that changes at ticks, hours and days, never on where a block begins.
 """
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import zoneinfo
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,8 @@ UNSCORED = -50.0
 IMMEDIATE = 2.0
 """Scales of the daily maxima above a threshold at which one tick is enough."""
 SEVERE = ((2.0, 15), (5.0, 50))
-"""Excess over the page threshold in scales, and negative authors in six hours, from which an incident is major, critical."""
+"""Excess over the page threshold in scales, and negative authors in six hours, from which an incident is major,
+critical."""
 ONSET_SLACK = 10
 AMEND_MINUTES = 10
 LOW_HOURS = 24
@@ -46,17 +47,17 @@ _ROW = np.array(WIDTHS, np.int64)[:, None]
 class Track(Columns):
     """Per brand: where it stands between ticks."""
 
-    start: Ints = column(np.int64, fill=LONG_AGO)
+    start: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
     """Tick of its first member; LONG_AGO before."""
-    score: Floats = column(np.float64, len(DETECTORS), fill=UNSCORED)
-    calm: Ints = column(np.int64, fill=LONG_AGO)
+    score: Floats = field(metadata=column(np.float64, len(DETECTORS), fill=UNSCORED))
+    calm: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
     """The last tick at which the last hour held no more negative authors than usual."""
-    last_open: Ints = column(np.int64, fill=LONG_AGO)
-    waiting: Ints = column(np.int64)
+    last_open: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
+    waiting: Ints = field(metadata=column(np.int64))
     """Ticks whose evidence would open something less urgent than a page, less those since whose would not."""
-    day_max: Floats = column(np.float64, len(DETECTORS), fill=UNSCORED)
-    day_ticks: Ints = column(np.int64)
-    day_carried: NDArray[np.bool_] = column(np.bool_)
+    day_max: Floats = field(metadata=column(np.float64, len(DETECTORS), fill=UNSCORED))
+    day_ticks: Ints = field(metadata=column(np.int64))
+    day_carried: NDArray[np.bool_] = field(metadata=column(np.bool_))
     """An incident was open when the day began."""
 
 
@@ -139,7 +140,8 @@ class Core:
     def __len__(self) -> int:
         return len(self.index)
 
-    # -- moving on ---------------------------------------------------------------------------------------------------------
+    # -- moving on
+    # ---------------------------------------------------------------------------------------------------------
 
     def advance(
         self, upto: int, observations: Observations, brand: Ints, clock_ticks: Collection[int]
@@ -164,7 +166,7 @@ class Core:
 
     def _prepare(self, hour: int) -> None:
         """Shape of the hours that windows of this hour reach, and its running sums."""
-        start = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(hours=hour)
+        start = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=hour)
         offset = []
         for name in self._zones:
             shift = start.astimezone(zoneinfo.ZoneInfo(name)).utcoffset()
@@ -369,7 +371,8 @@ class Core:
             self._turn(i, int(ticks[-1]), down_from)
         return k
 
-    # -- gaps --------------------------------------------------------------------------------------------------------------
+    # -- gaps
+    # --------------------------------------------------------------------------------------------------------------
 
     def _silence(self, ticks: Ints, seen: Ints, level: Floats) -> Floats:
         """Authors expected since the last mention: (n, ticks)."""
@@ -381,7 +384,8 @@ class Core:
     def _gap_changes(
         self, ticks: Ints, counts: Ints, seen: Ints, silence: Floats, mu: Floats
     ) -> tuple[int, list[int], dict[int, int]]:
-        """How many ticks until the first at which a brand goes down or comes up, which brands do, and since when they are down."""
+        """How many ticks until the first at which a brand goes down or comes up, which brands do, and since when they
+        are down."""
         settled = (self.track.start != LONG_AGO) & (self.baseline.weight >= self.config.settled_hours)
         k = len(ticks)
         if not settled.any():
@@ -404,10 +408,8 @@ class Core:
         down_from: dict[int, int] = {}
         for i in changed:
             if goes_down[i, at]:
-                if silent[i, at]:
-                    since = int(seen[i, at]) + 1
-                else:
-                    since = int(ticks[at]) - (59 if low_hour[i, at] else 359)
+                low_from = int(ticks[at]) - (59 if low_hour[i, at] else 359)
+                since = int(seen[i, at]) + 1 if silent[i, at] else low_from
                 down_from[i] = max(since, int(self.gaps.until[i].max()) + 1)
         return at + 1, changed, down_from
 
@@ -425,12 +427,13 @@ class Core:
         self.gaps.add(i, int(self.gaps.down_from[i]), tick - WIDTHS[0])
         self.baseline.low_hours[i] = 0
 
-    # -- deciding ----------------------------------------------------------------------------------------------------------
+    # -- deciding
+    # ----------------------------------------------------------------------------------------------------------
 
     def _worth(
         self, raw: Floats, twice: Floats, counts: Ints, nu: Floats, settled: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int8], Ints]:
-        """Per brand and tick: what the evidence is worth (index of NOTIFY), and the bits of the detectors that agree."""
+        """Per brand and tick: what the evidence is worth (index of NOTIFY), and bits of the detectors that agree."""
         page, ticket = self.budget.page.T[:, :, None], self.budget.ticket.T[:, :, None]
         scale = self.budget.scale.T[:, :, None]
         worth = np.zeros(raw.shape[1:], np.int8)
@@ -503,15 +506,13 @@ class Core:
                 float(ratio[j]),
                 int(rows.agree[j]),
             )
-            was = incident
             notify_before = 0 if incident is None or incident.closed is not None else incident.notify
             incident, event = step(incident, view, profile.name, self.config)
             if incident is None:
                 continue
-            if event == "opened" or event == "reopened":
-                if incident is not was:
-                    self._onset(i, j, rows, incident)
-                    self.incidents[name] = incident
+            if event == "opened":
+                self._onset(i, j, rows, incident)
+                self.incidents[name] = incident
             if event is None and incident.closed is None:
                 event = self._amend(incident, tick, late.get((i, tick)))
             if event is not None:
@@ -527,7 +528,8 @@ class Core:
             self.incidents.pop(name, None)
 
     def _onset(self, i: int, j: int, rows: _Rows, incident: Incident) -> None:
-        """Since when: the tick after the last one at which the past hour was still usual; a gap hides what was before its end."""
+        """Since when: the tick after the last one at which the past hour was still usual; a gap hides what was before
+        its end."""
         earlier = np.nonzero(rows.calm[: j + 1])[0]
         calm = int(rows.ticks[earlier[-1]]) if len(earlier) else int(self.track.calm[i])
         since = min(max(calm + 1, incident.opened - WIDTHS[-1]), incident.opened)
@@ -539,7 +541,8 @@ class Core:
         incident.since, incident.since_earliest = since, earliest
 
     def _amend(self, incident: Incident, tick: int, late: list[tuple[int, int, bool, int]] | None) -> EventType | None:
-        """Count late mentions that belong into the window of the last event; tell when they change its numbers noticeably."""
+        """Count late mentions that belong into the window of the last event; tell when they change its numbers
+        noticeably."""
         if late is not None:
             begin = incident.event_tick - WIDTHS[incident.event_window]
             for minute, before, negative, before_negative in late:
@@ -602,18 +605,17 @@ class Core:
             words = {w for term in profile.ignore_terms for w in (term.lower(), *term.lower().split())}
             self._ignored[name] = frozenset(words)
         detectors = tuple(DETECTORS[d] for d in range(len(DETECTORS)) if rows.agree[j] >> d & 1)
-        windows = []
-        for w in range(len(WIDTHS)):
-            windows.append(
-                {
-                    "minutes": WIDTHS[w],
-                    "mentions": int(rows.counts[MENTIONS, w, j]),
-                    "authors": int(rows.counts[AUTHORS, w, j]),
-                    "authors_expected": _short(float(rows.mu[w, j])),
-                    "negative_authors": int(rows.counts[NEGATIVES, w, j]),
-                    "negative_expected": _short(float(rows.nu[w, j])),
-                }
-            )
+        windows = [
+            {
+                "minutes": width,
+                "mentions": int(rows.counts[MENTIONS, w, j]),
+                "authors": int(rows.counts[AUTHORS, w, j]),
+                "authors_expected": _short(float(rows.mu[w, j])),
+                "negative_authors": int(rows.counts[NEGATIVES, w, j]),
+                "negative_expected": _short(float(rows.nu[w, j])),
+            }
+            for w, width in enumerate(WIDTHS)
+        ]
         share = negative / authors if authors else 0.0
         reason = _reason(event, detector, window, negative, nu, authors, mu, share, share_expected, incident)
         calm_below = resolve_levels(page, ticket)
@@ -659,7 +661,8 @@ class Core:
             model_version=self.versions[1],
         )
 
-    # -- hours and days ----------------------------------------------------------------------------------------------------
+    # -- hours and days
+    # ----------------------------------------------------------------------------------------------------
 
     def _end_hour(self, tick: int) -> None:
         """After the last tick of an hour: learn the hour before it, hold this one."""
@@ -698,9 +701,9 @@ class Core:
         self.relearned.update(self.index[started].tolist())
         self._hour = None
         if (tick + 1) % 1440 == 0:
-            self._end_day(tick)
+            self._end_day()
 
-    def _end_day(self, tick: int) -> None:
+    def _end_day(self) -> None:
         """Keep the day's maxima where it was quiet and long enough, and set the thresholds anew."""
         limit = self.budget.page[:, list(PAGING)] + IMMEDIATE * self.budget.scale[:, list(PAGING)]
         extreme = (self.track.day_max[:, list(PAGING)] >= limit).any(axis=1)
@@ -714,7 +717,8 @@ class Core:
             if incident.closed is None and incident.notify >= 2:
                 self.track.day_carried[int(np.searchsorted(self.index, name))] = True
 
-    # -- looking in --------------------------------------------------------------------------------------------------------
+    # -- looking in
+    # --------------------------------------------------------------------------------------------------------
 
     def started(self, i: int) -> bool:
         """Whether brand i has had a member."""
@@ -731,6 +735,7 @@ class Core:
         return exposure * level, exposure * level_negative
 
     def samples(self, position: int) -> list[Sample]:
+        """Negative mentions kept of a brand."""
         return list(self.evidence.samples.get(position, ()))
 
     def everything_is_new(self) -> None:
@@ -746,10 +751,12 @@ class Core:
                 self.unsaved.samples[position, closed] = self.samples(position)
 
     def nbytes(self) -> int:
+        """Bytes of the arrays of the state."""
         columns: tuple[Columns, ...] = (self.baseline, self.gaps, self.budget, self.track)
         return sum(c.nbytes() for c in columns) + self.windows.nbytes() + self._shape.nbytes + self._reach.nbytes
 
-    # -- several cores -----------------------------------------------------------------------------------------------------
+    # -- several cores
+    # -----------------------------------------------------------------------------------------------------
 
     @staticmethod
     def merge(parts: Sequence[Core]) -> Core:

@@ -1,11 +1,12 @@
 """The engine: mentions of closed ticks in, decisions out, for any number of brands.
 
-Decisions are a pure function of the mentions: not of how ticks are grouped into calls, of which brands share an engine, of snapshots
-taken and restored in between, nor of any clock.
+Decisions are a pure function of the mentions: not of how ticks are grouped into calls, of which brands share an
+engine, of snapshots taken and restored in between, nor of any clock.
 """
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ DETECTOR_VERSION = "1.0"
 
 @dataclass(frozen=True)
 class Levels:
-    """Where each brand stands after its last closed tick, for metrics and plots. Rows are brands in the engine's order."""
+    """Where each brand stands after its last closed tick, for metrics and plots. Rows are brands in the engine's
+    order."""
 
     brands: tuple[str, ...]
     detectors: tuple[str, ...]
@@ -40,7 +42,8 @@ class Levels:
     score: Floats
     """(n, detectors); nan where there is none: cold start, or the feed is silent."""
     threshold: Floats
-    """(n, detectors) page thresholds (of `day` the ticket's, of `surge` the info's); nan where a detector cannot yet reach one."""
+    """(n, detectors) page thresholds (of `day` the ticket's, of `surge` the info's); nan where a detector cannot yet
+    reach one."""
     ticket_threshold: Floats
     ratio: Floats
     """(n,) negative authors of the last hour against expected, both plus 2."""
@@ -82,7 +85,7 @@ class Engine:
     def __init__(
         self,
         brands: Sequence[BrandProfile],
-        config: EngineConfig = EngineConfig(),
+        config: EngineConfig | None = None,
         model_version: str = "",
         recorder: Recorder | None = None,
     ) -> None:
@@ -94,7 +97,7 @@ class Engine:
             if not b.budget > 0:
                 raise ValueError(f"budget of {b.name} must be above 0 pages a month, not {b.budget}")
         self.brands: tuple[BrandProfile, ...] = tuple(brands)
-        self.config = config
+        self.config = EngineConfig() if config is None else config
         self.model_version = model_version
         self.recorder = recorder
         self._position = {n: i for i, n in enumerate(names)}
@@ -110,7 +113,8 @@ class Engine:
         core.recorder = self.recorder
         return core
 
-    # -- moving on ---------------------------------------------------------------------------------------------------------
+    # -- moving on
+    # ---------------------------------------------------------------------------------------------------------
 
     def advance(self, upto: int, observations: Observations, clock_ticks: Collection[int] = ()) -> list[Decision]:
         """Process every tick t with closed < t <= upto, in order, empty ones included.
@@ -175,13 +179,15 @@ class Engine:
         self._cores = [c for c in self._cores if c.closed != closed] + [whole]
         return whole
 
-    # -- state -------------------------------------------------------------------------------------------------------------
+    # -- state
+    # -------------------------------------------------------------------------------------------------------------
 
     def changes(self) -> dict[bytes, bytes | None]:
         """State changed since the last call as keys and values (None: delete), to be written in this order.
 
-        Only brands that had members or decisions are in it; a brand that was quiet since is caught up through empty ticks after
-        `restore`, which gives the same bits. A writer that dies half way leaves a state from which the brand goes on a little earlier.
+        Only brands that had members or decisions are in it; a brand that was quiet since is caught up through empty
+        ticks after `restore`, which gives the same bits. A writer that dies half way leaves a state from which the
+        brand goes on a little earlier.
         """
         out: dict[bytes, bytes | None] = {}
         tail: dict[bytes, bytes | None] = {}
@@ -203,7 +209,7 @@ class Engine:
             name, tick, minute, author, flags = name[order], tick[order], minute[order], author[order], flags[order]
         edge = np.nonzero((np.diff(name) != 0) | (np.diff(tick) != 0))[0] + 1
         bounds = [0, *edge.tolist(), len(name)]
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+        for a, b in itertools.pairwise(bounds):
             brand, t = int(name[a]), int(tick[a])
             record = records.pane(t, minute[a:b], author[a:b], flags[a:b], samples.get((brand, t), []))
             out[records.pane_key(self.brands[brand].name, t)] = records.encode(record)
@@ -251,8 +257,8 @@ class Engine:
     def restore(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         """Replace the state by what `changes` gave, in any order.
 
-        Brands may stand at different ticks; `advance` lets those behind catch up. Records of brands that this engine does not have are
-        ignored, brands without a record begin anew.
+        Brands may stand at different ticks; `advance` lets those behind catch up. Records of brands that this engine
+        does not have are ignored, brands without a record begin anew.
 
         Raises
         ------

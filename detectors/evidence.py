@@ -1,7 +1,8 @@
 """Evidence: the mentions and terms a person is shown with an incident.
 
-Of the negative mentions of the last six hours some are kept per brand, at most a few a minute: enough to show what it is about, bounded
-in a storm. Terms are counted by distinct authors and compared with the brand's own normal, a table of decayed counts over hashed terms.
+Of the negative mentions of the last six hours some are kept per brand, at most a few a minute: enough to show what it
+is about, bounded in a storm. Terms are counted by distinct authors and compared with the brand's own normal, a table
+of decayed counts over hashed terms.
 """
 
 from __future__ import annotations
@@ -31,17 +32,20 @@ NORMAL_PER_HOUR = 60
 
 _WORD = re.compile(r"[#]?\w[\w'’-]*")
 _LINK = re.compile(r"https?://\S+|@\w+")
-_COMMON = frozenset(
-    "a about after again all also am an and any are as at back be because been before being but by can can't come could day did do does "
-    "doesn't doing don't down even ever every for from get gets getting go going gonna good got had has have he her here him his how i "
-    "i'm i've if in into is isn't it it's its just know last let like made make many me more most much my need never new next no not now "
-    "of off on one only or other our out over people please re really right rt said same say says see she should since so some still "
-    "such take than thank thanks that that's the their them then there these they they're thing this those through time to today too "
-    "two u up us use very via want was wasn't way we well were what when where which while who why will with won't would yes yet you "
-    "your you're amp http https и в во не что он на я с со как а то все она так его но да ты к у же вы за бы по только ее мне было вот "
-    "от меня еще нет о из ему теперь когда даже ну вдруг ли если уже или ни быть был него до вас нибудь опять уж вам ведь там потом себя "
-    "это для мы их чтоб без будто чего раз тоже себе под будет кто этот того потому этого какой при".split()
-)
+_COMMON_WORDS = """
+a about after again all also am amp an and any are as at back be because been before being but by can can't come
+could day did do does doesn't doing don't down even ever every for from get gets getting go going gonna good got had
+has have he her here him his how http https i i'm i've if in into is isn't it it's its just know last let like made
+make many me more most much my need never new next no not now of off on one only or other our out over people please
+re really right rt said same say says see she should since so some still such take than thank thanks that that's the
+their them then there these they they're thing this those through time to today too two u up us use very via want
+was wasn't way we well were what when where which while who why will with won't would yes yet you you're your а без
+будет будто бы был было быть в вам вас вдруг ведь во вот все вы да даже для до его ее ему если еще же за и из или их
+к как какой когда кто ли меня мне мы на не него нет ни нибудь но ну о он она опять от по под потом потому при раз с
+себе себя со так там теперь то того тоже только ты у уж уже чего что чтоб это этого этот я
+"""
+"""Function words, English and Russian."""
+_COMMON = frozenset(_COMMON_WORDS.split())
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True):
@@ -60,13 +64,14 @@ def terms_of(text: str) -> set[str]:
     """Words and hashtags of a text worth showing: no links, handles, function words, numbers or single letters."""
     found = set()
     for word in _WORD.findall(_LINK.sub(" ", text.lower().replace("’", "'"))):
-        word = word.strip("'-_")
-        if len(word) > 2 and word not in _COMMON and not word.isdigit():
-            found.add(word)
+        term = word.strip("'-_")
+        if len(term) > 2 and term not in _COMMON and not term.isdigit():
+            found.add(term)
     return found
 
 
 def bucket(term: str) -> int:
+    """Where a term is counted."""
     return zlib.crc32(term.encode()) % BUCKETS
 
 
@@ -78,6 +83,7 @@ class NormalTerms:
 
     @staticmethod
     def none() -> NormalTerms:
+        """Nothing learned yet."""
         return NormalTerms(np.zeros(BUCKETS + 1, np.float32))
 
     def learn(self, samples: Iterable[Sample], hours: int) -> None:
@@ -148,6 +154,7 @@ class Evidence:
         return True
 
     def normal_of(self, brand: int) -> NormalTerms:
+        """What is normal for a brand."""
         return self.normal.get(brand) or NormalTerms.none()
 
     def between(self, brand: int, after: int, upto: int) -> list[Sample]:

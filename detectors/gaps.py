@@ -1,13 +1,14 @@
 """Gaps: a feed that fell silent is not a calm brand.
 
-A brand is *down* when so few mentions came that its baseline makes it very improbable: no author since its last mention, or
-almost none in the last hour or six hours. The minutes of a gap count as not observed: they teach nothing, no expectation is summed over
-them, and while a brand is down it has no score, so that silence is no all-clear and the first mentions after it no surge.
+A brand is *down* when so few mentions came that its baseline makes it very improbable: no author since its last
+mention, or almost none in the last hour or six hours. The minutes of a gap count as not observed: they teach nothing,
+no expectation is summed over them, and while a brand is down it has no score, so that silence is no all-clear and the
+first mentions after it no surge.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,8 @@ from detectors.windows import LONGEST
 SLOTS = 6
 """Gaps remembered; with more in 24 hours the oldest counts as observed, which makes paging less likely, never more."""
 IMPROBABLE = 8.0
-"""Nats: a Chernoff bound of exp(-8), which independent hours would exceed once in four months. To take a lull for a gap costs
-little: scoring pauses until mentions come again. To take a gap for a lull teaches silence."""
+"""Nats: a Chernoff bound of exp(-8), which independent hours would exceed once in four months. To take a lull for a
+gap costs little: scoring pauses until mentions come again. To take a gap for a lull teaches silence."""
 NEARLY_SILENT = 0.25
 """A feed with more than this part of what is expected is a quiet brand, not a broken feed."""
 RESUME = 0.5
@@ -35,12 +36,12 @@ LONG_AGO = -(1 << 40)
 class Gaps(Columns):
     """Per brand; ticks, both ends included. The time before a brand's first mention is a gap too."""
 
-    down: NDArray[np.bool_] = column(np.bool_)
-    down_from: Ints = column(np.int64, fill=LONG_AGO)
-    since: Ints = column(np.int64, SLOTS, fill=LONG_AGO)
-    until: Ints = column(np.int64, SLOTS, fill=LONG_AGO)
-    last_seen: Ints = column(np.int64, fill=LONG_AGO)
-    silence: Floats = column(np.float64)
+    down: NDArray[np.bool_] = field(metadata=column(np.bool_))
+    down_from: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
+    since: Ints = field(metadata=column(np.int64, SLOTS, fill=LONG_AGO))
+    until: Ints = field(metadata=column(np.int64, SLOTS, fill=LONG_AGO))
+    last_seen: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
+    silence: Floats = field(metadata=column(np.float64))
     """Authors that were expected between the last mention and the beginning of this hour."""
 
     def add(self, brand: int, since: int, until: int) -> None:

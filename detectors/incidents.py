@@ -1,13 +1,14 @@
 """Incidents: from levels per tick to events with a beginning, an end and one page.
 
-An incident opens when a score stands at its threshold on two ticks (or at once, far above it), is resolved when every score has been
-below half its threshold for 30 observed minutes, and a return within six hours re-opens the same incident. `notify` only rises while it is
-open (info < ticket < page); severity rises at once and falls after an hour. Everything here is a pure function of what a tick says.
+An incident opens when a score stands at its threshold on two ticks (or at once, far above it), is resolved when every
+score has been below half its threshold for 30 observed minutes, and a return within six hours re-opens the same
+incident. `notify` only rises while it is open (info < ticket < page); severity rises at once and falls after an hour.
+Everything here is a pure function of what a tick says.
 """
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -171,7 +172,7 @@ class Decision:
 
 def instant(tick: int) -> str:
     """RFC 3339 of a minute."""
-    return (datetime.datetime(1970, 1, 1) + datetime.timedelta(minutes=tick)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=tick)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,8 @@ class TickView:
 def step(
     incident: Incident | None, view: TickView, name: str, config: EngineConfig
 ) -> tuple[Incident | None, EventType | None]:
-    """Move a brand's incident by one tick; returns it with the event that makes, if any. `incident` is changed in place.
+    """Move a brand's incident by one tick; returns it with the event that makes, if any. `incident` is changed in
+    place.
 
     A new incident has `since` still to be set. A closed one is forgotten after the time in which it may re-open.
     """

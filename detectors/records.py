@@ -3,9 +3,10 @@
 Three kinds of key, all ending in the brand's name (and, for panes, 8 bytes of tick):
 
 * ``brand``: where the brand stands, with its closed tick and the number of the hourly record that belongs to it;
-* ``hourly0``/``hourly1``: what changes at the ends of hours only, written alternately, so that the record that belongs to the ``brand``
-  record is still there if a writer dies between the two;
-* ``pane``: the members of one tick. A pane later than the brand's closed tick is ignored: its writer died before the brand was written.
+* ``hourly0``/``hourly1``: what changes at the ends of hours only, written alternately, so that the record that
+  belongs to the ``brand`` record is still there if a writer dies between the two;
+* ``pane``: the members of one tick. A pane later than the brand's closed tick is ignored: its writer died before the
+  brand was written.
 
 Numbers are stored bit by bit. `VERSION` changes with any of it, and a foreign version is refused.
 """
@@ -35,6 +36,8 @@ class StateVersionError(ValueError):
 
 
 class BrandRecord(msgspec.Struct):
+    """Where a brand stands after its closed tick."""
+
     version: int
     closed: int
     hourly: int
@@ -44,6 +47,8 @@ class BrandRecord(msgspec.Struct):
 
 
 class HourlyRecord(msgspec.Struct):
+    """What a brand learns at the ends of hours and days."""
+
     version: int
     number: int
     baseline: dict[str, bytes]
@@ -53,6 +58,8 @@ class HourlyRecord(msgspec.Struct):
 
 
 class PaneRecord(msgspec.Struct):
+    """The members of a brand's tick."""
+
     version: int
     ago: bytes
     """Per member: tick less own minute, unsigned 16 bits."""
@@ -63,6 +70,7 @@ class PaneRecord(msgspec.Struct):
 
 
 def encode(record: BrandRecord | HourlyRecord | PaneRecord) -> bytes:
+    """The value of a record."""
     return msgspec.msgpack.encode(record)
 
 
@@ -84,10 +92,12 @@ def decode(value: bytes, kind: type[R]) -> R:
 
 
 def pane_key(name: str, tick: int) -> bytes:
+    """The key of a pane."""
     return PANE + name.encode() + b"\0" + struct.pack(">q", tick)
 
 
 def parse_pane_key(key: bytes) -> tuple[str, int]:
+    """Brand and tick of a pane's key."""
     (tick,) = struct.unpack(">q", key[-8:])
     return key[len(PANE) : -9].decode(), tick
 
@@ -95,6 +105,7 @@ def parse_pane_key(key: bytes) -> tuple[str, int]:
 def pane(
     tick: int, minute: Ints, author: NDArray[np.uint64], flags: NDArray[np.uint8], samples: list[Sample]
 ) -> PaneRecord:
+    """The record of a tick's members."""
     ago = np.minimum(tick - minute, 65535).astype("<u2")
     return PaneRecord(VERSION, ago.tobytes(), author.astype("<u8").tobytes(), flags.tobytes(), samples)
 

@@ -1,8 +1,8 @@
 """Scores: how far counts in a window are from what the baseline expects. Pure functions of arrays.
 
-The joint score is the log likelihood ratio of a burst, taken apart: how many negative authors (count) and how negative the
-authors are (share, given the count). With Pareto bursts the first is alpha times the log ratio, so that divided by alpha the
-sum reads as a log ratio with a bonus for a moved share (DETECTION.md, "Joint score").
+The joint score is the log likelihood ratio of a burst, taken apart: how many negative authors (count) and how
+negative the authors are (share, given the count). With Pareto bursts the first is alpha times the log ratio, so that
+divided by alpha the sum reads as a log ratio with a bonus for a moved share (DETECTION.md, "Joint score").
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from detectors.columns import Floats, Ints, ln
 
 FAST, SLOW, TONE, DAY, SURGE = range(5)
 DETECTORS = ("fast", "slow", "tone", "day", "surge")
-"""fast: joint score of 1 h, confirmed by 10 min. slow: of 6 h, confirmed by 1 h. tone: share of 6 h alone. day: joint score of
-24 h, confirmed by 6 h, a ticket at most. surge: all authors of 1 h, whatever their tone, confirmed by 10 min, info at most."""
+"""fast: joint score of 1 h, confirmed by 10 min. slow: of 6 h, confirmed by 1 h. tone: share of 6 h alone. day: joint
+score of 24 h, confirmed by 6 h, a ticket at most. surge: all authors of 1 h, whatever their tone, confirmed by 10
+min, info at most."""
 DETECTOR_WINDOW = (1, 2, 2, 3, 1)
 """Index in windows.WIDTHS of the window a detector judges."""
 PAGING = (FAST, SLOW, TONE)
@@ -40,8 +41,9 @@ def expected_share(negative_expected: Floats, authors_expected: Floats) -> Float
 def share_evidence(negative: Ints, authors: Ints, p0: Floats) -> Floats:
     """B: log Bayes factor that the share moved up, ln 1/3 sum over gamma of BB(K; T, p_gamma, rho) / BB(K; T, p0, rho).
 
-    BB is the beta-binomial probability (Skellam 1948) with p_gamma = expit(logit p0 + ln gamma); the binomial coefficient and
-    every gamma function that depends on the sum of both shape parameters only cancel out of the ratio. Zero where T is zero.
+    BB is the beta-binomial probability (Skellam 1948) with p_gamma = expit(logit p0 + ln gamma); the binomial
+    coefficient and every gamma function that depends on the sum of both shape parameters only cancel out of the
+    ratio. Zero where T is zero.
     """
     size = (1.0 - CORRELATION) / CORRELATION
     k, rest = negative.astype(np.float64), (authors - negative).astype(np.float64)
@@ -66,7 +68,8 @@ def size_of_surge(negative: Ints, expected: Floats) -> Floats:
 
 
 def pace(count: Ints, expected: Floats) -> Floats:
-    """Log ratio in a shorter window, used to confirm: is it still going on? A half instead of kappa, since counts are small."""
+    """Log ratio in a shorter window, used to confirm: is it still going on? A half instead of kappa, since counts are
+    small."""
     return ln((count + 0.5) / (expected + 0.5))
 
 
@@ -75,9 +78,9 @@ def scores(
 ) -> Floats:
     """All detectors at once: (5, n, ticks) from counts and expectations of the four windows, each (4, n, ticks).
 
-    A confirmation is part of the score: score >= h asks for twice the log ratio of the shorter window >= h too, i.e. the surge
-    goes on at no less than the square root of the pace that is claimed. So the daily maxima, from which thresholds are
-    computed, are maxima of the same thing that is compared with them.
+    A confirmation is part of the score: score >= h asks for twice the log ratio of the shorter window >= h too, i.e.
+    the surge goes on at no less than the square root of the pace that is claimed. So the daily maxima, from which
+    thresholds are computed, are maxima of the same thing that is compared with them.
     """
     k, nu = negative[1:], negative_expected[1:]
     x = size_of_surge(k, nu)

@@ -1,10 +1,11 @@
-"""Sliding windows: mentions, distinct authors and distinct negative authors per brand, exact, each author once per window.
+"""Sliding windows: mentions, distinct authors and distinct negative authors per brand, exact, each author once per
+window.
 
-A window of w minutes at tick t holds the minutes (t - w, t]. An author is in it while the newest of their mentions is; so the
-newest minute per (brand, author) is all there is to remember, and the number of distinct authors changes only when an author
-arrives who was not inside (+1) or when a newest minute falls out at minute + w (-1). A late mention (own minute before its
-effective tick) counts from its effective tick on, in the minute where it belongs. Everything is an integer, so the counts do
-not depend on how ticks are grouped.
+A window of w minutes at tick t holds the minutes (t - w, t]. An author is in it while the newest of their mentions
+is; so the newest minute per (brand, author) is all there is to remember, and the number of distinct authors changes
+only when an author arrives who was not inside (+1) or when a newest minute falls out at minute + w (-1). A late
+mention (own minute before its effective tick) counts from its effective tick on, in the minute where it belongs.
+Everything is an integer, so the counts do not depend on how ticks are grouped.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ MENTIONS, AUTHORS, NEGATIVES = 0, 1, 2
 """First axis of the counts."""
 
 COUNTS_AS_MENTION, IS_NEGATIVE, HAS_AUTHOR = 1, 2, 4
-"""Flags of a member in a snapshot. A member of a pane has the first and the last; a whole dump tells mentions and authors apart."""
+"""Flags of a member in a snapshot. A member of a pane has the first and the last; a whole dump tells mentions and
+authors apart."""
 
 _W = np.array(WIDTHS, np.int64)
 _NEVER = -(1 << 40)
@@ -66,7 +68,8 @@ class _Changes:
 
 
 class LastMinutes:
-    """The newest minute per (brand, author), as arrays sorted by key. Memory: 20 bytes an author seen within 24 hours."""
+    """The newest minute per (brand, author), as arrays sorted by key. Memory: 20 bytes an author seen within 24
+    hours."""
 
     def __init__(self) -> None:
         self.key: NDArray[np.uint64] = np.zeros(0, np.uint64)
@@ -96,7 +99,8 @@ class LastMinutes:
             known[inside] = self.key[place[inside]] == key[head][inside]
             known_minute = np.full(len(head), _NEVER, np.int64)
             known_minute[known] = self.minute[place[known]]
-            # Running maximum of the minute within each author, by giving every author a range of numbers above the last one's.
+            # Running maximum of the minute within each author, by giving every author a range of numbers above the
+            # last one's.
             base = first - 2 * LONGEST
             span = last - base + 2
             offset = group * span - base
@@ -160,6 +164,7 @@ class LastMinutes:
         self.key, self.brand, self.minute = key[newest], brand[newest].astype(np.int32), minute[newest]
 
     def nbytes(self) -> int:
+        """Bytes of what is remembered."""
         return self.key.nbytes + self.brand.nbytes + self.minute.nbytes
 
 
@@ -186,8 +191,8 @@ class Windows:
         author: NDArray[np.uint64],
         negative: NDArray[np.bool_],
     ) -> tuple[Ints, Ints, Ints]:
-        """Counts at each tick first..last: (3, 4, n, ticks), and per member row the newest minute of its author before it,
-        among all mentions and among negative ones (`_NEVER` for members that are not negative)."""
+        """Counts at each tick first..last: (3, 4, n, ticks), and per member row the newest minute of its author
+        before it, among all mentions and among negative ones (`_NEVER` for members that are not negative)."""
         n, k = len(self.names), last - first + 1
         changes = [_Changes.none() for _ in range(3)]
         width = _W[:, None]
@@ -299,5 +304,6 @@ class Windows:
         return whole
 
     def nbytes(self) -> int:
+        """Bytes of what is remembered."""
         own = self.counts.nbytes + self.mention_brand.nbytes + self.mention_minute.nbytes
         return own + self.authors.nbytes() + self.negatives.nbytes()
