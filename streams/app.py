@@ -6,30 +6,28 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, NoReturn, cast
 
 import faust
 import structlog
-from detectors.engine import BrandProfile, Engine
 from faust.types import TP
 from mode import CrashingSupervisor
 
+from detectors.engine import Engine
 from models import ToneModel
 from models import load as load_model
+from streams import topics
 from streams.agents.classify import Classify
 from streams.agents.detect import Detect
-from streams.classification import Classification
-from streams.crisis_events import Links
 from streams.detection import Counts as DetectionCounts
 from streams.detection import Detection
-from streams.matching import BrandMatcher
 from streams.metrics import Metrics
 from streams.progress import Progress
-from streams.records import Limits, Model, microseconds, partition_of
+from streams.records import Model, partition_of
 from streams.settings import Settings
-from streams.snapshots import SnapshotTable
+from streams.snapshots import SnapshotTable, changelog_topic
 from streams.web import Web
+from streams.wiring import brand_profiles, event_links, make_classification
 
 log = structlog.get_logger()
 
@@ -39,46 +37,10 @@ def app_id(settings: Settings) -> str:
     return f"{settings.topics.prefix}{settings.kafka.group}"
 
 
-def limits(settings: Settings) -> Limits:
-    """What a mention may be, from the settings."""
-    return Limits(
-        record_bytes=settings.limits.record_bytes,
-        text_chars=settings.limits.text_chars,
-        earliest_us=microseconds(datetime.combine(settings.limits.earliest, datetime.min.time(), UTC)),
-        future_us=int(settings.limits.future_seconds * 1e6),
-    )
-
-
-def classification(settings: Settings, model: Model) -> Classification:
-    """Classify's work, from the settings."""
-    return Classification(
-        brands=[brand.name for brand in settings.brands],
-        matcher=BrandMatcher([(brand.name, brand.keywords) for brand in settings.brands]),
-        author_key=settings.privacy.author_key,
-        lateness_us=int(settings.time.lateness_seconds * 1e6),
-        partitions=settings.topics.partitions,
-        limits=limits(settings),
-        model=model,
-    )
-
-
-def profiles(settings: Settings) -> list[BrandProfile]:
-    """The brands as the engine sees them."""
-    return [
-        BrandProfile(
-            name=brand.name,
-            budget=settings.budget_of(brand),
-            time_zone=brand.time_zone,
-            ignore_terms=tuple(brand.keywords),
-            runbook_url=brand.runbook_url,
-        )
-        for brand in settings.brands
-    ]
-
-
-def links(settings: Settings) -> Links:
-    """What events link to, from the settings."""
-    return Links(settings.links.dashboard_url, settings.links.false_alarm_url)
+def topic_specs(settings: Settings) -> list[topics.TopicSpec]:
+    """Every topic that a worker needs."""
+    changelog = changelog_topic(app_id(settings))
+    return [*topics.specs(settings), topics.compacted(changelog, settings)]
 
 
 class Worker:
@@ -88,18 +50,18 @@ class Worker:
         self.settings = settings
         self.progress = Progress()
         self.app = _faust_app(settings)
-        topics = settings.topics
+        partitions = settings.topics.partitions
         version = Model(model.id.name, model.id.version)
-        classified = classification(settings, version)
+        classified = make_classification(settings, version)
         counts = DetectionCounts()
-        brands = profiles(settings)
+        brands, links = brand_profiles(settings), event_links(settings)
 
         def detection(partition: int) -> Detection:
-            ours = [brand for brand in brands if partition_of(brand.name, topics.partitions) == partition]
+            ours = [brand for brand in brands if partition_of(brand.name, partitions) == partition]
             engine = Engine(ours, model_version=str(model.id))
-            return Detection(engine, origins=topics.partitions, links=links(settings), counts=counts)
+            return Detection(engine, origins=partitions, links=links, counts=counts)
 
-        table = SnapshotTable(self.app, partitions=topics.partitions, options=_store_options(settings))
+        table = SnapshotTable(self.app, partitions=partitions, options=_store_options(settings))
         self.app.tables.add(table)
         self.metrics = Metrics(
             self.progress,
@@ -110,18 +72,20 @@ class Worker:
         )
         self.detect = Detect(self.app, settings, table, detection, self.progress, self.metrics)
         self.classify = Classify(self.app, settings, classified, model, self.progress, self.metrics, self.detect.orders)
+        # A snapshot is as many messages as it has brands, all of them awaited; the buffer's limit is only a warning.
+        cast(Any, self.app.producer).buffer.max_messages = 100_000
         self._declare_agents()
 
     def _declare_agents(self) -> None:
-        app, topics = self.app, self.settings.topics
+        app, names = self.app, self.settings.topics
 
         @app.agent(
-            _raw_topic(app, topics.mentions), name="classify", concurrency=1, supervisor_strategy=CrashingSupervisor
+            _raw_topic(app, names.mentions), name="classify", concurrency=1, supervisor_strategy=CrashingSupervisor
         )
         async def classify(stream: faust.StreamT[Any]) -> None:
             await self.classify.run(stream)
 
-        @app.agent(_raw_topic(app, topics.scored), name="detect", concurrency=1, supervisor_strategy=CrashingSupervisor)
+        @app.agent(_raw_topic(app, names.scored), name="detect", concurrency=1, supervisor_strategy=CrashingSupervisor)
         async def detect(stream: faust.StreamT[Any]) -> None:
             await self.detect.run(stream)
 
@@ -184,7 +148,7 @@ def _store_options(settings: Settings) -> dict[str, Any]:
 
 
 def _faust_app(settings: Settings) -> faust.App:
-    kafka, topics, worker = settings.kafka, settings.topics, settings.worker
+    kafka, names, worker = settings.kafka, settings.topics, settings.worker
     # A join on the embedded broker takes half the session's time.
     session = 6.0 if worker.embedded else 30.0
     return faust.App(
@@ -197,8 +161,8 @@ def _faust_app(settings: Settings) -> faust.App:
         value_serializer="raw",
         topic_allow_declare=False,  # topics are created by a checked step
         topic_disable_leader=True,
-        topic_partitions=topics.partitions,
-        topic_replication_factor=topics.replication,
+        topic_partitions=names.partitions,
+        topic_replication_factor=names.replication,
         table_standby_replicas=0,
         table_cleanup_interval=3600.0,
         stream_wait_empty=False,  # else unacknowledged records keep the worker from stopping
@@ -228,6 +192,7 @@ def run_worker(settings: Settings, *, ready: Callable[[Worker], None] | None = N
     tone = settings.tone
     model = load_model(tone.model, revision=tone.revision, threads=tone.threads, cache_size=tone.cache_texts)
     log.info("model loaded", name=model.id.name, version=model.id.version)
+    topics.ensure(topic_specs(settings), settings)
     settings.worker.data_dir.mkdir(parents=True, exist_ok=True)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -238,6 +203,7 @@ def run_worker(settings: Settings, *, ready: Callable[[Worker], None] | None = N
         if ready is not None:
             ready(worker)
         service = faust.Worker(worker.app, loop=loop, loglevel=None, logfile=None, override_logging=False, quiet=True)
+        service.spinner = None  # it would write control characters into the log
         raise service.execute_from_commandline()
 
 

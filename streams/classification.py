@@ -184,7 +184,7 @@ class Classification:
             if verdict is not None:
                 verdict(rejected)
         for origin in origins:
-            advance = self._advance(origin)
+            advance = self.advance(origin)
             if advance is not None:
                 batch.advances.append(advance)
         return batch
@@ -229,6 +229,7 @@ class Classification:
         else:
             raise RejectedError("unknown_brand", f"brand {mention.brand!r} is not among the configured brands")
         reached = self.watermark(origin).observe(microseconds(mention.created_at))
+        self._next[origin] = offset + 1
         self.counts.read += 1
         if not brands:
             self.counts.unmatched += 1
@@ -236,7 +237,8 @@ class Classification:
         self.counts.matched += 1
         return Matched(mention, brands, Origin(origin, offset, reached))
 
-    def _advance(self, origin: int) -> Advance | None:
+    def advance(self, origin: int) -> Advance | None:
+        """What to announce behind the records taken from an origin; None where everyone has been told."""
         watermark = self.watermark(origin)
         tick = watermark.announce()
         if tick is None:
@@ -247,7 +249,7 @@ class Classification:
         """Advance an origin by the clock: it has been read up to ``offset`` and nothing is left in it."""
         self.watermark(origin).enter(tick, "clock")
         self._next.setdefault(origin, offset)
-        return self._advance(origin)
+        return self.advance(origin)
 
     def outgoing(self, batch: Batch, tones: NDArray[np.float32] | Sequence[Sequence[float]]) -> list[Outgoing]:
         """What to send, in order: each mention to its brand's partition, then each advance to all.

@@ -296,7 +296,7 @@ def backtest(
              tocsin backtest labelled.csv --tone gold --known-events events.csv
     """
     with reporting():
-        from streams.backtest import run
+        from streams.commands.backtest import run
 
         settings = load_settings(ctx, config) if config_path(ctx, config) else None
         run(files, settings, tone=tone, budget=budget, events=events, plot=plot, known_events=known_events)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
-from detectors.engine import Engine
 
+from detectors.engine import Engine
+from detectors.incidents import Decision
 from detectors.observations import KINDS, Observations
 from streams.crisis_events import CrisisEvent, Links, crisis_event
 from streams.ordering import TickOrder
@@ -53,6 +54,8 @@ class Closing:
     """What closing ticks came to: the events to send first, then the state to save, in order."""
 
     upto: int
+    decisions: list[Decision]
+    #: One for each decision.
     events: list[CrisisEvent]
     changes: dict[bytes, bytes | None]
 
@@ -172,7 +175,7 @@ class Detection:
             changes[_ENGINE_PREFIX + key] = value
         changes.update(self._seen.changes(before, closed.upto))
         changes[_ORDER_KEY] = msgspec.json.encode(self._order.snapshot())
-        return Closing(closed.upto, events, changes)
+        return Closing(closed.upto, decisions, events, changes)
 
     def _counts(self, tick: int, mention: ScoredMention) -> bool:
         minute = tick_of(microseconds(mention.created_at))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -124,24 +125,26 @@ class _Work(Collector):
         yield closed
 
     def _brands(self) -> Iterator[Metric]:
-        families = {
-            "score": GaugeMetricFamily("tocsin_score", "Score of the brand at its last closed tick", labels=["brand"]),
-            "threshold": GaugeMetricFamily(
-                "tocsin_threshold", "Score above which the budget lets the brand page", labels=["brand"]
-            ),
-            "ratio": GaugeMetricFamily(
-                "tocsin_negative_ratio", "Negative authors in the last hour over the expected", labels=["brand"]
-            ),
-            "open": GaugeMetricFamily(
-                "tocsin_incident_open", "1 while the brand has an open incident", labels=["brand"]
-            ),
+        of_detectors = {
+            "score": _gauge("score", "Score of a detector at the brand's last closed tick", "brand", "detector"),
+            "threshold": _gauge("threshold", "Score at which the detector pages", "brand", "detector"),
+        }
+        of_brands = {
+            "ratio": _gauge("negative_ratio", "Negative authors in the last hour over the expected", "brand"),
+            "open": _gauge("incident_open", "1 while the brand has an open incident", "brand"),
+            "silent": _gauge("brand_silent", "1 while the brand's feed is improbably silent", "brand"),
         }
         for one in self._detections().values():
             levels = one.engine.levels()
-            for name, family in families.items():
-                for brand, value in zip(levels.brands, getattr(levels, name).tolist(), strict=True):
-                    family.add_metric([brand], float(value))
-        yield from families.values()
+            for row, brand in enumerate(levels.brands):
+                for name, family in of_brands.items():
+                    family.add_metric([brand], float(getattr(levels, name)[row]))
+                for name, family in of_detectors.items():
+                    for detector, value in zip(levels.detectors, getattr(levels, name)[row].tolist(), strict=True):
+                        if not math.isnan(value):  # none yet: cold start
+                            family.add_metric([brand, detector], value)
+        yield from of_detectors.values()
+        yield from of_brands.values()
 
     def _positions(self) -> Iterator[Metric]:
         progress = self._progress
@@ -164,6 +167,10 @@ class _Work(Collector):
             "Time since the worker last finished any record, seconds",
             value=progress.seconds_since_progress(),
         )
+
+
+def _gauge(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"tocsin_{name}", meaning, labels=labels)
 
 
 def _counter(name: str, meaning: str, value: float) -> CounterMetricFamily:

@@ -149,11 +149,13 @@ class Classify:
 
     def _hold_back(self, batch: Batch) -> None:
         """Pause origins that run too far ahead of what is decided: what they send has to be kept in memory."""
-        ahead = {advance.partition for advance in batch.advances if self._is_ahead(advance.partition)}
-        if ahead:
-            tps = {self._tp(origin) for origin in ahead}
-            self._paused |= tps
-            self._app.consumer.pause_partitions(tps)
+        self._paused |= {
+            self._tp(advance.partition) for advance in batch.advances if self._is_ahead(advance.partition)
+        }
+        # Not `pause_partitions`: it drops what has been fetched already, for good (58,922 of 60,000 records were read).
+        # This is what Faust itself calls on a full buffer, and again to go on; so say it again each time.
+        for tp in self._paused:
+            self._app.consumer.on_buffer_full(tp)
 
     def _is_ahead(self, origin: int) -> bool:
         bases = [base for order in self._orders() if (base := order.base()) is not None]
@@ -165,9 +167,9 @@ class Classify:
     async def every_second(self) -> None:
         """Let go on what is no longer ahead, and advance quiet origins by the clock."""
         free = {tp for tp in self._paused if not self._is_ahead(tp.partition)}
-        if free:
-            self._paused -= free
-            self._app.consumer.resume_partitions(free)
+        self._paused -= free
+        for tp in free:
+            self._app.consumer.on_buffer_drop(tp)
         if self._publishing is not None and not self._publishing.done():
             return
         for tp in self._app.consumer.assignment():
@@ -194,9 +196,9 @@ class Classify:
 
     async def _everything_read(self, tp: TP) -> int | None:
         """The end of a partition, if everything before it has been read and sent; else None."""
-        end = self._app.consumer.highwater(tp)
+        end = cast(int | None, self._app.consumer.highwater(tp))
         if end is None:
-            return None
+            return None  # nothing has been fetched yet
         next_offset = self._classification.next_offset(tp.partition)
         if next_offset is None:
             # Nothing read since the start: either all was acknowledged before, or there is nothing.

@@ -7,6 +7,7 @@ the partitions that stay.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -130,10 +131,12 @@ class Detect:
         detection.receive(record, event.message.offset)
 
     async def _save(self, partition: int, closing: Closing, event: EventT[Any]) -> None:
-        send = self._app.producer.send
+        sent = []
         for crisis in closing.events:
             for topic, key in ((self._topics.events, crisis.brand), (self._topics.state, crisis.incident_id)):
-                await (await send(topic, key.encode(), crisis.value, None, None, None))
+                sent.append(await self._app.producer.send(topic, key.encode(), crisis.value, None, None, None))
+        await asyncio.gather(*sent)
+        for crisis in closing.events:
             log.info("crisis event", type=crisis.type, brand=crisis.brand, id=crisis.id, notify=crisis.notify)
         await self._table.save(partition, closing.changes, event)
         delay = time.time() - (closing.upto + 1) * 60

@@ -36,10 +36,10 @@ def parsed_speed(speed: str) -> float | None:
 
 def run(files: Sequence[str], settings: Settings, *, speed: str, end: bool, send_bad: bool) -> None:
     """Replay files, report bad lines and sum up."""
-    from streams.app import limits
+    from streams.wiring import mention_limits
 
     pace = parsed_speed(speed)
-    entries = merged(files, limits(settings))
+    entries = merged(files, mention_limits(settings))
     counts = [count_lines(file) for file in files]
     total = None if None in counts else sum(count or 0 for count in counts)
     summary = ReplaySummary()

@@ -1,0 +1,55 @@
+"""From the settings to the parts that know no Kafka; the worker and the backtest use the same ones."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from detectors.engine import BrandProfile
+from streams.classification import Classification
+from streams.crisis_events import Links
+from streams.matching import BrandMatcher
+from streams.records import Limits, Model, microseconds
+from streams.settings import Settings
+
+
+def mention_limits(settings: Settings) -> Limits:
+    """What a mention may be."""
+    limits = settings.limits
+    return Limits(
+        record_bytes=limits.record_bytes,
+        text_chars=limits.text_chars,
+        earliest_us=microseconds(datetime.combine(limits.earliest, datetime.min.time(), UTC)),
+        future_us=int(limits.future_seconds * 1e6),
+    )
+
+
+def make_classification(settings: Settings, model: Model) -> Classification:
+    """Classify's work."""
+    return Classification(
+        brands=[brand.name for brand in settings.brands],
+        matcher=BrandMatcher([(brand.name, brand.keywords) for brand in settings.brands]),
+        author_key=settings.privacy.author_key,
+        lateness_us=int(settings.time.lateness_seconds * 1e6),
+        partitions=settings.topics.partitions,
+        limits=mention_limits(settings),
+        model=model,
+    )
+
+
+def brand_profiles(settings: Settings) -> list[BrandProfile]:
+    """The brands as the engine sees them."""
+    return [
+        BrandProfile(
+            name=brand.name,
+            budget=settings.budget_of(brand),
+            time_zone=brand.time_zone,
+            ignore_terms=tuple(brand.keywords),
+            runbook_url=brand.runbook_url,
+        )
+        for brand in settings.brands
+    ]
+
+
+def event_links(settings: Settings) -> Links:
+    """What events link to."""
+    return Links(settings.links.dashboard_url, settings.links.false_alarm_url)
