@@ -7,6 +7,7 @@ engine, of snapshots taken and restored in between, nor of any clock.
 from __future__ import annotations
 
 import itertools
+import zoneinfo
 from array import array
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -96,6 +97,10 @@ class Engine:
         for b in brands:
             if not b.budget > 0:
                 raise ValueError(f"budget of {b.name} must be above 0 pages a month, not {b.budget}")
+            try:
+                zoneinfo.ZoneInfo(b.time_zone)
+            except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+                raise ValueError(f"time zone of {b.name}: {b.time_zone!r} is not known") from error
         self.brands: tuple[BrandProfile, ...] = tuple(brands)
         self.config = EngineConfig() if config is None else config
         self.model_version = model_version

@@ -1,0 +1,138 @@
+"""The report: pages against the budget with an honest interval, and what became of known events."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detectors import Decision, Engine
+from detectors.backtest import BrandCounts, compare, count, poisson_interval, read_known_events, render, report
+from detectors.plot import Story, thin, write_html
+from tests.detectors.worlds import QUICK, START, profiles, run, span, world
+
+END = START + 60 * 60
+HEAD = "brand,event,kind,onset_utc,window_start,window_end\n"
+
+
+def decisions() -> list[Decision]:
+    return run(Engine(profiles(3), QUICK), span(world(5), 0, END), END)
+
+
+def decision(tick: int, type_: str = "opened", notify: str = "page", brand: str = "brand 0") -> Decision:
+    pages = notify == "page" and type_ != "resolved"
+    return dataclasses.replace(decisions()[0], tick=tick, type=type_, notify=notify, pages=pages, brand=brand)  # type: ignore[arg-type]
+
+
+def test_interval_is_exact() -> None:
+    low, high = poisson_interval(0, 1.0)
+    assert low == 0.0
+    assert high == pytest.approx(3.689, abs=1e-3)
+    low, high = poisson_interval(10, 5.0)
+    assert low == pytest.approx(0.959, abs=1e-3)
+    assert high == pytest.approx(3.678, abs=1e-3)
+    with pytest.raises(ValueError, match="exposure"):
+        poisson_interval(1, 0.0)
+
+
+def test_report_counts_pages_and_reads() -> None:
+    found = decisions()
+    counts = count(span(world(5), 0, END), profiles(3))
+    lines = report(found, counts)
+    assert [r.brand for r in lines] == [c.brand for c in counts]
+    assert sum(r.pages for r in lines) == sum(d.pages for d in found)
+    assert sum(r.mentions for r in lines) == len(span(world(5), 0, END))
+    text = render(lines)
+    assert all(r.brand in text for r in lines)
+
+
+def test_a_brand_seen_once_is_reported() -> None:
+    lines = report([], [BrandCounts("rare", 1, START, START)])
+    assert lines[0].first_event is None
+    assert lines[0].pages == 0
+
+
+HOURS = {START // 60 + h: 5 for h in range(48)}
+COUNTS = [BrandCounts("brand 0", 240, START, START + 48 * 60 - 1, 1.0, HOURS)]
+
+
+def known(kind: str, hour: int, length: int = 3) -> str:
+    def at(h: int) -> str:
+        return str(np.datetime64(START + 60 * h, "m")) + "Z"
+
+    return HEAD + f'brand 0,"storm, again",{kind},{at(hour)} (observed),{at(hour)},{at(hour + length)}\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "events", "outcome", "delay"),
+    [
+        ("crisis", [], "missed", None),
+        ("crisis", [(10 * 60 + 25, "opened", "ticket")], "found", 25),
+        ("crisis", [(10 * 60 + 25, "opened", "info")], "missed", None),
+        ("crisis", [(15 * 60, "opened", "page")], "late", 300),
+        ("crisis", [(3 * 60, "opened", "page")], "open already", None),
+        ("crisis", [(3 * 60, "opened", "page"), (4 * 60, "resolved", "page")], "missed", None),
+        ("crisis", [(3 * 60, "opened", "ticket"), (11 * 60, "escalated", "page")], "found", 60),
+        ("control (volume)", [], "not paged", None),
+        ("control (volume)", [(11 * 60, "opened", "ticket")], "not paged", None),
+        ("control (volume)", [(11 * 60, "opened", "page")], "paged", 60),
+        ("control (volume)", [(20 * 60, "opened", "page")], "not paged", None),
+    ],
+)
+def test_known_events(kind: str, events: list[tuple[int, str, str]], outcome: str, delay: int | None) -> None:
+    made = [decision(START + minute, type_, notify) for minute, type_, notify in events]
+    (match,) = compare(made, COUNTS, read_known_events(known(kind, 10)))
+    assert (match.outcome, match.delay_minutes) == (outcome, delay)
+    assert "storm, again" in render(report(made, COUNTS), [match])
+
+
+def test_missing_data_are_told() -> None:
+    holes = dataclasses.replace(COUNTS[0], per_hour={h: n for h, n in HOURS.items() if h != START // 60 + 10})
+    (match,) = compare([], [holes], read_known_events(known("crisis", 10)))
+    assert (match.outcome, match.note) == ("missed", "data in 2 of 3 hours")
+    dark = dataclasses.replace(COUNTS[0], per_hour={START // 60: 5})
+    (match,) = compare([], [dark], read_known_events(known("crisis", 10)))
+    assert match.outcome == "no data"
+    assert compare([], COUNTS, read_known_events(known("crisis", 1000))) == [], "not in the time that was read"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("brand,event\n", "window_end"),
+        (HEAD + "a,b,crisis,soon,2015-01-01,2015-01-02\n", "line 2: 'soon'"),
+        (HEAD + "a,b,rumour,2015-01-01,2015-01-01,2015-01-02\n", "rumour"),
+        (HEAD + "a,b,crisis,2015-01-01,2015-01-02,2015-01-01\n", "before it begins"),
+        ("", "lack"),
+    ],
+)
+def test_bad_known_events_are_refused_with_their_line(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        read_known_events(text)
+
+
+def test_plot_is_one_file_that_needs_no_network(tmp_path: Path) -> None:
+    observations = span(world(5), 0, END)
+    story = Story([p.name for p in profiles(3)])
+    engine = Engine(profiles(3), QUICK, recorder=story.add)
+    found = run(engine, observations, END, [START + 777])
+    assert found == decisions(), "recording changes nothing"
+    write_html(tmp_path / "plot.html", story, found, "A <title>")
+    page = (tmp_path / "plot.html").read_text()
+    assert "A &lt;title&gt;" in page
+    assert "brand 2" in page
+    assert "<script src=" not in page
+    tick, values = story.series(0)
+    assert (np.diff(tick) == 1).all()
+    assert len(values["fast"]) == len(tick)
+
+
+def test_thinning_keeps_every_peak() -> None:
+    y = np.zeros(100_000)
+    y[54_321] = 7.0
+    y[:30] = np.nan
+    tick, values = thin(np.arange(100_000), {"y": y}, 1000)
+    assert len(tick) <= 1001
+    assert np.nanmax(values["y"]) == 7.0

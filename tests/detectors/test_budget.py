@@ -1,0 +1,81 @@
+"""Thresholds are return levels: a quiet day exceeds them as often as the budget allows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detectors.budget import DAYS, NEVER, Budget, gumbel, return_period
+from detectors.config import EngineConfig
+from detectors.score import DAY, DETECTORS, FAST, SLOW, SURGE, TONE
+
+D = len(DETECTORS)
+CONFIG = EngineConfig()
+
+
+def filled(n: int, days: int, rng: np.random.Generator, loc: float = 1.5, scale: float = 0.4) -> Budget:
+    budget = Budget.of(n)
+    everyone = np.ones(n, np.bool_)
+    for _ in range(days):
+        maxima = loc + scale * rng.gumbel(size=(n, D))
+        maxima[:, TONE] = 5.0 + rng.gumbel(size=n)
+        budget.keep_day(everyone, maxima)
+    return budget
+
+
+def test_gumbel_finds_location_and_scale() -> None:
+    rng = np.random.default_rng(1)
+    budget = filled(2000, DAYS, rng)
+    loc, scale = gumbel(budget.maxima.astype(np.float64), budget.days)
+    assert abs(np.mean(loc[:, FAST]) - 1.5) < 0.03
+    assert abs(np.mean(scale[:, FAST]) - 0.4) < 0.02
+
+
+@pytest.mark.parametrize("pages", [0.5, 1.0, 2.0, 4.0])
+def test_a_month_of_quiet_days_exceeds_the_threshold_as_often_as_agreed(pages: float) -> None:
+    rng = np.random.default_rng(2)
+    n = 4000
+    budget = filled(n, DAYS, rng)
+    budget.set_thresholds(np.full(n, pages), CONFIG)
+    over = []
+    for _ in range(30):
+        day = 1.5 + 0.4 * rng.gumbel(size=(n, D))
+        day[:, TONE] = 5.0 + rng.gumbel(size=n)
+        over.append((day >= budget.page)[:, [FAST, SLOW, TONE]].any(axis=1))
+    realised = np.mean(over) * 30
+    assert 0.75 * pages < realised < 1.35 * pages
+
+
+def test_before_a_brand_is_known_a_page_needs_ten_times() -> None:
+    budget = Budget.of(1)
+    budget.set_thresholds(np.ones(1), CONFIG)
+    assert budget.page[0, FAST] == pytest.approx(np.log(10), abs=1e-5)
+    assert budget.ticket[0, FAST] == pytest.approx(np.log(5), abs=1e-5)
+    assert budget.page[0, TONE] == NEVER
+    assert budget.page[0, DAY] == NEVER
+    assert budget.ticket[0, SURGE] == NEVER
+
+
+def test_a_bursty_brand_is_known_to_be_early() -> None:
+    """A brand whose quiet days reach more than ten times is not paged at ten times, even on its fifth day."""
+    budget = filled(1, 5, np.random.default_rng(0), loc=3.0)
+    budget.set_thresholds(np.ones(1), CONFIG)
+    assert budget.page[0, FAST] > 3.3
+
+
+def test_a_larger_budget_never_raises_a_threshold() -> None:
+    for days in (0, 2, 5, 20, 30, 56):
+        budget = filled(50, days, np.random.default_rng(days))
+        last = np.full((50, D), np.inf)
+        for pages in (0.1, 0.5, 1, 2, 4, 10, 29, 100):
+            budget.set_thresholds(np.full(50, float(pages)), CONFIG)
+            assert (budget.page <= last + 1e-9).all()
+            assert (budget.ticket <= np.where(np.arange(D) == SURGE, NEVER, budget.page)).all()
+            assert np.isfinite(budget.page).all()
+            last = budget.page
+
+
+def test_return_period_reads_as_days() -> None:
+    assert return_period(1.5 - 0.4 * np.log(-np.log(1 - 1 / 30)), 1.5, 0.4) == pytest.approx(30.0)
+    assert return_period(-5.0, 1.5, 0.4) == pytest.approx(1.0)
+    assert return_period(80.0, 1.5, 0.4) == 3650.0

@@ -1,0 +1,72 @@
+"""Scores: the formulas, and the same bits wherever a number stands."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from detectors.columns import Floats, Ints, ln
+from detectors.score import CORRELATION, FAST, ODDS, SLOW, SURGE, TONE, expected_share, scores, share_evidence
+
+
+def test_share_evidence_is_the_beta_binomial_ratio() -> None:
+    size = (1 - CORRELATION) / CORRELATION
+    for t, k, p0 in [(10, 9, 0.3), (40, 10, 0.25), (1, 0, 0.5), (500, 200, 0.2)]:
+        probability = []
+        for odds in (1.0, *ODDS):
+            p = p0 * odds / (1 - p0 + p0 * odds)
+            probability.append(stats.betabinom.pmf(k, t, p * size, (1 - p) * size))
+        expected = np.log(np.mean(probability[1:]) / probability[0])
+        got = share_evidence(np.array([k]), np.array([t]), np.array([p0]))
+        np.testing.assert_allclose(got, expected, atol=1e-9)
+
+
+def test_no_authors_no_evidence() -> None:
+    assert share_evidence(np.array([0]), np.array([0]), np.array([0.3])).tolist() == [0.0]
+
+
+def test_share_expected_where_nothing_is_known() -> None:
+    assert expected_share(np.zeros(1), np.zeros(1)).tolist() == [0.25]
+
+
+def _counts(rng: np.random.Generator, n: int, k: int) -> tuple[Ints, Ints, Floats, Floats]:
+    authors = np.cumsum(rng.integers(0, 40, (4, n, k)), axis=0)
+    negative = np.minimum(np.cumsum(rng.integers(0, 9, (4, n, k)), axis=0), authors)
+    mu = np.cumsum(rng.uniform(0, 20, (4, n, k)), axis=0)
+    return authors, negative, mu, mu * 0.2
+
+
+def test_same_bits_alone_and_in_a_crowd() -> None:
+    rng = np.random.default_rng(0)
+    whole = scores(*_counts(rng, 37, 61), 0.4)
+    rng = np.random.default_rng(0)
+    authors, negative, mu, nu = _counts(rng, 37, 61)
+    for i, j in [(0, 0), (36, 60), (17, 3)]:
+        one = np.s_[:, i : i + 1, j : j + 1]
+        alone = scores(authors[one].copy(), negative[one].copy(), mu[one].copy(), nu[one].copy(), 0.4)
+        np.testing.assert_array_equal(alone[:, 0, 0], whole[:, i, j])
+    values = rng.uniform(1e-3, 1e6, 1001)
+    assert [float(ln(v)) for v in values] == ln(values).tolist()
+
+
+def test_what_each_detector_sees() -> None:
+    """Expected per window: 1.7, 10, 60 and 240 authors, a fifth of them negative."""
+    mu = np.array([10 / 6, 10.0, 60.0, 240.0]).reshape(4, 1, 1)
+    nu = mu / 5
+
+    def score(authors: list[int], negative: list[int]) -> list[float]:
+        a, n = (np.array(x).reshape(4, 1, 1) for x in (authors, negative))
+        return [float(s) for s in scores(a, n, mu, nu, 0.4)[:, 0, 0]]
+
+    usual = score([2, 10, 60, 240], [0, 2, 12, 48])
+    assert max(usual[d] for d in (FAST, SLOW, SURGE)) < 0.5
+    viral = score([20, 100, 150, 330], [4, 20, 30, 66])
+    assert viral[SURGE] > 1.5
+    assert viral[TONE] < 1.0
+    crisis = score([20, 100, 150, 330], [15, 75, 90, 130])
+    assert crisis[FAST] > viral[FAST] + 1.0
+    soured = score([2, 10, 60, 240], [1, 7, 40, 80])
+    assert soured[TONE] > 4.0
+    assert soured[SURGE] < 0.5
+    over = score([0, 60, 90, 270], [0, 45, 60, 96])
+    assert over[FAST] < 0.0, "an hour whose last ten minutes are silent is not confirmed"
