@@ -1,0 +1,202 @@
+"""Speed and memory of detection over many brands, and how well calm brands keep their budget.
+
+usage: python bench/detectors.py [speed|calm] [--brands 1000,10000] [--days 180] [--budgets 1,2]
+
+speed: a live minute over many brands of five mentions an hour, beside the same statistics kept by plain Python
+objects per brand. calm: a simulated year without any crisis (daily and weekly rhythm, slow drift, over-dispersed
+counts, bursts of volume, a share that wanders); whatever pages is a false page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from detectors import BrandProfile, Engine, Observations
+from detectors.backtest import poisson_interval
+from detectors.windows import COUNTS_AS_MENTION, HAS_AUTHOR, IS_NEGATIVE
+
+START = 24_855_840
+RATE = 5.0
+SHARE = 0.2
+
+
+class Same(Sequence[str]):
+    """One text for all, so that a benchmark of numbers need not make millions of strings."""
+
+    def __init__(self, text: str, length: int) -> None:
+        self.text, self.length = text, length
+
+    def __len__(self) -> int:
+        return self.length
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        return self.text if isinstance(index, int) else [self.text]
+
+
+def observe(
+    tick: NDArray[np.int64], brand: NDArray[np.int32], author: NDArray[np.uint64], negative: NDArray[np.bool_]
+) -> Observations:
+    m = len(tick)
+    text = Same("the queue at the counter again", m)
+    none = np.full(m, np.nan)
+    return Observations(
+        tick, tick, brand, author, negative, negative.astype(np.float32), np.zeros(m, np.uint8), none, text, text, text
+    )
+
+
+def minute(rng: np.random.Generator, n: int, tick: int) -> Observations:
+    brand = np.repeat(np.arange(n, dtype=np.int32), rng.poisson(RATE / 60, n))
+    m = len(brand)
+    return observe(np.full(m, tick, np.int64), brand, rng.integers(1, 2**62, m, dtype=np.uint64), rng.random(m) < SHARE)
+
+
+def filled(n: int, rng: np.random.Generator) -> Engine:
+    """An engine that has known n brands for weeks, with a full day in its windows."""
+    engine = Engine([BrandProfile(f"brand {i}") for i in range(n)])
+    engine.advance(START - 1, minute(rng, n, START - 1))
+    core = engine._cores[0]
+    members = int(n * RATE * 24)
+    brand = rng.integers(0, n, members)
+    negative = rng.random(members) < SHARE
+    flags = np.where(negative, IS_NEGATIVE, 0).astype(np.uint8) | np.uint8(COUNTS_AS_MENTION | HAS_AUTHOR)
+    core.windows.load(
+        START - 1, brand, rng.integers(START - 1440, START, members), rng.integers(1, 2**62, members, np.uint64), flags
+    )
+    core.track.start[:] = START - 40_000
+    core.gaps.last_seen[:] = START - 1
+    core.baseline.authors[:], core.baseline.negative[:], core.baseline.weight[:] = RATE * 90, RATE * SHARE * 90, 90.0
+    return engine
+
+
+class PlainBrand:
+    """The same windows, expectation and scores for one brand, as one would write them without arrays."""
+
+    def __init__(self) -> None:
+        self.members: deque[tuple[int, int, bool]] = deque()
+        self.level, self.level_negative = RATE, RATE * SHARE
+
+    def tick(self, now: int, members: list[tuple[int, bool]]) -> list[float]:
+        for author, negative in members:
+            self.members.append((now, author, negative))
+        while self.members and self.members[0][0] <= now - 1440:
+            self.members.popleft()
+        authors: list[set[int]] = [set() for _ in range(4)]
+        negatives: list[set[int]] = [set() for _ in range(4)]
+        for at, author, negative in self.members:
+            for w, width in enumerate((10, 60, 360, 1440)):
+                if at > now - width:
+                    authors[w].add(author)
+                    if negative:
+                        negatives[w].add(author)
+        out = []
+        for w, width in enumerate((60, 360, 1440), 1):
+            mu, nu = self.level * width / 60, self.level_negative * width / 60
+            k, t = len(negatives[w]), len(authors[w])
+            p0 = (nu + 1) / (mu + 4)
+
+            def log_bb(p: float, k: int = k, t: int = t) -> float:
+                a, b = 19 * p, 19 * (1 - p)
+                return math.lgamma(k + a) - math.lgamma(a) + math.lgamma(t - k + b) - math.lgamma(b)
+
+            odds = [log_bb(p0 * g / (1 - p0 + p0 * g)) - log_bb(p0) for g in (2.0, 4.0, 8.0)]
+            evidence = math.log(sum(map(math.exp, odds)) / 3)
+            shorter = 2 * math.log((len(negatives[w - 1]) + 0.5) / (nu * (10, 60, 360)[w - 1] / width + 0.5))
+            out.append(min(math.log((k + 2) / (nu + 2)) + 0.4 * min(max(evidence, -2), 4), shorter))
+        return out
+
+
+def speed(sizes: list[int]) -> None:
+    print(
+        f"{'brands':>8} {'ms a tick':>10} {'brand-ticks/s':>14} {'snapshot ms':>12} {'bytes/brand':>12}   plain Python
+        loop" ) for n in sizes: rng = np.random.default_rng(n) engine = filled(n, rng) engine.advance(START,
+        minute(rng, n, START)) engine.changes() took, saved, ticks = 0.0, 0.0, 10 for tick in range(START + 1, START +
+        1 + ticks): observations = minute(rng, n, tick) begin = time.perf_counter() engine.advance(tick, observations)
+        middle = time.perf_counter() engine.changes() took += middle - begin saved += time.perf_counter() - middle
+        some = min(n, 1000) plain = [PlainBrand() for _ in range(some)] for brand in plain: for at in
+        np.sort(rng.integers(START - 1440, START, int(RATE * 24))).tolist(): brand.members.append((at,
+        int(rng.integers(1, 2**62)), bool(rng.random() < SHARE))) begin = time.perf_counter() for tick in range(START,
+        START + 2): for brand in plain: brand.tick(tick, [(1, False)] if rng.random() < RATE / 60 else []) loop =
+        (time.perf_counter() - begin) / 2 / some each = took / ticks print( f"{n:>8,} {each * 1e3:>10.1f} {n /
+        each:>14,.0f} {saved / ticks * 1e3:>12.1f} {engine.nbytes() / n:>12,.0f}" f"   {loop * n * 1e3:,.0f} ms a tick
+        ({loop * n / each:.0f} times as long)", flush=True, )
+
+
+def wander(rng: np.random.Generator, n: int, deviation: float, minutes: float) -> NDArray[np.float64]: """A stationary
+autoregressive series of n minutes."""
+    keep = math.exp(-1 / minutes)
+    return np.asarray(
+        lfilter([1.0], [1.0, -keep], rng.normal(0, deviation * math.sqrt(1 - keep * keep), n)), np.float64
+    )
+
+
+def calm_brand(
+    rng: np.random.Generator, days: int, rate: float
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.uint64]]:
+    """Mentions of a brand without a crisis: minute, negative, author."""
+    n = days * 1440
+    m = np.arange(n)
+    rhythm = (1 + 0.7 * np.sin(2 * np.pi * (m / 60 % 24 - 9) / 24)) * np.where(m // 1440 % 7 >= 5, 0.7, 1.1)
+    mean = rate / 60 * rhythm * np.exp(wander(rng, n, rng.uniform(0.2, 0.6), 180) + wander(rng, n, 0.15, 14_400))
+    alpha = rng.uniform(1.5, 4)
+    for _ in range(int(rng.poisson(0.7 * days))):
+        at, length = int(rng.integers(0, n)), int(rng.integers(10, 180))
+        mean[at : at + length] *= 1 + 0.5 * rng.pareto(alpha)
+    counts = rng.poisson(mean * rng.gamma(20, 1 / 20, n))
+    share = rng.uniform(0.1, 0.4)
+    logit = math.log(share / (1 - share)) + wander(rng, n, rng.uniform(0.2, 0.5), 360)
+    tick = np.repeat(m, counts)
+    negative = rng.random(len(tick)) < np.repeat(1 / (1 + np.exp(-logit)), counts)
+    author = rng.integers(1, 2**62, len(tick), dtype=np.uint64)
+    regular = rng.random(len(tick)) < 0.3
+    author[regular] = rng.choice(rng.integers(1, 2**62, 3000, dtype=np.uint64), int(regular.sum()))
+    return tick, negative, author
+
+
+def calm(days: int, budgets: list[float], rates: Sequence[float] = (1, 3, 10, 10, 30, 30, 80)) -> None:
+    made = [calm_brand(np.random.default_rng([7, i]), days, rate) for i, rate in enumerate(rates)]
+    tick = np.concatenate([t for t, _, _ in made])
+    brand = np.concatenate([np.full(len(t), i, np.int32) for i, (t, _, _) in enumerate(made)])
+    order = np.lexsort((brand, tick))
+    negative = np.concatenate([g for _, g, _ in made])[order]
+    author = np.concatenate([a for _, _, a in made])[order]
+    observations = observe(START + tick[order], brand[order], author, negative)
+    print(f"{len(rates)} calm brands, {days} days, {len(tick):,} mentions")
+    print(
+        f"{'budget':>7} {'pages/month':>12} {'95 %':>14} {'of nominal':>11} {'tickets':>8} {'info':>6} {'events':>7}
+        {'s':>5}" ) for budget in budgets: engine = Engine([BrandProfile(f"{i}: {r:g} an hour", budget=budget) for i,
+        r in enumerate(rates)]) begin = time.perf_counter() decisions = engine.advance(int(observations.tick[-1]),
+        observations) took = time.perf_counter() - begin settled = [d for d in decisions if d.tick >= START + 28 *
+        1440] months = len(rates) * (days - 28) / 30 pages = sum(d.pages for d in settled) low, high =
+        poisson_interval(pages, months) begins = [d.notify for d in settled if d.type in ("opened", "reopened")]
+        print( f"{budget:>7g} {pages / months:>12.2f} {f'{low:.2f} to {high:.2f}':>14} {pages / months /
+        budget:>11.2f}" f" {begins.count('ticket') / months:>8.2f} {begins.count('info') / months:>6.2f}" f"
+        {len(settled) / months:>7.1f} {took:>5.0f}", flush=True, ) print("(after the first 28 days)")
+
+
+def main() -> None: parser = argparse.ArgumentParser(description=__doc__,
+formatter_class=argparse.RawDescriptionHelpFormatter) parser.add_argument("what", nargs="?", choices=["speed",
+"calm"], default="speed") parser.add_argument("--brands", default="1000,10000,100000") parser.add_argument("--days",
+type=int, default=180) parser.add_argument("--budgets", default="1,2") asked = parser.parse_args() if asked.what ==
+"speed": speed([int(n) for n in asked.brands.split(",")]) else: calm(asked.days, [float(b) for b in
+asked.budgets.split(",")])
+
+
+if __name__ == "__main__":
+    main()
