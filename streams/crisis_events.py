@@ -43,14 +43,13 @@ def crisis_event(decision: Decision, links: Links) -> CrisisEvent:
         "false_alarm": _filled(links.false_alarm_url, decision, end),
     }
     event_id = f"{decision.incident_id}-{decision.revision}"
-    # The tick's end: the earliest event time at which this could be known.
     event = {
         "specversion": "1.0",
         "id": event_id,
         "source": "tocsin",
         "type": f"tocsin.crisis.{decision.type}",
         "subject": decision.brand,
-        "time": rfc3339(tick_start(end)),
+        "time": rfc3339(tick_start(decision.tick)),
         "datacontenttype": "application/json",
         "partitionkey": decision.brand,
         "data": data,
