@@ -22,8 +22,8 @@ def _key(text: str) -> str | bytes:
 class ToneCache:
     """The ``size`` most recently used texts and their tones; thread-safe. About 400 bytes an entry; 0 keeps nothing.
 
-    Safe for "one text, one tone": the key is all that the model reads of a text, or its checksum, and the cache lives no
-    longer than the model.
+    Safe for "one text, one tone": the key is all that the model reads of a text, or its checksum, and the cache lives
+    no longer than the model.
     """
 
     def __init__(self, size: int) -> None:
