@@ -29,7 +29,12 @@ from tests.streams.test_detection import a_crisis, events, split
 from tests.streams.test_records import BAD, NOW, altered
 
 SCHEMAS = Path(__file__).parent.parent.parent / "deploy" / "schemas"
-STRUCTS = {"mention": Mention, "end-of-replay": EndOfReplay, "scored-mention": ScoredMention, "advance": Advance}
+STRUCTS: dict[str, type[msgspec.Struct]] = {
+    "mention": Mention,
+    "end-of-replay": EndOfReplay,
+    "scored-mention": ScoredMention,
+    "advance": Advance,
+}
 
 
 def schema(name: str) -> dict[str, Any]:
