@@ -273,7 +273,8 @@ class _Reasons(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         found = re.search(
-            r"^Bootstrap connection to \S+ failed: (?:\w+Error: )?(.*?)(?: \(backoff.*)?$", record.getMessage()
+            r"^Bootstrap connection to \S+ failed: (?:(?:\[Error \d+\] )?\w+Error: )*(.*?)(?: \(backoff.*)?$",
+            record.getMessage(),
         )
         # The last attempt may be cut short by our own time-out, which says nothing about the broker.
         if found and not (self.last and "timed out" in found[1]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -134,7 +135,8 @@ def test_a_wrong_password_is_refused_without_showing_it(
     )
     (finding,) = check_broker(settings, [])
     assert finding.status == "fail"
-    assert "user name or password are wrong" in finding.message
+    # Kafka says so and hangs up; the client may see only the second.
+    assert re.search("[Aa]uthentication failed|user name or password are wrong", finding.message)
     assert "a wrong password" not in finding.message
 
 
