@@ -50,6 +50,7 @@ _STUCK_AFTER: Final = 90.0
 # Between the last tick's closing and the last event's arrival here, in seconds.
 _LAST_EVENTS: Final = 10.0
 _LOG_LINES: Final = 30
+_POLL_SECONDS: Final = 0.5
 # Events after the first of an incident are told in brief.
 _BRIEF_LINES: Final = 2
 _FULL: Final = ("opened", "reopened")
@@ -153,6 +154,12 @@ class _Demo:
         path.write_text(settings_text(sections), encoding="utf-8")
         return load(path, _environment())
 
+    def _tell(self, watcher: EventWatcher, outcome: Outcome) -> None:
+        """Print the events that have come."""
+        for one in watcher.poll(_POLL_SECONDS):
+            self._console.print(render(one.event, lines=None if _tells_all(one) else _BRIEF_LINES))
+            outcome.events.append(one)
+
     def _follow(
         self,
         worker: _WorkerProcess,
@@ -171,9 +178,7 @@ class _Demo:
         moved, position = time.monotonic(), ("", 0.0)
         with _Bar(self._console, outcome.sent) as bar:
             while True:
-                for one in watcher.poll(0.3):
-                    self._console.print(render(one.event, lines=None if _tells_all(one) else _BRIEF_LINES))
-                    outcome.events.append(one)
+                self._tell(watcher, outcome)
                 worker.check()
                 replaying.check()
                 counters, closed = _scraped(address)
@@ -185,13 +190,12 @@ class _Demo:
                 if (now := (repr(closed), read)) != position:
                     moved, position = time.monotonic(), now
                 if time.monotonic() - moved > _STUCK_AFTER:
-                    raise DemoError(worker.told(f"the worker has got nowhere for {_STUCK_AFTER:.0f} s"))
+                    silent = "" if outcome.counters else f", and {address} does not answer"
+                    raise DemoError(worker.told(f"the worker has got nowhere for {_STUCK_AFTER:.0f} s{silent}"))
             # The worker sends events before it counts a tick as closed; they need a moment to get here.
             deadline = time.monotonic() + _LAST_EVENTS
             while len(outcome.events) < outcome.counters.get("tocsin_crisis_events_total", 0):
-                for one in watcher.poll(0.3):
-                    self._console.print(render(one.event, lines=None if _tells_all(one) else _BRIEF_LINES))
-                    outcome.events.append(one)
+                self._tell(watcher, outcome)
                 if time.monotonic() > deadline:
                     raise DemoError(worker.told("events that the worker counts as sent did not arrive"))
 
@@ -378,7 +382,9 @@ def _sum_up(outcome: Outcome, console: Console) -> None:
     table.add_row("Mentions", f"{count('mentions_read')} read, {count('mentions_scored')} scored, "
                   f"{count('mentions_unmatched')} without a brand, {count('mentions_rejected')} rejected")  # fmt: skip
     spread = ", ".join(f"{number} {kind}" for kind, number in types.most_common())
-    table.add_row("Events", f"{len(outcome.events)} on {len(incidents)} incident{'' if len(incidents) == 1 else 's'}: {spread}")
+    table.add_row(
+        "Events", f"{len(outcome.events)} on {len(incidents)} incident{'' if len(incidents) == 1 else 's'}: {spread}"
+    )
     brands = ", ".join(sorted({str(one.event.get("subject")) for one in outcome.pages})) or "none"
     table.add_row("Pages", f"{len(outcome.pages)} ({brands}), budget {allowed:.1f} false ones in {DAYS} days: "
                   f"1 a month for each of {len(BRANDS)} brands")  # fmt: skip
