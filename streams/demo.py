@@ -30,10 +30,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from streams.app import topic_specs
 from streams.brokers import EmbeddedBroker, free_ports
 from streams.commands.console import FailedError
 from streams.commands.simulate import settings_text
-from streams.commands.topics import wanted_topics
 from streams.mention_files import BadLineError
 from streams.records import Mention, encode, microseconds, tick_of
 from streams.rendering import render
@@ -132,7 +132,7 @@ class _Demo:
         say(f"Starting an in-memory broker at {broker.bootstrap}")
         self._stack.enter_context(broker)
         settings = self._settings(broker.bootstrap, web_port)
-        ensure(wanted_topics(settings), settings)
+        ensure(topic_specs(settings), settings)
         address = f"http://{settings.web.host}:{web_port}"
         say(f"Starting a worker; its metrics are at {address}/metrics")
         worker = self._stack.enter_context(_WorkerProcess(self._directory / "tocsin.yaml", self._directory))

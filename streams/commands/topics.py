@@ -13,17 +13,11 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 
-def wanted_topics(settings: Settings) -> list[topics.TopicSpec]:
-    """Return all topics a worker needs, the changelog of its state included."""
-    from streams.app import app_id
-    from streams.snapshots import changelog_topic
-
-    return [*topics.specs(settings), topics.compacted(changelog_topic(app_id(settings)), settings)]
-
-
 def run(settings: Settings, *, check: bool) -> None:
     """Create or check the topics and say what there is."""
-    wanted = wanted_topics(settings)
+    from streams.app import topic_specs
+
+    wanted = topic_specs(settings)
     report = topics.inspect(wanted, settings) if check else topics.ensure(wanted, settings)
     width = max(len(spec.name) for spec in wanted)
     for spec in wanted:

@@ -175,9 +175,9 @@ def test_simulate_writes_mentions_and_settings_that_fit(tmp_path: Path) -> None:
 
 def test_backtest_hands_over_what_was_asked(monkeypatch: pytest.MonkeyPatch, config: Path) -> None:
     calls: list[tuple[Any, ...]] = []
-    module = types.ModuleType("streams.backtest")
+    module = types.ModuleType("streams.commands.backtest")
     module.run = lambda *arguments, **options: calls.append((arguments, options))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "streams.backtest", module)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     assert _run("backtest", "a.csv", "b.csv", "--tone", "gold", "--budget", "2", "--events", "e.jsonl")[0] == 0
     assert _run("backtest", "a.csv", "--config", config)[0] == 0
     options = {"tone": "gold", "budget": 2.0, "events": Path("e.jsonl"), "plot": None, "known_events": None}
