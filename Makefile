@@ -15,7 +15,7 @@ SOURCES := streams models detectors tests bench
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test test-unit test-integration lint format kafka kafka-stop train \
-	bench-tone bench-detectors bench-pipeline clean
+	picture bench-tone bench-detectors bench-pipeline clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -54,6 +54,9 @@ kafka-stop: | python ## stop the Apache Kafka that `make kafka` started; its dat
 
 train: install ## train the bundled tone model again (about a quarter of an hour on two cores)
 	$(BIN)/python -m models.train
+
+picture: install ## draw the picture in the README again (needs Chromium)
+	$(BIN)/python -m docs.picture
 
 bench-tone: install ## texts per second of the tone model
 	$(BIN)/python -m bench.tone
