@@ -54,7 +54,7 @@ def observe(
     tick: NDArray[np.int64], brand: NDArray[np.int32], author: NDArray[np.uint64], negative: NDArray[np.bool_]
 ) -> Observations:
     m = len(tick)
-    text = Same("the queue at the counter again", m)
+    text = Same("the queue again", m)
     none = np.full(m, np.nan)
     return Observations(
         tick, tick, brand, author, negative, negative.astype(np.float32), np.zeros(m, np.uint8), none, text, text, text
@@ -123,23 +123,40 @@ class PlainBrand:
 
 
 def speed(sizes: list[int]) -> None:
-    print(
-        f"{'brands':>8} {'ms a tick':>10} {'brand-ticks/s':>14} {'snapshot ms':>12} {'bytes/brand':>12}   plain Python
-        loop" ) for n in sizes: rng = np.random.default_rng(n) engine = filled(n, rng) engine.advance(START,
-        minute(rng, n, START)) engine.changes() took, saved, ticks = 0.0, 0.0, 10 for tick in range(START + 1, START +
-        1 + ticks): observations = minute(rng, n, tick) begin = time.perf_counter() engine.advance(tick, observations)
-        middle = time.perf_counter() engine.changes() took += middle - begin saved += time.perf_counter() - middle
-        some = min(n, 1000) plain = [PlainBrand() for _ in range(some)] for brand in plain: for at in
-        np.sort(rng.integers(START - 1440, START, int(RATE * 24))).tolist(): brand.members.append((at,
-        int(rng.integers(1, 2**62)), bool(rng.random() < SHARE))) begin = time.perf_counter() for tick in range(START,
-        START + 2): for brand in plain: brand.tick(tick, [(1, False)] if rng.random() < RATE / 60 else []) loop =
-        (time.perf_counter() - begin) / 2 / some each = took / ticks print( f"{n:>8,} {each * 1e3:>10.1f} {n /
-        each:>14,.0f} {saved / ticks * 1e3:>12.1f} {engine.nbytes() / n:>12,.0f}" f"   {loop * n * 1e3:,.0f} ms a tick
-        ({loop * n / each:.0f} times as long)", flush=True, )
+    head = f"{'brands':>8} {'ms a tick':>10} {'brand-ticks/s':>14} {'snapshot ms':>12} {'bytes/brand':>12}"
+    print(f"{head}   plain Python loop")
+    for n in sizes:
+        rng = np.random.default_rng(n)
+        engine = filled(n, rng)
+        engine.advance(START, minute(rng, n, START))
+        engine.changes()
+        took, saved, ticks = 0.0, 0.0, 10
+        for tick in range(START + 1, START + 1 + ticks):
+            observations = minute(rng, n, tick)
+            begin = time.perf_counter()
+            engine.advance(tick, observations)
+            middle = time.perf_counter()
+            engine.changes()
+            took += middle - begin
+            saved += time.perf_counter() - middle
+        some = min(n, 1000)
+        plain = [PlainBrand() for _ in range(some)]
+        for brand in plain:
+            for at in np.sort(rng.integers(START - 1440, START, int(RATE * 24))).tolist():
+                brand.members.append((at, int(rng.integers(1, 2**62)), bool(rng.random() < SHARE)))
+        begin = time.perf_counter()
+        for tick in range(START, START + 2):
+            for brand in plain:
+                brand.tick(tick, [(1, False)] if rng.random() < RATE / 60 else [])
+        loop = (time.perf_counter() - begin) / 2 / some
+        each = took / ticks
+        numbers = f"{each * 1e3:>10.1f} {n / each:>14,.0f} {saved / ticks * 1e3:>12.1f} {engine.nbytes() / n:>12,.0f}"
+        slower = f"{loop * n * 1e3:,.0f} ms a tick ({loop * n / each:.0f} times as long)"
+        print(f"{n:>8,} {numbers}   {slower}", flush=True)
 
 
-def wander(rng: np.random.Generator, n: int, deviation: float, minutes: float) -> NDArray[np.float64]: """A stationary
-autoregressive series of n minutes."""
+def wander(rng: np.random.Generator, n: int, deviation: float, minutes: float) -> NDArray[np.float64]:
+    """A stationary autoregressive series of n minutes."""
     keep = math.exp(-1 / minutes)
     return np.asarray(
         lfilter([1.0], [1.0, -keep], rng.normal(0, deviation * math.sqrt(1 - keep * keep), n)), np.float64
@@ -178,24 +195,36 @@ def calm(days: int, budgets: list[float], rates: Sequence[float] = (1, 3, 10, 10
     author = np.concatenate([a for _, _, a in made])[order]
     observations = observe(START + tick[order], brand[order], author, negative)
     print(f"{len(rates)} calm brands, {days} days, {len(tick):,} mentions")
-    print(
-        f"{'budget':>7} {'pages/month':>12} {'95 %':>14} {'of nominal':>11} {'tickets':>8} {'info':>6} {'events':>7}
-        {'s':>5}" ) for budget in budgets: engine = Engine([BrandProfile(f"{i}: {r:g} an hour", budget=budget) for i,
-        r in enumerate(rates)]) begin = time.perf_counter() decisions = engine.advance(int(observations.tick[-1]),
-        observations) took = time.perf_counter() - begin settled = [d for d in decisions if d.tick >= START + 28 *
-        1440] months = len(rates) * (days - 28) / 30 pages = sum(d.pages for d in settled) low, high =
-        poisson_interval(pages, months) begins = [d.notify for d in settled if d.type in ("opened", "reopened")]
-        print( f"{budget:>7g} {pages / months:>12.2f} {f'{low:.2f} to {high:.2f}':>14} {pages / months /
-        budget:>11.2f}" f" {begins.count('ticket') / months:>8.2f} {begins.count('info') / months:>6.2f}" f"
-        {len(settled) / months:>7.1f} {took:>5.0f}", flush=True, ) print("(after the first 28 days)")
+    head = f"{'budget':>7} {'pages/month':>12} {'95 %':>14} {'of nominal':>11}"
+    print(f"{head} {'tickets':>8} {'info':>6} {'events':>7} {'s':>5}")
+    for budget in budgets:
+        engine = Engine([BrandProfile(f"{i}: {r:g} an hour", budget=budget) for i, r in enumerate(rates)])
+        begin = time.perf_counter()
+        decisions = engine.advance(int(observations.tick[-1]), observations)
+        took = time.perf_counter() - begin
+        settled = [d for d in decisions if d.tick >= START + 28 * 1440]
+        months = len(rates) * (days - 28) / 30
+        pages = sum(d.pages for d in settled)
+        low, high = poisson_interval(pages, months)
+        begins = [d.notify for d in settled if d.type in {"opened", "reopened"}]
+        rate = pages / months
+        numbers = f"{rate:>12.2f} {f'{low:.2f} to {high:.2f}':>14} {rate / budget:>11.2f}"
+        others = f"{begins.count('ticket') / months:>8.2f} {begins.count('info') / months:>6.2f}"
+        print(f"{budget:>7g} {numbers} {others} {len(settled) / months:>7.1f} {took:>5.0f}", flush=True)
+    print("(after the first 28 days)")
 
 
-def main() -> None: parser = argparse.ArgumentParser(description=__doc__,
-formatter_class=argparse.RawDescriptionHelpFormatter) parser.add_argument("what", nargs="?", choices=["speed",
-"calm"], default="speed") parser.add_argument("--brands", default="1000,10000,100000") parser.add_argument("--days",
-type=int, default=180) parser.add_argument("--budgets", default="1,2") asked = parser.parse_args() if asked.what ==
-"speed": speed([int(n) for n in asked.brands.split(",")]) else: calm(asked.days, [float(b) for b in
-asked.budgets.split(",")])
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=["speed", "calm"], default="speed")
+    parser.add_argument("--brands", default="1000,10000")
+    parser.add_argument("--days", type=int, default=180)
+    parser.add_argument("--budgets", default="1,2")
+    asked = parser.parse_args()
+    if asked.what == "speed":
+        speed([int(n) for n in asked.brands.split(",")])
+    else:
+        calm(asked.days, [float(b) for b in asked.budgets.split(",")])
 
 
 if __name__ == "__main__":

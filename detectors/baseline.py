@@ -24,6 +24,8 @@ from detectors.config import EngineConfig
 
 CELL_PRIOR = 10.0
 """Pseudo-counts that draw a cell of the rhythm towards 1."""
+LEAST_SHAPE = 0.05
+"""No hour is expected to be quieter than this part of the level."""
 PHI_PRIOR = 4.0
 PHI_PRIOR_HOURS = 12.0
 PHI_RANGE = (1.0, 100.0)
@@ -80,7 +82,7 @@ class Baseline(Columns):
         expected = np.take_along_axis(self.week_expected, at_week, 1).astype(np.float64)
         visits = np.take_along_axis(self.week_visits, at_week, 1)
         week = np.where(visits >= 2, (count + CELL_PRIOR) / (expected + CELL_PRIOR), 1.0)
-        return np.asarray(np.take_along_axis(day, at_day, 1) * week, np.float64)
+        return np.asarray(np.maximum(np.take_along_axis(day, at_day, 1) * week, LEAST_SHAPE), np.float64)
 
     def learn(self, local_hour: Ints, shape: Floats, skip: NDArray[np.bool_], config: EngineConfig) -> None:
         """Learn the held hour (`local_hour` and `shape` (n,) are its), except where `skip`."""
@@ -143,11 +145,18 @@ class Baseline(Columns):
         self.held_negative = negative.astype(np.float64)
         self.held_observed = observed
 
-    def absorb(self, which: NDArray[np.bool_]) -> None:
+    def absorb(self, which: NDArray[np.bool_], config: EngineConfig) -> None:
         """Take the recent, ungated level of these brands as their baseline."""
-        self.authors = np.where(which, self.recent_authors, self.authors)
-        self.negative = np.where(which, self.recent_negative, self.negative)
-        self.weight = np.where(which, self.recent_weight, self.weight)
+        self._adopt(which, self.recent_authors, self.recent_negative, self.recent_weight, config)
+
+    def _adopt(
+        self, which: NDArray[np.bool_], authors: Floats, negative: Floats, weight: Floats, config: EngineConfig
+    ) -> None:
+        # A few hours stand for a day, since the brand is not new: silence must still be told from calm.
+        times = np.maximum(config.settled_hours / np.maximum(weight, 1e-9), 1.0)
+        self.authors = np.where(which, authors * times, self.authors)
+        self.negative = np.where(which, negative * times, self.negative)
+        self.weight = np.where(which, weight * times, self.weight)
 
     def hold_low(self, low: NDArray[np.bool_], authors: Ints, negative: Ints, shape: Floats) -> None:
         """Add the hour that just ended to the account of nearly silent hours, where `low`; clear it elsewhere."""
@@ -157,9 +166,7 @@ class Baseline(Columns):
         self.low_weight = np.where(low, self.low_weight + np.where(some, shape, 0.0), 0.0)
         self.low_hours = np.where(low, self.low_hours + np.where(some, 1, 0), 0)
 
-    def absorb_low(self, which: NDArray[np.bool_]) -> None:
+    def absorb_low(self, which: NDArray[np.bool_], config: EngineConfig) -> None:
         """Take the level of the nearly silent hours of these brands as their baseline."""
-        self.authors = np.where(which, self.low_authors, self.authors)
-        self.negative = np.where(which, self.low_negative, self.negative)
-        self.weight = np.where(which, self.low_weight, self.weight)
+        self._adopt(which, self.low_authors, self.low_negative, self.low_weight, config)
         self.low_hours = np.where(which, 0, self.low_hours)

@@ -21,12 +21,13 @@ from detectors.baseline import HISTORY, Baseline
 from detectors.budget import NEVER, Budget, return_period
 from detectors.columns import Columns, Floats, Ints, column
 from detectors.config import BrandProfile, EngineConfig
+from detectors.copies import Copies, First, text_key
 from detectors.evidence import EXCERPT, Evidence, Sample, top_mentions, top_terms
 from detectors.gaps import IMPROBABLE, LONG_AGO, RESUME, Gaps, improbable, is_heard
 from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType, Incident, TickView, step
 from detectors.observations import Observations
 from detectors.score import DETECTOR_WINDOW, DETECTORS, FAST, PAGING, SLOW, SMALL, SURGE, TONE, expected_share, scores
-from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS, Windows, member_flags
+from detectors.windows import AUTHORS, IS_NEGATIVE, MENTIONS, NEGATIVES, WIDTHS, Windows, member_flags
 
 BLOCK_CELLS = 200_000
 """Brands times ticks of a block at most; bounds the memory of a call over many brands."""
@@ -95,12 +96,15 @@ class Unsaved:
         self.chunks: list[tuple[Ints, Ints, Ints, NDArray[np.uint64], NDArray[np.uint8]]] = []
         """Brand, tick, minute, author and flags (see windows.MENTION) of members."""
         self.samples: dict[tuple[int, int], list[Sample]] = {}
+        self.firsts: dict[tuple[int, int], list[First]] = {}
 
     def forget(self, closed: int) -> None:
         """Drop what no window needs any more; without snapshots this bounds the memory."""
         self.chunks = [c for c in self.chunks if c[1][-1] > closed - WIDTHS[-1]]
         for key in [key for key in self.samples if key[1] <= closed - WIDTHS[-1]]:
             del self.samples[key]
+        for key in [key for key in self.firsts if key[1] <= closed - WIDTHS[-1]]:
+            del self.firsts[key]
 
 
 class Core:
@@ -121,6 +125,7 @@ class Core:
         self.baseline, self.gaps, self.budget, self.track = Baseline.of(n), Gaps.of(n), Budget.of(n), Track.of(n)
         self.windows = Windows(index)
         self.evidence = Evidence()
+        self.copies = Copies()
         self.incidents: dict[int, Incident] = {}
         self.unsaved = Unsaved()
         self.dirty: set[int] = set()
@@ -193,12 +198,15 @@ class Core:
         members = slice(begin, end)
         b, tick, minute = brand[members], observations.tick[members], observations.minute[members]
         author, negative = observations.author[members], observations.negative[members]
-        counts, before, before_negative = self.windows.advance(first, last, b, tick, minute, author, negative)
+        voice = self._voices(b, tick, author, negative, observations, begin)
+        counts, before, before_negative = self.windows.advance(first, last, b, tick, minute, author, voice, negative)
+        # Whom a copy speaks for may have posted longer ago than the window reaches.
+        counts[NEGATIVES] = np.minimum(counts[NEGATIVES], counts[AUTHORS])
         k = last - first + 1
         ticks = np.arange(first, last + 1)
         late: dict[tuple[int, int], list[tuple[int, int, bool, int]]] = {}
         if len(b):
-            self._take(b, tick, minute, author, negative, observations, begin)
+            self._take(b, tick, minute, author, voice, negative, observations, begin)
             for i in np.nonzero(minute < tick)[0].tolist():
                 row = (int(minute[i]), int(before[i]), bool(negative[i]), int(before_negative[i]))
                 late.setdefault((int(b[i]), int(tick[i])), []).append(row)
@@ -212,12 +220,33 @@ class Core:
             at += self._segment(ticks[at:], counts[..., at:], seen[:, at:], late, clock_ticks, out)
         self.gaps.last_seen = np.ascontiguousarray(seen[:, -1])
 
+    def _voices(
+        self,
+        b: Ints,
+        tick: Ints,
+        author: NDArray[np.uint64],
+        negative: NDArray[np.bool_],
+        observations: Observations,
+        begin: int,
+    ) -> NDArray[np.uint64]:
+        """For whom each negative member counts: its author, or the one whose text it copies."""
+        voice = author.copy()
+        for i in np.nonzero(negative)[0].tolist():
+            name, j = int(self.index[b[i]]), begin + i
+            key = text_key(self.profiles[name].name, int(observations.kind[j]), observations.text[j])
+            who, first = self.copies.voice(name, int(tick[i]), int(author[i]), key)
+            voice[i] = who
+            if first is not None:
+                self.unsaved.firsts.setdefault((name, first[1]), []).append(first)
+        return voice
+
     def _take(
         self,
         b: Ints,
         tick: Ints,
         minute: Ints,
         author: NDArray[np.uint64],
+        voice: NDArray[np.uint64],
         negative: NDArray[np.bool_],
         observations: Observations,
         begin: int,
@@ -230,7 +259,11 @@ class Core:
             self.gaps.add(i, LONG_AGO, start - 1)
         name = self.index[b]
         self.dirty.update(self.index[touched].tolist())
-        self.unsaved.chunks.append((name, tick, minute, author, member_flags(negative)))
+        self.unsaved.chunks.append((name, tick, minute, author, member_flags(negative & (voice == author))))
+        copied = np.nonzero(negative & (voice != author))[0]
+        if len(copied):
+            flags = np.full(len(copied), IS_NEGATIVE, np.uint8)
+            self.unsaved.chunks.append((name[copied], tick[copied], minute[copied], voice[copied], flags))
         for i in np.nonzero(negative)[0].tolist():
             j = begin + i
             reach = float(observations.reach[j])
@@ -680,7 +713,7 @@ class Core:
         self.baseline.hold_low(self.gaps.down, counts[AUTHORS, 1], counts[NEGATIVES, 1], shape)
         low = self.gaps.down & (self.baseline.low_hours >= LOW_HOURS)
         if low.any():
-            self.baseline.absorb_low(low)
+            self.baseline.absorb_low(low, self.config)
             for i in np.nonzero(low)[0].tolist():
                 self._come_up(i, tick)
         absorbed = np.zeros(len(self), np.bool_)
@@ -691,12 +724,13 @@ class Core:
                     absorbed[i] = True
                     incident.absorbed, incident.absorb_from = True, tick + 1
         if absorbed.any():
-            self.baseline.absorb(absorbed)
+            self.baseline.absorb(absorbed, self.config)
         for name in list(self.evidence.samples):
             i = int(np.searchsorted(self.index, name))
             self.evidence.learn_hour(name, hour - 1, not bool(skip[i]))
         self.windows.forget(tick)
         self.evidence.forget(tick)
+        self.copies.forget(tick)
         self.unsaved.forget(tick)
         self.relearned.update(self.index[started].tolist())
         self._hour = None
@@ -749,11 +783,18 @@ class Core:
                 whole = (np.full(len(minute), position), np.full(len(minute), closed), minute, author, flags)
                 self.unsaved.chunks.append(whole)
                 self.unsaved.samples[position, closed] = self.samples(position)
+                self.unsaved.firsts[position, closed] = self.copies.of(position)
 
     def nbytes(self) -> int:
         """Bytes of the arrays of the state."""
         columns: tuple[Columns, ...] = (self.baseline, self.gaps, self.budget, self.track)
-        return sum(c.nbytes() for c in columns) + self.windows.nbytes() + self._shape.nbytes + self._reach.nbytes
+        return (
+            sum(c.nbytes() for c in columns)
+            + self.windows.nbytes()
+            + self.copies.nbytes()
+            + self._shape.nbytes
+            + self._reach.nbytes
+        )
 
     # -- several cores
     # -----------------------------------------------------------------------------------------------------
@@ -773,6 +814,7 @@ class Core:
         whole.windows = Windows.merge(
             [p.windows for p in parts], index[order], 0 if first.closed is None else first.closed
         )
+        whole.copies = Copies.merge([p.copies for p in parts])
         for p in parts:
             whole.evidence.samples.update(p.evidence.samples)
             whole.evidence.normal.update(p.evidence.normal)
@@ -780,6 +822,7 @@ class Core:
             whole.incidents.update(p.incidents)
             whole.unsaved.chunks.extend(p.unsaved.chunks)
             whole.unsaved.samples.update(p.unsaved.samples)
+            whole.unsaved.firsts.update(p.unsaved.firsts)
             whole.dirty |= p.dirty
             whole.relearned |= p.relearned
         return whole

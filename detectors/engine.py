@@ -20,6 +20,7 @@ from detectors import records
 from detectors.budget import NEVER
 from detectors.columns import Floats, Ints
 from detectors.config import BrandProfile, EngineConfig
+from detectors.copies import LIVES
 from detectors.core import UNSCORED, Core, Recorder
 from detectors.evidence import KEEP_MINUTES, NormalTerms
 from detectors.incidents import SEVERITY, Decision
@@ -204,11 +205,11 @@ class Engine:
         return out | tail
 
     def _write_panes(self, core: Core, out: dict[bytes, bytes | None]) -> None:
-        chunks, samples = core.unsaved.chunks, core.unsaved.samples
+        chunks, samples, firsts = core.unsaved.chunks, core.unsaved.samples, core.unsaved.firsts
         if not chunks:
             return
         name, tick, minute, author, flags = (np.concatenate(c) for c in zip(*chunks, strict=True))
-        core.unsaved.chunks, core.unsaved.samples = [], {}
+        core.unsaved.chunks, core.unsaved.samples, core.unsaved.firsts = [], {}, {}
         if len(name) > 1:
             order = np.lexsort((tick, name))
             name, tick, minute, author, flags = name[order], tick[order], minute[order], author[order], flags[order]
@@ -216,7 +217,8 @@ class Engine:
         bounds = [0, *edge.tolist(), len(name)]
         for a, b in itertools.pairwise(bounds):
             brand, t = int(name[a]), int(tick[a])
-            record = records.pane(t, minute[a:b], author[a:b], flags[a:b], samples.get((brand, t), []))
+            shown, texts = samples.get((brand, t), []), firsts.get((brand, t), [])
+            record = records.pane(t, minute[a:b], author[a:b], flags[a:b], shown, texts)
             out[records.pane_key(self.brands[brand].name, t)] = records.encode(record)
             self._panes.setdefault(brand, array("q")).append(t)
 
@@ -344,6 +346,7 @@ class Engine:
                 minute.append(m)
                 author.append(a)
                 flags.append(f)
+                core.copies.load((position, *first) for first in record.firsts if first[0] > closed - LIVES)
                 for sample in record.samples:
                     if sample.tick > closed - KEEP_MINUTES:
                         core.evidence.keep(position, sample)
@@ -364,7 +367,8 @@ class Engine:
                 brand = self.brands[position].name
                 number = self._hourly.get(position, 1)
                 minute, author, flags = core.windows.dump(i)
-                pane = records.pane(core.closed, minute, author, flags, core.samples(position))
+                firsts = core.copies.of(position)
+                pane = records.pane(core.closed, minute, author, flags, core.samples(position), firsts)
                 items.append([records.pane_key(brand, core.closed), records.encode(pane)])
                 hourly = self._hourly_record(core, i, position, number)
                 items.append([records.HOURLY[number % 2] + brand.encode(), records.encode(hourly)])
@@ -407,8 +411,12 @@ class Engine:
             threshold[at] = np.where(page < NEVER, page, ticket[at])
             mu[at], nu[at] = core.expected(1)
             counts = core.windows.counts[:, 1]
-            mentions[at], authors[at], negative[at] = counts[MENTIONS], counts[AUTHORS], counts[NEGATIVES]
-            ratio[at] = (counts[NEGATIVES] + 2.0) / (nu[at] + 2.0)
+            mentions[at], authors[at], negative[at] = (
+                counts[MENTIONS],
+                counts[AUTHORS],
+                np.minimum(counts[NEGATIVES], counts[AUTHORS]),
+            )
+            ratio[at] = (negative[at] + 2.0) / (nu[at] + 2.0)
             silent[at] = core.gaps.down
             days[at] = core.budget.days
             for position, incident in core.incidents.items():

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import Ints
+from detectors.copies import First
 from detectors.evidence import Sample
 from detectors.incidents import Incident
 
@@ -67,6 +68,8 @@ class PaneRecord(msgspec.Struct):
     flags: bytes
     """Per member: see windows.COUNTS_AS_MENTION and its neighbours."""
     samples: list[Sample]
+    firsts: list[tuple[int, int, int]]
+    """Tick, key of the text and author of first posts (see copies)."""
 
 
 def encode(record: BrandRecord | HourlyRecord | PaneRecord) -> bytes:
@@ -103,11 +106,18 @@ def parse_pane_key(key: bytes) -> tuple[str, int]:
 
 
 def pane(
-    tick: int, minute: Ints, author: NDArray[np.uint64], flags: NDArray[np.uint8], samples: list[Sample]
+    tick: int,
+    minute: Ints,
+    author: NDArray[np.uint64],
+    flags: NDArray[np.uint8],
+    samples: list[Sample],
+    firsts: list[First],
 ) -> PaneRecord:
     """The record of a tick's members."""
     ago = np.minimum(tick - minute, 65535).astype("<u2")
-    return PaneRecord(VERSION, ago.tobytes(), author.astype("<u8").tobytes(), flags.tobytes(), samples)
+    return PaneRecord(
+        VERSION, ago.tobytes(), author.astype("<u8").tobytes(), flags.tobytes(), samples, [f[1:] for f in firsts]
+    )
 
 
 def members(record: PaneRecord, tick: int) -> tuple[Ints, NDArray[np.uint64], NDArray[np.uint8]]:

@@ -24,8 +24,8 @@ MENTIONS, AUTHORS, NEGATIVES = 0, 1, 2
 """First axis of the counts."""
 
 COUNTS_AS_MENTION, IS_NEGATIVE, HAS_AUTHOR = 1, 2, 4
-"""Flags of a member in a snapshot. A member of a pane has the first and the last; a whole dump tells mentions and
-authors apart."""
+"""Flags of a row in a snapshot. An ordinary member has the first and the last; of a copy the negative voice is a row of
+its own; a whole dump tells mentions, authors and negative voices apart."""
 
 _W = np.array(WIDTHS, np.int64)
 _NEVER = -(1 << 40)
@@ -189,10 +189,14 @@ class Windows:
         tick: Ints,
         minute: Ints,
         author: NDArray[np.uint64],
+        voice: NDArray[np.uint64],
         negative: NDArray[np.bool_],
     ) -> tuple[Ints, Ints, Ints]:
-        """Counts at each tick first..last: (3, 4, n, ticks), and per member row the newest minute of its author
-        before it, among all mentions and among negative ones (`_NEVER` for members that are not negative)."""
+        """Counts at each tick first..last, (3, 4, n, ticks), and per member row the newest minute of its author before.
+
+        That minute is given among all mentions, and among negative ones (`_NEVER` for members that are not negative).
+        `voice` is for whom a negative member counts: its author, unless it is a copy.
+        """
         n, k = len(self.names), last - first + 1
         changes = [_Changes.none() for _ in range(3)]
         width = _W[:, None]
@@ -204,7 +208,7 @@ class Windows:
                 changes[MENTIONS].brand.append(self.mention_brand[row].astype(np.int64))
                 changes[MENTIONS].tick.append(self.mention_minute[row] + WIDTHS[w])
                 changes[MENTIONS].sign.append(np.full(len(row), -1, np.int64))
-        key = author_key(author, self.names[brand])
+        key, voice_key = author_key(author, self.names[brand]), author_key(voice, self.names[brand])
         if len(brand):
             ends = minute + width
             changes[MENTIONS].add(ends > tick, brand, np.broadcast_to(tick, ends.shape), +1)
@@ -215,7 +219,7 @@ class Windows:
         which = np.nonzero(negative)[0]
         before_negative = np.full(len(brand), _NEVER, np.int64)
         before_negative[which] = self.negatives.advance(
-            first, last, key[which], brand[which], tick[which], minute[which], changes[NEGATIVES]
+            first, last, voice_key[which], brand[which], tick[which], minute[which], changes[NEGATIVES]
         )
         flat, sign = [], []
         for kind, c in enumerate(changes):
@@ -258,7 +262,7 @@ class Windows:
         """Minute, author and flags from which `load` makes brand's windows again."""
         minute, author, flags = [], [], []
         salt = author_key(np.zeros(1, np.uint64), self.names[brand : brand + 1])
-        for table, flag in ((self.authors, HAS_AUTHOR), (self.negatives, HAS_AUTHOR | IS_NEGATIVE)):
+        for table, flag in ((self.authors, HAS_AUTHOR), (self.negatives, IS_NEGATIVE)):
             own = table.brand == brand
             minute.append(table.minute[own])
             author.append(table.key[own] - salt)

@@ -83,7 +83,7 @@ def test_absorbs_a_new_level() -> None:
     hour = 24 * 21
     for h in range(hour, hour + 72):
         learn(baseline, h, 10 * rhythm(h), 3 * rhythm(h), skip=True)
-    baseline.absorb(np.array([True]))
+    baseline.absorb(np.array([True]), CONFIG)
     ratio = [expected(baseline, h) / (10 * rhythm(h)) for h in range(hour + 72, hour + 96)]
     assert 0.5 < np.mean(ratio) < 1.7
 

@@ -39,13 +39,15 @@ def by_hand(rows: list[Member], tick: int, brands: int) -> Ints:
 def feed(windows: Windows, rows: list[Member], first: int, last: int) -> Ints:
     part = [r for r in rows if first <= r[0] <= last]
     tick = np.array([r[0] for r in part], np.int64)
+    author = np.array([r[3] for r in part], np.uint64)
     counts, _, _ = windows.advance(
         first,
         last,
         np.array([r[2] for r in part], np.int64),
         tick,
         tick - np.array([r[1] for r in part], np.int64),
-        np.array([r[3] for r in part], np.uint64),
+        author,
+        author,
         np.array([r[4] for r in part], np.bool_),
     )
     return counts

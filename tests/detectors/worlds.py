@@ -13,6 +13,9 @@ START = 24_850_080 + 7 * 60
 QUICK = EngineConfig(warm_hours=2.0, settled_hours=4.0, cold_days=1, min_page_authors=4, min_ticket_authors=3)
 """Constants under which a few days are enough to see tickets, pages and return levels at work."""
 
+HEADLINE = " as every paper writes today"
+"""Makes a text long enough to be taken for a copy."""
+
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata", "Asia/Tokyo")
 
 
@@ -59,7 +62,7 @@ def world(seed: int, n_brands: int = 3, hours: int = 60, rate: float = 12.0, lat
         kind=np.zeros(m, np.uint8),
         reach=np.full(m, np.nan),
         id=[f"m{i}" for i in range(m)],
-        text=[f"late again word{i % 7} #delay{i % 3}" for i in range(m)],
+        text=[f"late again word{i % 7} #delay{i % 3}" + HEADLINE * (i % 5 == 0) for i in range(m)],
         url=[None] * m,
     )
 
