@@ -217,7 +217,9 @@ def main(
     rank: Annotated[int, typer.Option(min=1, help="Rank of the low-rank corrections.")] = 16,
     alpha: Annotated[float, typer.Option(min=0.0, help="Corrections are scaled by alpha / rank.")] = 32.0,
     rate: Annotated[float, typer.Option(min=0.0, help="Highest learning rate, after the warm-up.")] = 6e-4,
-    threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 lets torch choose.")] = 0,
+    threads: Annotated[
+        int, typer.Option(min=0, help="Processor threads; 0 lets torch choose, 1 is faster on a busy machine.")
+    ] = 0,
     limit: Annotated[int, typer.Option(min=0, help="Use only the first LIMIT texts: a quick trial. 0 uses all.")] = 0,
 ) -> None:
     """Teach the base encoder to tell negative, neutral and positive tweets apart.
