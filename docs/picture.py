@@ -1,7 +1,7 @@
 """The picture in the README: score against threshold during the simulated crisis, from the project's own detector.
 
-``make picture`` runs it. The tone is the simulation's own, so that no model is needed; Chromium or Chrome turns the plot
-into a picture.
+``make picture`` runs it. The tone is the simulation's own, so that no model is needed; Chromium or Chrome turns the
+plot into a picture.
 """
 
 from __future__ import annotations

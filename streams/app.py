@@ -19,6 +19,7 @@ from models import load as load_model
 from streams import topics
 from streams.agents.classify import Classify
 from streams.agents.detect import Detect
+from streams.commands.console import FailedError
 from streams.detection import Counts as DetectionCounts
 from streams.detection import Detection
 from streams.metrics import Metrics
@@ -41,6 +42,10 @@ def topic_specs(settings: Settings) -> list[topics.TopicSpec]:
     """Every topic that a worker needs."""
     changelog = changelog_topic(app_id(settings))
     return [*topics.specs(settings), topics.compacted(changelog, settings)]
+
+
+class StoppedError(FailedError):
+    """The worker stopped on purpose, since going on would hide a fault."""
 
 
 class Worker:
@@ -68,6 +73,7 @@ class Worker:
             classified.counts,
             counts,
             lambda: self.detect.detections,
+            lambda: self.detect.levels(),
             lambda: (getattr(model, "cache_hits", 0), getattr(model, "cache_misses", 0)),
         )
         self.detect = Detect(self.app, settings, table, detection, self.progress, self.metrics)
@@ -124,6 +130,7 @@ class Worker:
         if not any(progress.lag.values()):
             progress.moved()
         progress.waiting_for = self.detect.waiting_for()
+        self.detect.look_around()
 
 
 def _recovery(app: faust.App) -> Any:
@@ -186,7 +193,12 @@ def _faust_app(settings: Settings) -> faust.App:
 def run_worker(settings: Settings, *, ready: Callable[[Worker], None] | None = None) -> NoReturn:
     """Load the model, start a worker and run it until it is told to stop (SIGTERM, Ctrl-C) or crashes.
 
-    Exits 0 after a signal, 1 after a crash, with the reason as the last message.
+    Exits 0 after a signal, 1 after a crash.
+
+    Raises
+    ------
+    StoppedError
+        Too many records were bad.
     """
     _log_to_stderr()
     tone = settings.tone
@@ -204,7 +216,11 @@ def run_worker(settings: Settings, *, ready: Callable[[Worker], None] | None = N
             ready(worker)
         service = faust.Worker(worker.app, loop=loop, loglevel=None, logfile=None, override_logging=False, quiet=True)
         service.spinner = None  # it would write control characters into the log
-        raise service.execute_from_commandline()
+        try:
+            raise service.execute_from_commandline()
+        finally:
+            if (reason := worker.classify.stopped_by) is not None:
+                raise StoppedError(str(reason)) from None
 
 
 def _log_to_stderr() -> None:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, GCCollector, Histogram, Platfor
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from detectors.engine import Levels
 from streams import classification, detection
 from streams.progress import Progress
 
@@ -30,6 +31,7 @@ class Metrics:
         classified: classification.Counts,
         detected: detection.Counts,
         detections: Callable[[], dict[int, detection.Detection]],
+        levels: Callable[[], list[Levels]],
         cache: Callable[[], tuple[int, int]] = lambda: (0, 0),
     ) -> None:
         self.registry = CollectorRegistry()
@@ -48,11 +50,12 @@ class Metrics:
             buckets=_CLOSE_BUCKETS,
             registry=self.registry,
         )
-        self.registry.register(_Work(progress, classified, detected, detections, cache))
+        self.registry.register(_Work(progress, classified, detected, detections, levels, cache))
 
 
 class _Work(Collector):
-    """Reads the counts at each scrape, so that no count is kept twice."""
+    """Reads the counts at each scrape, so that no count is kept twice. It runs in the web server's thread: it may read
+    numbers that the event loop writes, and must not ask an engine for anything."""
 
     def __init__(
         self,
@@ -60,10 +63,11 @@ class _Work(Collector):
         classified: classification.Counts,
         detected: detection.Counts,
         detections: Callable[[], dict[int, detection.Detection]],
+        levels: Callable[[], list[Levels]],
         cache: Callable[[], tuple[int, int]],
     ) -> None:
         self._progress, self._classified, self._detected = progress, classified, detected
-        self._detections, self._cache = detections, cache
+        self._detections, self._levels, self._cache = detections, levels, cache
 
     def describe(self) -> list[Metric]:
         """Nothing to say before the first scrape."""
@@ -134,8 +138,7 @@ class _Work(Collector):
             "open": _gauge("incident_open", "1 while the brand has an open incident", "brand"),
             "silent": _gauge("brand_silent", "1 while the brand's feed is improbably silent", "brand"),
         }
-        for one in self._detections().values():
-            levels = one.engine.levels()
+        for levels in self._levels():
             for row, brand in enumerate(levels.brands):
                 for name, family in of_brands.items():
                     family.add_metric([brand], float(getattr(levels, name)[row]))

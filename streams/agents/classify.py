@@ -7,6 +7,7 @@ While one batch is read by the model and sent, the next is taken, decoded and ma
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,6 +59,8 @@ class Classify:
             in_a_row=limits.rejected_in_a_row, share=limits.rejected_share, over=limits.rejected_share_over
         )
         self._broken: TooManyRejectedError | None = None
+        #: Why the worker was stopped, where that was on purpose.
+        self.stopped_by: TooManyRejectedError | None = None
         # The model has threads of its own; one caller keeps batches in order.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="tone")
         self._publishing: asyncio.Task[None] | None = None
@@ -142,6 +145,9 @@ class Classify:
 
     def _crash_on_failure(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, TooManyRejectedError):
+                self.stopped_by = error
+                logging.disable()  # what else is said while the worker stops would bury the reason
             asyncio.get_running_loop().create_task(self._app.crash(error))
 
     def _tp(self, origin: int) -> TP:
@@ -149,9 +155,7 @@ class Classify:
 
     def _hold_back(self, batch: Batch) -> None:
         """Pause origins that run too far ahead of what is decided: what they send has to be kept in memory."""
-        self._paused |= {
-            self._tp(advance.partition) for advance in batch.advances if self._is_ahead(advance.partition)
-        }
+        self._paused |= {self._tp(advance.partition) for advance in batch.advances if self._is_ahead(advance.partition)}
         # Not `pause_partitions`: it drops what has been fetched already, for good (58,922 of 60,000 records were read).
         # This is what Faust itself calls on a full buffer, and again to go on; so say it again each time.
         for tp in self._paused:

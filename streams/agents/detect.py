@@ -18,6 +18,7 @@ import msgspec
 import structlog
 from faust.types import EventT
 
+from detectors.engine import Levels
 from streams.detection import Closing, Detection, DetectionFactory
 from streams.metrics import Metrics
 from streams.ordering import TickOrder
@@ -53,6 +54,8 @@ class Detect:
         self._progress, self._metrics = progress, metrics
         self._detections: dict[int, Detection] = {}
         self._held: dict[int, deque[EventT[Any]]] = {}
+        self._levels: dict[int, Levels] = {}
+        self._looked_at: dict[int, int] = {}
         self._too_late = 0
         self._warned = 0.0
 
@@ -60,6 +63,17 @@ class Detect:
     def detections(self) -> dict[int, Detection]:
         """What runs now, by partition of scored mentions."""
         return dict(self._detections)
+
+    def levels(self) -> list[Levels]:
+        """Where the brands stood when `look_around` last looked."""
+        return list(self._levels.values())
+
+    def look_around(self) -> None:
+        """See where the brands stand. On the event loop, between ticks: an engine is nothing for two threads."""
+        for partition, detection in self._detections.items():
+            closed = detection.order.closed
+            if closed is not None and self._looked_at.get(partition) != closed:
+                self._levels[partition], self._looked_at[partition] = detection.engine.levels(), closed
 
     def orders(self) -> Sequence[TickOrder[Any]]:
         """The tick orders of the partitions that run now."""
@@ -76,6 +90,8 @@ class Detect:
             detection.abandon()
         self._detections.clear()
         self._held.clear()
+        self._levels.clear()
+        self._looked_at.clear()
 
     async def _take(self, events: Sequence[EventT[Any]]) -> None:
         generation = self._app.consumer_generation_id
