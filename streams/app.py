@@ -73,7 +73,7 @@ class Worker:
             classified.counts,
             counts,
             lambda: self.detect.detections,
-            lambda: self.detect.levels(),
+            lambda: self.detect.levels(),  # noqa: PLW0108 (detect is made below)
             lambda: (getattr(model, "cache_hits", 0), getattr(model, "cache_misses", 0)),
         )
         self.detect = Detect(self.app, settings, table, detection, self.progress, self.metrics)
