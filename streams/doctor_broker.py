@@ -25,7 +25,11 @@ def check_broker(settings: Settings, wanted: Sequence[topics.TopicSpec]) -> Iter
     """Whether the broker answers, over a safe way, and has the topics as they should be."""
     if settings.worker.embedded:
         try:
-            yield Finding("broker", "ok", f"embedded, in memory, started with the worker ({embedded_program()})")
+            yield Finding(
+                "broker",
+                "ok",
+                f"embedded, in memory, started by whoever wants it, as the demo does ({embedded_program()})",
+            )
         except BrokerError as error:
             yield Finding("broker", "fail", str(error), 'pip install "tocsin[embedded]"')
         return
