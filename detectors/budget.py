@@ -37,6 +37,7 @@ expected."""
 FLOOR_TICKET = np.array([0.9, 0.9, 2.5, 0.9, NEVER])
 FIRST_DAYS = 3
 """Quiet days before a return level is computed at all."""
+NOT_ABLE = -5.0
 SEEN_DAYS = 28
 """Quiet days from which their own quantile counts."""
 LONGEST_RETURN = 3650.0
@@ -68,12 +69,12 @@ class Budget(Columns):
         """Thresholds from the maxima kept and the budget (n,), in pages a month."""
         n_days = np.minimum(self.days, DAYS)
         self.loc, self.scale = gumbel(self.maxima.astype(np.float64), n_days)
-        top = self._together()
+        every, able = self._together()
         share = np.clip(pages / MONTH, 1e-6, 0.9)
         share_ticket = np.clip(config.ticket_budget_factor * pages / MONTH, 1e-6, 0.9)
         known = (n_days >= FIRST_DAYS)[:, None]
-        page = self.loc + self.scale * together_level(top, n_days, share)[:, None]
-        ticket = self.loc + self.scale * together_level(top, n_days, share_ticket)[:, None]
+        page = self.loc + self.scale * together_level(every, able, n_days, share)[:, None]
+        ticket = self.loc + self.scale * together_level(every, able, n_days, share_ticket)[:, None]
         # Without days of its own a brand is judged by ratios that would be unusual for nearly all; later the two are
         # blended, and a brand that is burstier than that keeps its own level.
         own = (n_days / (n_days + PRIOR_DAYS))[:, None]
@@ -99,35 +100,41 @@ class Budget(Columns):
         """Threshold of a surge of any tone, (n,)."""
         return np.asarray(self.page[:, SURGE])
 
-    def _together(self) -> Floats:
-        """The largest standardised daily maximum over the detectors that page, (n, days), nan where there is no day."""
+    def _together(self) -> tuple[Floats, Floats]:
+        """The largest standardised daily maximum over the detectors that page, (n, days), nan where there is no day.
+
+        Once among all of them, once among those that reached the lowest level at which they may page (-5 where none).
+        """
         which = list(PAGING)
-        y = (self.maxima[:, which].astype(np.float64) - self.loc[:, which, None]) / self.scale[:, which, None]
-        return np.asarray(np.max(y, axis=1), np.float64)
+        maxima = self.maxima[:, which].astype(np.float64)
+        y = (maxima - self.loc[:, which, None]) / self.scale[:, which, None]
+        able = np.where(maxima >= FLOOR_PAGE[which][:, None], y, NOT_ABLE)
+        return np.asarray(np.max(y, axis=1), np.float64), np.asarray(np.max(able, axis=1), np.float64)
 
 
-def together_level(top: Floats, n_days: Ints, share: Floats) -> Floats:
+def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats) -> Floats:
     """Level in standard units that the largest of the detectors exceeds on this share of days, (n,).
 
     The mean of two estimates. One is Gumbel with a location between 0 (detectors always agree) and ln d (they are
-    independent), estimated from the mean. The other is the empirical quantile, which makes no assumption and counts
-    half once 56 days are there: daily maxima of calm brands have lighter tails than Gumbel, and a brand should get
-    the pages that were agreed, not fewer.
+    independent), estimated from the mean. The other is the empirical quantile (Weibull's plotting position, which is
+    exceeded as often as asked whatever the distribution); from 28 days on it has the weight n / (n + 14), because daily
+    maxima of calm brands have lighter tails than Gumbel, and a brand should get the pages that were agreed, not fewer.
+    It looks at days on which a detector was `able` to page; a detector that never is should not use up the budget.
     """
     valid = np.arange(DAYS) < n_days[:, None]
-    mean = row_sum(np.where(valid, top, 0.0)) / np.maximum(n_days, 1)
+    mean = row_sum(np.where(valid, every, 0.0)) / np.maximum(n_days, 1)
     highest = float(np.log(len(PAGING)))
     overlap = np.clip(mean - EULER, 0.0, highest)
     overlap = (n_days * overlap + PRIOR_DAYS * 0.7 * highest) / (n_days + PRIOR_DAYS)
     model = overlap - ln(-ln(1.0 - share))
-    ordered = np.sort(np.where(valid, top, np.nan), axis=1)
+    ordered = np.sort(np.where(valid, able, np.nan), axis=1)
     place = np.clip((n_days + 1) * (1.0 - share) - 1.0, 0.0, np.maximum(n_days - 1, 0))
     low = place.astype(np.int64)
     high = np.minimum(low + 1, np.maximum(n_days - 1, 0))
     row = np.arange(len(n_days))
     below, above = ordered[row, low], ordered[row, high]
     seen = below + (place - low) * (above - below)
-    weight = np.where(n_days >= SEEN_DAYS, n_days / (n_days + DAYS), 0.0)
+    weight = np.where(n_days >= SEEN_DAYS, n_days / (n_days + PRIOR_DAYS), 0.0)
     return model + weight * (np.where(n_days > 0, seen, model) - model)
 
 
