@@ -37,7 +37,7 @@ def text_key(brand: str, kind: int, text: str) -> int | None:
     words = _LEAVE_OUT.sub(" ", text.lower()).split()
     if len(words) < MIN_WORDS:
         return None
-    digest = hashlib.blake2b(f"{brand}\0{' '.join(words)}".encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(f"{brand}\0{' '.join(words)}".encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "big")
 
 

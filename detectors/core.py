@@ -22,7 +22,7 @@ from detectors.budget import NEVER, Budget, return_period
 from detectors.columns import Columns, Floats, Ints, column
 from detectors.config import BrandProfile, EngineConfig
 from detectors.copies import Copies, First, text_key
-from detectors.evidence import EXCERPT, Evidence, Sample, top_mentions, top_terms
+from detectors.evidence import EXCERPT, KEEP_MINUTES, Evidence, Sample, top_mentions, top_terms, writable
 from detectors.gaps import IMPROBABLE, LONG_AGO, RESUME, Gaps, improbable, is_heard
 from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType, Incident, TickView, step
 from detectors.observations import Observations
@@ -101,7 +101,7 @@ class Unsaved:
     def forget(self, closed: int) -> None:
         """Drop what no window needs any more; without snapshots this bounds the memory."""
         self.chunks = [c for c in self.chunks if c[1][-1] > closed - WIDTHS[-1]]
-        for key in [key for key in self.samples if key[1] <= closed - WIDTHS[-1]]:
+        for key in [key for key in self.samples if key[1] <= closed - KEEP_MINUTES]:
             del self.samples[key]
         for key in [key for key in self.firsts if key[1] <= closed - WIDTHS[-1]]:
             del self.firsts[key]
@@ -252,9 +252,9 @@ class Core:
         begin: int,
     ) -> None:
         """Note members: first ticks of new brands, what snapshots need, samples to show."""
-        touched = np.unique(b)
-        for i in touched[self.track.start[touched] == LONG_AGO].tolist():
-            start = int(tick[np.argmax(b == i)])
+        touched, at_first = np.unique(b, return_index=True)
+        new = self.track.start[touched] == LONG_AGO
+        for i, start in zip(touched[new].tolist(), tick[at_first[new]].tolist(), strict=True):
             self.track.start[i] = start
             self.gaps.add(i, LONG_AGO, start - 1)
         name = self.index[b]
@@ -271,7 +271,7 @@ class Core:
                 int(tick[i]),
                 int(author[i]),
                 observations.id[j],
-                observations.text[j][:EXCERPT],
+                writable(observations.text[j][:EXCERPT]),
                 observations.url[j],
                 round(float(observations.p_negative[j]), 4),
                 None if np.isnan(reach) else reach,
@@ -767,6 +767,10 @@ class Core:
         exposure = self._exposure(np.array([self.closed]))[window, :, 0]
         level, level_negative = self.baseline.level()
         return exposure * level, exposure * level_negative
+
+    def refresh_thresholds(self) -> None:
+        """Compute the thresholds anew, as after a restore: the budget may have been changed in the settings meanwhile."""
+        self.budget.set_thresholds(self._budgets, self.config)
 
     def samples(self, position: int) -> list[Sample]:
         """Negative mentions kept of a brand."""

@@ -189,7 +189,7 @@ class Engine:
     # -------------------------------------------------------------------------------------------------------------
 
     def changes(self) -> dict[bytes, bytes | None]:
-        """State changed since the last call as keys and values (None: delete), to be written in this order.
+        """State changed since the last call as keys and values (None: delete), to be written whole and in this order.
 
         Only brands that had members or decisions are in it; a brand that was quiet since is caught up through empty
         ticks after `restore`, which gives the same bits. A writer that dies half way leaves a state from which the
@@ -308,6 +308,7 @@ class Engine:
                         f"the hourly record {record.hourly} of {self.brands[position].name} is missing"
                     )
                 self._load(core, i, position, record, belongs[0])
+            core.refresh_thresholds()
             self._load_panes(core, panes)
             cores.append(core)
         rest_of = np.array([i for i in range(len(self.brands)) if i not in brands], np.int64)

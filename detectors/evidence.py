@@ -60,6 +60,11 @@ class Sample(msgspec.Struct, frozen=True, array_like=True):
     reach: float | None
 
 
+def writable(text: str) -> str:
+    """The text without what UTF-8 cannot hold (half of a surrogate pair, as some exports contain)."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def terms_of(text: str) -> set[str]:
     """Words and hashtags of a text worth showing: no links, handles, function words, numbers or single letters."""
     found = set()
@@ -72,7 +77,7 @@ def terms_of(text: str) -> set[str]:
 
 def bucket(term: str) -> int:
     """Where a term is counted."""
-    return zlib.crc32(term.encode()) % BUCKETS
+    return zlib.crc32(term.encode("utf-8", "replace")) % BUCKETS
 
 
 @dataclass

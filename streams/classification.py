@@ -57,6 +57,7 @@ class Incoming:
     headers: Mapping[str, bytes] = field(default_factory=dict)
     #: When the broker says that it was written, microseconds since 1970 UTC.
     timestamp_us: int = 0
+    key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,8 +130,8 @@ class Classify:
     async def _send(
         self,
         topic: str,
-        partition: int | None,
-        key: bytes,
+        partition: int,
+        key: bytes | None,
         value: bytes,
         headers: list[tuple[str, bytes]] | None = None,
     ) -> Awaitable[Any]:
@@ -141,7 +141,8 @@ class Classify:
         record = rejected.record
         values = (rejected.error.reason, str(rejected.error), self._topics.mentions, record.partition, record.offset)
         headers = [(name, str(value).encode()) for name, value in zip(REJECTED_HEADERS, values, strict=True)]
-        return await self._app.producer.send(self._topics.rejected, None, record.value, record.partition, None, headers)
+        # A record without a value (a tombstone) becomes an empty one: the producer takes none without both.
+        return await self._send(self._topics.rejected, record.partition, record.key, record.value or b"", headers)
 
     def _crash_on_failure(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -228,4 +229,5 @@ def _incoming(event: EventT[Any]) -> Incoming:
         message.value,
         dict(pairs),
         int(message.timestamp * 1e6),
+        message.key,
     )

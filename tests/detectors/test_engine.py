@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,3 +200,52 @@ def test_a_year_of_nothing_is_quick() -> None:
     begin = time.perf_counter()
     assert late.advance(START + 90 * 1440, Observations.empty()) == []
     assert time.perf_counter() - begin < 20
+
+
+def test_texts_of_any_kind_are_taken() -> None:
+    """Half surrogates, emptiness, control characters and megabytes neither stop detection nor its snapshots."""
+    observations = span(world(5), 0, END)
+    odd = ["\ud83d half a pair of words in a text", "", "\0\n\t", "слово " * 100_000, "👩‍🚀" * 50, "@a https://b.c #"]
+    texts = [odd[i % len(odd)] for i in range(len(observations))]
+    engine = Engine(profiles(3), QUICK)
+    decisions = run(engine, dataclasses.replace(observations, text=texts), END)
+    assert decisions
+    assert all(len(m["text"]) <= 200 for d in decisions for m in d.top_mentions)
+    json.dumps([d.data() for d in decisions], ensure_ascii=False).encode()
+    assert engine.changes()
+
+
+def test_a_new_budget_holds_from_the_restart_on() -> None:
+    engine, observations = busy()
+    run(engine, observations, END)
+    items = [(bytes(k), bytes(v)) for k, v in engine.state_dict()["items"]]
+    richer = Engine([dataclasses.replace(p, budget=12.0) for p in profiles(3)], QUICK)
+    richer.restore(items)
+    same = Engine(profiles(3), QUICK)
+    same.restore(items)
+    np.testing.assert_array_equal(same.levels().threshold, engine.levels().threshold)
+    assert (richer.levels().ticket_threshold[:, :2] <= engine.levels().ticket_threshold[:, :2]).all()
+    assert (richer.levels().ticket_threshold[:, :2] < engine.levels().ticket_threshold[:, :2]).any()
+
+
+def test_another_process_decides_alike() -> None:
+    """Nothing hangs on the order in which a process happens to hash strings."""
+    code = (
+        "import hashlib, json; from tests.detectors.worlds import *; "
+        "d = run(Engine(profiles(3), QUICK), span(world(5, hours=30), 0, START + 1800), START + 1800); "
+        "print(len(d), hashlib.sha256(json.dumps([x.data() for x in d]).encode()).hexdigest())"
+    )
+    root = Path(__file__).resolve().parents[2]
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=root,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root)},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+    assert not said.pop().startswith("0 ")
