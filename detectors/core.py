@@ -769,7 +769,7 @@ class Core:
         return exposure * level, exposure * level_negative
 
     def refresh_thresholds(self) -> None:
-        """Compute the thresholds anew, as after a restore: the budget may have been changed in the settings meanwhile."""
+        """Compute the thresholds anew, as after a restore: the budget may have been changed meanwhile."""
         self.budget.set_thresholds(self._budgets, self.config)
 
     def samples(self, position: int) -> list[Sample]:
