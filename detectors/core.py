@@ -568,7 +568,7 @@ class Core:
         since = min(max(calm + 1, incident.opened - WIDTHS[-1]), incident.opened)
         earliest = since - ONSET_SLACK
         until = int(self.gaps.until[i, 0])
-        if until + 1 >= since - ONSET_SLACK and int(self.gaps.since[i, 0]) > LONG_AGO:
+        if until + 1 >= since - WIDTHS[1] and int(self.gaps.since[i, 0]) > LONG_AGO:
             since = max(since, until + 1) if until + 1 <= incident.opened else since
             earliest = min(earliest, int(self.gaps.since[i, 0]))
         incident.since, incident.since_earliest = since, earliest
