@@ -17,6 +17,7 @@ from detectors.engine import Engine
 from models import ToneModel
 from models import load as load_model
 from streams import topics
+from streams.agents.assignment import Assignment
 from streams.agents.classify import Classify
 from streams.agents.detect import Detect
 from streams.commands.console import FailedError
@@ -25,6 +26,7 @@ from streams.detection import Detection
 from streams.metrics import Metrics
 from streams.progress import Progress
 from streams.records import Model, partition_of
+from streams.seeking_consumer import SeekingConsumer
 from streams.settings import Settings
 from streams.snapshots import SnapshotTable, changelog_topic
 from streams.web import Web
@@ -55,6 +57,7 @@ class Worker:
         self.settings = settings
         self.progress = Progress()
         self.app = _faust_app(settings)
+        cast(Any, self.app.transport).Consumer = SeekingConsumer
         partitions = settings.topics.partitions
         version = Model(model.id.name, model.id.version)
         classified = make_classification(settings, version)
@@ -76,8 +79,10 @@ class Worker:
             lambda: self.detect.levels(),  # noqa: PLW0108 (detect is made below)
             lambda: (getattr(model, "cache_hits", 0), getattr(model, "cache_misses", 0)),
         )
-        self.detect = Detect(self.app, settings, table, detection, self.progress, self.metrics)
-        self.classify = Classify(self.app, settings, classified, model, self.progress, self.metrics, self.detect.orders)
+        self.assignment = Assignment(self.app)
+        shared = (self.assignment, self.progress, self.metrics)
+        self.detect = Detect(self.app, settings, table, detection, *shared)
+        self.classify = Classify(self.app, settings, classified, model, *shared, self.detect.orders)
         # A snapshot is as many messages as it has brands, all of them awaited; the buffer's limit is only a warning.
         cast(Any, self.app.producer).buffer.max_messages = 100_000
         self._declare_agents()
@@ -97,11 +102,13 @@ class Worker:
 
         @app.on_partitions_revoked.connect
         async def revoked(*_: Any, **__: Any) -> None:
+            self.assignment.revoked()
             self._forget()
 
         @app.on_partitions_assigned.connect
         async def assigned(*_: Any, **__: Any) -> None:
             self._forget()
+            self.assignment.assigned()
             self.progress.assigned = True
             self.progress.moved()
 

@@ -18,6 +18,7 @@ import structlog
 from faust.types import TP, EventT
 
 from models import ToneModel
+from streams.agents.assignment import Assignment
 from streams.classification import Batch, Classification, Incoming, Rejected
 from streams.metrics import Metrics
 from streams.ordering import TickOrder
@@ -47,6 +48,7 @@ class Classify:
         settings: Settings,
         classification: Classification,
         model: ToneModel,
+        assignment: Assignment,
         progress: Progress,
         metrics: Metrics,
         orders: Callable[[], Sequence[TickOrder[Any]]],
@@ -58,6 +60,7 @@ class Classify:
         self._limit = RejectionLimit(
             in_a_row=limits.rejected_in_a_row, share=limits.rejected_share, over=limits.rejected_share_over
         )
+        self._assignment = assignment
         self._broken: TooManyRejectedError | None = None
         #: Why the worker was stopped, where that was on purpose.
         self.stopped_by: TooManyRejectedError | None = None
@@ -80,8 +83,7 @@ class Classify:
         self._paused.clear()
 
     async def _take(self, events: Sequence[EventT[Any]]) -> None:
-        generation = self._app.consumer_generation_id
-        fresh = [event for event in events if event.message.generation_id == generation]
+        fresh = self._assignment.fresh(events)
         if not fresh:
             return
         batch = self._classification.read([_incoming(event) for event in fresh], self._verdict)

@@ -19,6 +19,7 @@ import structlog
 from faust.types import EventT
 
 from detectors.engine import Levels
+from streams.agents.assignment import Assignment
 from streams.detection import Closing, Detection, DetectionFactory
 from streams.metrics import Metrics
 from streams.ordering import TickOrder
@@ -47,9 +48,11 @@ class Detect:
         settings: Settings,
         table: SnapshotTable,
         factory: DetectionFactory,
+        assignment: Assignment,
         progress: Progress,
         metrics: Metrics,
     ) -> None:
+        self._assignment = assignment
         self._app, self._topics, self._table, self._factory = app, settings.topics, table, factory
         self._progress, self._metrics = progress, metrics
         self._detections: dict[int, Detection] = {}
@@ -94,25 +97,21 @@ class Detect:
         self._looked_at.clear()
 
     async def _take(self, events: Sequence[EventT[Any]]) -> None:
-        generation = self._app.consumer_generation_id
+        epoch = self._assignment.epoch
         touched: dict[int, EventT[Any]] = {}
-        for event in events:
+        for event in self._assignment.fresh(events):
             message = event.message
-            if message.generation_id != generation:
-                continue
             detection = self._detection(message.partition, message.offset)
             self._receive(detection, event)
             self._held[message.partition].append(event)
             touched[message.partition] = event
         for partition, event in touched.items():
-            if self._app.consumer_generation_id != generation:
-                return  # a rebalance came while an earlier partition was saved: all of this is read again
             detection = self._detections[partition]
             closing = detection.close()
             if closing is not None:
                 await self._save(partition, closing, event)
-                if self._app.consumer_generation_id != generation:
-                    return
+                if self._assignment.epoch != epoch:
+                    return  # a rebalance came meanwhile: all of this is read again
                 self._acknowledge(partition, detection.acknowledgeable())
             self._warn_of_late_mentions(detection)
         self._progress.moved()
@@ -127,7 +126,7 @@ class Detect:
             detection = self._detections[partition] = self._factory(partition)
             detection.restore(self._table.load(partition).items())
             self._held[partition] = deque()
-            log.info("partition restored", partition=partition, closed_tick=detection.order.closed)
+            log.info("partition restored", partition=partition, closed_tick=detection.order.closed, offset=offset)
         return detection
 
     def _receive(self, detection: Detection, event: EventT[Any]) -> None:

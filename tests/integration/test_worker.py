@@ -157,6 +157,23 @@ def test_two_workers_and_partitions_at_different_paces(
         assert events(settings) == expected
 
 
+def test_workers_that_join_and_leave_lose_nothing(
+    kafka: ApacheKafka, simulated: Callable[[Broker], Settings], expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    settings = simulated(kafka)
+    mentions = simulated_mentions(*CRISIS_DAYS)
+    last = send_all(mentions, settings)
+    tone = {"threads": 1, "batch_texts": 64}
+    with WorkerProcess(tmp_path, settings, "w0", tone=tone) as first:
+        wait_until(partial(has_scored, first, len(mentions) / 8), REPLAY_SECONDS, "an eighth read", [first])
+        with WorkerProcess(tmp_path, settings, "w1", tone=tone) as second:
+            wait_until(partial(has_scored, second, len(mentions) / 8), REPLAY_SECONDS, "some by both", [first, second])
+            assert first.terminate() == 0
+            first.start()
+            wait_until(lambda: decided(settings, [first, second], last), REPLAY_SECONDS, "all", [first, second])
+            assert events(settings) == expected
+
+
 def send_at_different_paces(mentions: list[Mention], settings: Settings) -> int:
     """Write one partition whole, then another by halves, then the other two, as four sources of their own might."""
     partitions: list[list[Mention]] = [[] for _ in range(settings.topics.partitions)]
