@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
@@ -102,6 +103,9 @@ class Worker:
 
         @app.on_partitions_revoked.connect
         async def revoked(*_: Any, **__: Any) -> None:
+            # The embedded broker knows no stable member ids: it would never come to an end there.
+            if self.progress.assigned and not self.app.should_stop and not self.settings.worker.embedded:
+                start_again()
             self.assignment.revoked()
             self._forget()
 
@@ -138,6 +142,20 @@ class Worker:
             progress.moved()
         progress.waiting_for = self.detect.waiting_for()
         self.detect.look_around()
+
+
+def start_again() -> NoReturn:
+    """Replace this process by a new one of the same command, as partitions are about to change hands.
+
+    Faust 0.15.3 goes through a rebalance with its fetcher running. In trials with a second worker joining in the middle
+    of a replay, records were dropped without an error in 4 runs of 10, up to some hundreds of them; with its worst hole
+    closed (`SeekingConsumer`) recovery still stood still at times. A fresh start from the committed offsets is the one
+    path that never lost anything, in hundreds of SIGKILLs; with a stable member id the group waits for it.
+    """
+    log.info("the group's partitions change hands: starting again from the committed offsets")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 (our own command)
 
 
 def _recovery(app: faust.App) -> Any:

@@ -1,10 +1,8 @@
-"""Faust's consumer, with the hole closed through which records are lost after a rebalance (Faust 0.15.3).
+"""Faust's consumer, with a hole closed through which records are lost at an assignment (Faust 0.15.3).
 
-After a rebalance Faust resumes the partitions of streams first and seeks them to their committed offsets afterwards,
-while its fetcher is running. What is fetched in between is compared with the last offset read *before* the rebalance
-and dropped as old, for good: with a second worker joining in the middle of a replay, one record in some runs and
-hundreds in others never reached an agent, without an error. ``tests/integration/test_worker.py`` has workers join and
-leave.
+When partitions are assigned, Faust resumes those of streams first and seeks them to their committed offsets afterwards,
+while its fetcher is running. What is fetched in between is compared with a last offset read that the seek is about to
+set: it is dropped as old, or what lies between is taken for a gap in the log and committed unread.
 
 Here the partitions of streams are fetched only once they have been sought in the present generation, no seek runs
 beside a fetch, and the last offset read is forgotten before a seek.

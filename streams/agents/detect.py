@@ -1,8 +1,6 @@
 """The detect agent: scored mentions to crisis events, one `Detection` per partition.
 
-A record is acknowledged when its tick has closed: events first, then the snapshot, each confirmed by the broker. What
-is in memory is dropped at every rebalance and read again, since Faust starts again from the committed offsets, also on
-the partitions that stay.
+A record is acknowledged when its tick has closed: events first, then the snapshot, each confirmed by the broker.
 """
 
 from __future__ import annotations
