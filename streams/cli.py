@@ -302,6 +302,36 @@ def backtest(
         run(files, settings, tone=tone, budget=budget, events=events, plot=plot, known_events=known_events)
 
 
+@app.command("score-counts")
+def score_counts(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE.csv", help="Columns timestamp,value; plain or gzip; - is stdin.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="OUT.csv", help="Where to; default: standard output.", show_default=False)
+    ] = None,
+    budget: Annotated[
+        float, typer.Option(metavar="N", help="Alarms a month that are acceptable while nothing is the matter.")
+    ] = 2.0,
+) -> None:
+    """Score a bare series of counts, without texts.
+
+    For those who have volumes only. One row per count, in order of time, in bins of at most an hour; out comes
+    timestamp,anomaly_score, in [0, 1], each from the past alone. A row at 0.5 or more is the first row of an alarm,
+    a surge that chance shows less than N times a month; 0.75 is three times as rare, 0.9 nine times. The other
+    rows of an alarm, and the first day, are 0. A surge of volume need not be a crisis: backtest reads the tone too.
+
+    Times without a zone are UTC. Missing rows and empty values are gaps: they teach nothing and are no alarm.
+
+    \b
+    Example: tocsin score-counts volume.csv --out scores.csv
+    """
+    with reporting():
+        from streams.commands.score_counts import run
+
+        run(file, out=out, budget=budget)
+
+
 @app.command()
 def simulate(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; .gz packs it, - is stdout.")],

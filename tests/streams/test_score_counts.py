@@ -1,0 +1,189 @@
+"""`tocsin score-counts`: a row out for a row in, one clear message for each kind of bad file."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from streams import cli
+
+BEGIN = datetime(2026, 1, 1, 0, 2, 53, tzinfo=UTC)
+
+
+def _run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cli.app, ["score-counts", *map(str, arguments)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def _counts(days: int = 10, minutes: int = 5) -> list[int]:
+    counts = np.random.default_rng(3).poisson(4, days * 1440 // minutes)
+    counts[-100:-80] += 80
+    return [int(count) for count in counts]
+
+
+def _lines(counts: list[int], minutes: int = 5, form: str = "%Y-%m-%d %H:%M:%S") -> list[str]:
+    rows = [f"{(BEGIN + timedelta(minutes=minutes * i)).strftime(form)},{c}" for i, c in enumerate(counts)]
+    return ["timestamp,value", *rows]
+
+
+def _file(tmp_path: Path, lines: list[str]) -> Path:
+    path = tmp_path / "volume.csv"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def _scores(text: str) -> list[float]:
+    return [float(row["anomaly_score"]) for row in csv.DictReader(text.splitlines())]
+
+
+def test_a_row_for_a_row(tmp_path: Path) -> None:
+    lines = _lines(_counts())
+    path, out = _file(tmp_path, lines), tmp_path / "scores.csv"
+    code, stdout, stderr = _run(path, "--out", out)
+    assert (code, stdout) == (0, "")
+    assert "2,880 rows in bins of 5 min, 10.0 days; 1 alarms" in stderr
+    written = out.read_text(encoding="utf-8")
+    assert written.splitlines()[0] == "timestamp,anomaly_score"
+    assert [line.split(",")[0] for line in written.splitlines()] == [line.split(",")[0] for line in lines]
+    alarms = [i for i, score in enumerate(_scores(written)) if score >= 0.5]
+    assert alarms == [2780]
+    assert _run(path)[1] == written
+
+
+def test_other_columns_a_bom_gzip_and_stdin(tmp_path: Path) -> None:
+    lines = _lines(_counts(3))
+    code, plain, _ = _run(_file(tmp_path, lines))
+    assert code == 0
+    more = ["\ufeffnote, Value ,Timestamp", *(",".join(["x", *line.split(",")[::-1]]) for line in lines[1:]), ""]
+    packed = gzip.compress("\r\n".join(more).encode())
+    command = [sys.executable, "-m", "streams.cli", "score-counts", "-"]
+    done = subprocess.run(command, input=packed, capture_output=True, check=True)
+    assert done.stdout.decode() == plain
+    assert done.stderr.startswith(b"standard input: 864 rows")
+
+
+def test_help_shows_an_example() -> None:
+    code, out, _ = _run("--help")
+    assert code == 0
+    assert "Example: tocsin score-counts volume.csv" in out
+
+
+def test_a_zone_moves_the_clock_not_the_scores(tmp_path: Path) -> None:
+    """Written without a zone, or as the same moments in UTC or elsewhere."""
+    counts = _counts(3)
+    plain = _scores(_run(_file(tmp_path, _lines(counts)))[1])
+    zoned = _lines(counts, form="%Y-%m-%dT%H:%M:%SZ")
+    assert _scores(_run(_file(tmp_path, zoned))[1]) == plain
+    elsewhere = ["timestamp,value"]
+    for i, count in enumerate(counts):
+        moment = (BEGIN + timedelta(minutes=5 * i)).astimezone(tz=None)
+        elsewhere.append(f"{moment.isoformat()},{count}")
+    assert _scores(_run(_file(tmp_path, elsewhere))[1]) == plain
+
+
+def test_later_rows_do_not_change_earlier_scores(tmp_path: Path) -> None:
+    lines = _lines(_counts())
+    whole = _scores(_run(_file(tmp_path, lines))[1])
+    for keep in (101, 700, 2790):
+        assert _scores(_run(_file(tmp_path, lines[: keep + 1]))[1]) == whole[:keep]
+    hourly = [*lines[:700], *_lines(_counts(10, 60), 60)[60:]]
+    assert _scores(_run(_file(tmp_path, hourly))[1])[:699] == whole[:699]
+
+
+def test_missing_rows_and_values_are_gaps(tmp_path: Path) -> None:
+    lines = _lines(_counts())
+    lines[50] = lines[50].split(",")[0] + ","
+    lines[60] = lines[60].split(",")[0] + ",NaN"
+    code, out, stderr = _run(_file(tmp_path, [*lines[:1000], "", *lines[1400:]]))
+    assert code == 0
+    assert "1 gaps, 2 counts missing" in stderr
+    assert len(_scores(out)) == 2880 - 400
+    assert [i for i, score in enumerate(_scores(out)) if score >= 0.5] == [2380]
+
+
+@pytest.mark.parametrize("minutes", [1, 10, 60])
+def test_other_bins(tmp_path: Path, minutes: int) -> None:
+    code, _, stderr = _run(_file(tmp_path, _lines(_counts(3, minutes), minutes)))
+    assert code == 0
+    assert f"bins of {'1 h' if minutes == 60 else f'{minutes} min'}" in stderr
+
+
+def test_the_first_day_is_said_not_to_be_scored(tmp_path: Path) -> None:
+    for n in (1, 2, 100):
+        code, out, stderr = _run(_file(tmp_path, _lines([5] * n)))
+        assert code == 0
+        assert _scores(out) == [0.0] * n
+        assert "first day is not scored" in stderr
+
+
+def test_the_budget_moves_the_alarms(tmp_path: Path) -> None:
+    path = _file(tmp_path, _lines(_counts()))
+    found = [sum(score >= 0.5 for score in _scores(_run(path, "--budget", n)[1])) for n in (0.1, 2, 20)]
+    assert found == sorted(found)
+    assert found[0] < found[2]
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ([], "the file is empty"),
+        (["", ""], "the file is empty"),
+        (["timestamp,value"], "no rows"),
+        (["2026-01-01 00:00:00,4", "2026-01-01 00:05:00,4"], "the first line must name the columns timestamp,value"),
+        (["time,count", "2026-01-01 00:00:00,4"], "the first line must name the columns timestamp,value"),
+        (["timestamp,value,value", "2026-01-01 00:00:00,4,4"], "the first line must name the columns"),
+        (
+            ["timestamp,value", "2026-01-01 00:05:00,4", "2026-01-01 00:00:00,4"],
+            "line 3: 2026-01-01 00:00:00 is earlier",
+        ),
+        (["timestamp,value", "2026-01-01 00:05:00,4", "2026-01-01 00:05:00,4"], "line 3: 2026-01-01 00:05:00 is there"),
+        (["timestamp,value", "2026-01-01 00:05:00,-4"], "line 2: a count cannot be -4"),
+        (["timestamp,value", "2026-01-01 00:05:00,inf"], "line 2: a count cannot be inf"),
+        (["timestamp,value", "2026-01-01 00:05:00,many"], "line 2: 'many' is not a count"),
+        (["timestamp,value", "yesterday,4"], "line 2: 'yesterday' is not a time such as"),
+        (["timestamp,value", "0001-01-01 00:00:00,4"], "not a year"),
+        (["timestamp,value", "2026-01-01 00:05:00"], "line 2: 1 of 2 columns"),
+        (["timestamp,value", "2026-01-01 00:00:00,4", "2026-01-01T00:05:00Z,4"], "line 3: some timestamps name a time"),
+        (["timestamp,value", "2026-01-01,4", "2026-01-02,4", "2026-01-03,4"], "rows are 1 d apart"),
+        ([*_lines([1] * 9), "2026-01-01 00:42:55,1"], "00:42:55 comes 2 s after the row before, though bins are 5 min"),
+    ],
+)
+def test_a_bad_file_is_one_clear_message(tmp_path: Path, lines: list[str], why: str) -> None:
+    out = tmp_path / "scores.csv"
+    code, stdout, stderr = _run(_file(tmp_path, lines), "--out", out)
+    assert (code, stdout) == (2, "")
+    assert why in stderr
+    assert stderr.count("\n") == 1
+    assert not out.exists()
+
+
+def test_what_is_no_csv_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "volume.csv"
+    path.write_bytes(b"\xff\xfe\x00\x80")
+    assert _run(path)[0] == 2
+    path.write_bytes(gzip.compress("\n".join(_lines(_counts(1))).encode())[:-12])
+    code, _, stderr = _run(path)
+    assert code == 2
+    assert "damaged" in stderr
+    code, _, stderr = _run(tmp_path / "none.csv")
+    assert code == 2
+    assert "no such file" in stderr
+    path.write_text("\n".join(_lines([1, 2])))
+    assert _run(path, "--out", tmp_path / "no" / "such.csv")[0] == 2
+
+
+@pytest.mark.parametrize("budget", ["0", "-1", "30", "nan"])
+def test_a_budget_that_is_none(tmp_path: Path, budget: str) -> None:
+    code, _, stderr = _run(_file(tmp_path, _lines([1, 2])), "--budget", budget)
+    assert code == 2
+    assert "--budget: a budget must be above 0" in stderr
