@@ -11,6 +11,7 @@ from typing import Any, NoReturn, cast
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import CrashingSupervisor
 
@@ -18,14 +19,14 @@ from detectors.engine import Engine
 from models import ToneModel
 from models import load as load_model
 from streams import topics
-from streams.agents.assignment import Assignment
+from streams.agents.assignment import Assignment, committed_offset
 from streams.agents.classify import Classify
 from streams.agents.detect import Detect
 from streams.commands.console import FailedError
 from streams.detection import Counts as DetectionCounts
 from streams.detection import Detection
 from streams.metrics import Metrics
-from streams.progress import Progress
+from streams.progress import Agent, Progress
 from streams.records import Model, partition_of
 from streams.seeking_consumer import SeekingConsumer
 from streams.settings import Settings
@@ -34,6 +35,9 @@ from streams.web import Web
 from streams.wiring import brand_profiles, event_links, make_classification
 
 log = structlog.get_logger()
+
+#: How often the broker is asked where its topics end, and how long it may take to answer. Seconds.
+_ASK_SECONDS = 10.0
 
 
 def app_id(settings: Settings) -> str:
@@ -57,6 +61,7 @@ class Worker:
     def __init__(self, settings: Settings, model: ToneModel) -> None:
         self.settings = settings
         self.progress = Progress()
+        self._ends: dict[TP, int] = {}
         self.app = _faust_app(settings)
         cast(Any, self.app.transport).Consumer = SeekingConsumer
         partitions = settings.topics.partitions
@@ -114,7 +119,13 @@ class Worker:
             self._forget()
             self.assignment.assigned()
             self.progress.assigned = True
-            self.progress.moved()
+
+        @app.timer(_ASK_SECONDS)
+        async def ask_broker() -> None:
+            if self.progress.recovered:
+                await self._ask_broker()
+            else:
+                self.progress.answered()
 
         @app.timer(1.0)
         async def every_second() -> None:
@@ -133,15 +144,38 @@ class Worker:
         progress, app = self.progress, self.app
         progress.beat()
         progress.recovered = progress.assigned and _recovery(app).completed.is_set() and not app.rebalancing
-        own = (self.settings.topics.mentions, self.settings.topics.scored)
-        for tp in app.consumer.assignment():
-            if tp.topic in own and (end := app.consumer.highwater(tp)) is not None:
-                read = _read_offsets(app).get(tp)
-                progress.lag[tp.topic, tp.partition] = max(end - (read + 1), 0) if read is not None else 0
-        if not any(progress.lag.values()):
-            progress.moved()
+        self._measure_lag("classify", self.settings.topics.mentions, self.classify.finished)
+        self._measure_lag("detect", self.settings.topics.scored, self.detect.finished)
         progress.waiting_for = self.detect.waiting_for()
         self.detect.look_around()
+
+    def _measure_lag(self, agent: Agent, topic: str, finished: Callable[[int], int | None]) -> None:
+        consumer, lag = self.app.consumer, self.progress.lag
+        behind = 0
+        for tp in consumer.assignment():
+            if tp.topic == topic:
+                end = max(self._ends.get(tp, 0), cast(int | None, consumer.highwater(tp)) or 0)
+                done = finished(tp.partition)
+                lag[topic, tp.partition] = max(end - (committed_offset(self.app, tp) if done is None else done), 0)
+                behind += lag[topic, tp.partition]
+        if not behind or not self.progress.recovered:
+            self.progress.moved(agent)
+
+    async def _ask_broker(self) -> None:
+        """Ask where the topics end: the last fetch does not tell of a broker that is gone or a stalled fetcher."""
+        consumer = self.app.consumer
+        names = (self.settings.topics.mentions, self.settings.topics.scored)
+        own = [tp for tp in consumer.assignment() if tp.topic in names]
+        if not own or self.settings.worker.embedded:  # the embedded broker's answer is wrong
+            self.progress.answered()
+            return
+        try:
+            ends = await asyncio.wait_for(consumer.highwaters(*own), _ASK_SECONDS)
+        except (TimeoutError, KafkaError) as error:
+            log.warning("the broker does not say where its topics end", error=str(error) or type(error).__name__)
+            return
+        self._ends = dict(ends)
+        self.progress.answered()
 
 
 def start_again() -> NoReturn:
@@ -160,12 +194,6 @@ def start_again() -> NoReturn:
 
 def _recovery(app: faust.App) -> Any:
     return cast(Any, app.tables).recovery
-
-
-def _read_offsets(app: faust.App) -> dict[TP, int | None]:
-    """The last offset read from each partition; Faust tells it to nobody."""
-    offsets: dict[TP, int | None] = cast(Any, app.consumer)._read_offset
-    return offsets
 
 
 def _raw_topic(app: faust.App, name: str) -> faust.TopicT:

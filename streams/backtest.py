@@ -154,8 +154,8 @@ class Backtest:
             return None
         self._offset += 1
         us = microseconds(mention.created_at)
-        matched = self._classification.match(mention, 0, self._offset - 1)
         self._newest_us = us if self._newest_us is None else max(us, self._newest_us)
+        matched = self._classification.match(mention, 0, self._offset - 1)
         for brand in matched.brands if matched is not None else ():
             tick = tick_of(us)
             self._hours.setdefault(brand, Counter())[tick // 60] += 1

@@ -200,11 +200,13 @@ class Classification:
         try:
             if CONTROL_HEADER in record.headers:
                 end = decode_control(record.value)
+                if microseconds(end.created_at) > record.timestamp_us + self._limits.future_us:
+                    raise RejectedError("absurd_date", f"control record: {end.created_at.isoformat()} lies ahead")
                 self.watermark(origin).enter(tick_of(microseconds(end.created_at)) + 1, "end")
                 self.counts.control += 1
                 return None
             mention = decode_mention(record.value, self._limits, now_us=record.timestamp_us)
-            matched = self.match(mention, origin, record.offset)
+            matched = self.match(mention, origin, record.offset, record.timestamp_us)
         except RejectedError as error:
             rejected = Rejected(record, error)
             self.counts.read += 1
@@ -215,8 +217,10 @@ class Classification:
             batch.matched.append(matched)
         return None
 
-    def match(self, mention: Mention, origin: int, offset: int) -> Matched | None:
+    def match(self, mention: Mention, origin: int, offset: int, written_us: int | None = None) -> Matched | None:
         """Find the brands of a mention; None where it names none.
+
+        ``written_us`` is when the broker wrote it, where there is one.
 
         Raises
         ------
@@ -229,7 +233,7 @@ class Classification:
             brands = (mention.brand,)
         else:
             raise RejectedError("unknown_brand", f"brand {mention.brand!r} is not among the configured brands")
-        reached = self.watermark(origin).observe(microseconds(mention.created_at))
+        reached = self.watermark(origin).observe(microseconds(mention.created_at), written_us)
         self._next[origin] = offset + 1
         self.counts.read += 1
         if not brands:

@@ -160,10 +160,10 @@ class Detection:
         """Whether there is a tick to close."""
         return self._order.closable() is not None
 
-    def close(self) -> Closing | None:
+    def close(self, most: int | None = None) -> Closing | None:
         """Close every tick that can be; None where there is none. However ticks are grouped, the bytes are the same."""
         before = self._order.closed
-        closed = self._order.close()
+        closed = self._order.close(most)
         if closed is None:
             return None
         members = [(tick, one) for tick, ones in closed.ticks for one in ones if self._counts(tick, one)]

@@ -47,8 +47,16 @@ class Watermark:
         """The newest event time seen, in microseconds; None before the first record."""
         return self._newest_us
 
-    def observe(self, created_us: int) -> int:
-        """Take one record's event time; returns the tick that the origin has reached with it."""
+    def observe(self, created_us: int, written_us: int | None = None) -> int:
+        """Take one record's event time; returns the tick that the origin has reached with it.
+
+        Parameters
+        ----------
+        written_us : int, optional
+            When the broker wrote it: a source whose clock runs ahead does not take the others of its origin with it.
+        """
+        if written_us is not None:
+            created_us = min(created_us, written_us)
         if self._newest_us is None or created_us > self._newest_us:
             self._newest_us = created_us
         return self.enter(tick_of(self._newest_us - self._lateness_us), "event")
@@ -243,11 +251,14 @@ class TickOrder(Generic[Member]):
             return None
         return slowest - 1
 
-    def close(self) -> Closed[Member] | None:
-        """Close every tick that all origins have passed; None if there is none."""
+    def close(self, most: int | None = None) -> Closed[Member] | None:
+        """Close the ticks that all origins have passed, at most so many at once; None if there is none."""
         upto = self.closable()
         if upto is None:
             return None
+        base = self.base()
+        if most is not None and base is not None:
+            upto = min(upto, base + most)
         # Before the first close nobody was there to see an earlier tick than that of the first member.
         first = min(self._pending, default=upto) if self.closed is None else self.closed + 1
         ticks = []

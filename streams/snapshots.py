@@ -10,7 +10,7 @@ from typing import Any
 
 import faust
 from faust import streams as faust_streams
-from faust.types import EventT, FutureMessage
+from faust.types import TP, EventT
 
 #: Name of the table; the changelog is ``<app id>-detect-state-changelog``.
 TABLE_NAME = "detect-state"
@@ -37,17 +37,6 @@ class SnapshotTable(faust.Table[bytes, bytes]):
             partitions=partitions,
             **kwargs,
         )
-        self._unconfirmed: list[FutureMessage] = []
-
-    def partition_for_key(self, key: bytes) -> int:
-        """The partition that a key names."""
-        return int(key.split(b"/", 1)[0])
-
-    def send_changelog(self, *args: Any, **kwargs: Any) -> FutureMessage:
-        """Send a change, and remember to wait for it."""
-        sent = super().send_changelog(*args, **kwargs)
-        self._unconfirmed.append(sent)
-        return sent
 
     def load(self, partition: int) -> dict[bytes, bytes]:
         """Everything saved for a partition."""
@@ -57,21 +46,36 @@ class SnapshotTable(faust.Table[bytes, bytes]):
     async def save(self, partition: int, changes: Mapping[bytes, bytes | None], event: EventT[Any]) -> None:
         """Write changes (None removes a key) in order, and wait until the broker has them.
 
+        The broker first, the local store afterwards, and last how far the store has come: a store ahead of the
+        changelog would know what no other worker can be told, one behind its own mark would never catch up.
+
         Parameters
         ----------
         event : Event
             A record of the partition: the store files a key under the partition of the record at hand.
         """
+        named = {b"%d/%s" % (partition, key): value for key, value in changes.items()}
+        sent = [
+            self.changelog_topic.send_soon(
+                key=key,
+                value=value,
+                partition=partition,
+                key_serializer="raw",
+                value_serializer="raw",
+                eager_partitioning=True,
+            )
+            for key, value in named.items()
+        ]
+        confirmed = await asyncio.gather(*sent)
         with _at_hand(event):
-            for key, value in changes.items():
-                name = b"%d/%s" % (partition, key)
+            for key, value in named.items():
                 if value is not None:
-                    self[name] = value
-                elif name in self:
-                    del self[name]
-        unconfirmed, self._unconfirmed = self._unconfirmed, []
-        if unconfirmed:
-            await asyncio.gather(*unconfirmed)
+                    self.data[key] = value
+                elif key in self.data:
+                    del self.data[key]
+        if confirmed:
+            place = confirmed[-1]
+            self.data.set_persisted_offset(TP(place.topic, place.partition), max(one.offset for one in confirmed))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -18,12 +18,12 @@ import structlog
 from faust.types import TP, EventT
 
 from models import ToneModel
-from streams.agents.assignment import Assignment
-from streams.classification import Batch, Classification, Incoming, Rejected
+from streams.agents.assignment import Assignment, committed_offset
+from streams.classification import Batch, Classification, Incoming, Outgoing, Rejected
 from streams.metrics import Metrics
 from streams.ordering import TickOrder
 from streams.progress import Progress
-from streams.records import encode, tick_of
+from streams.records import Advance, encode, tick_of
 from streams.rejection import RejectionLimit, TooManyRejectedError
 from streams.settings import Settings
 
@@ -31,6 +31,12 @@ log = structlog.get_logger()
 
 #: Names of the headers of a rejected record.
 REJECTED_HEADERS = ("tocsin-reason", "tocsin-message", "tocsin-topic", "tocsin-partition", "tocsin-offset")
+
+#: A further header where only the beginning of the bytes could be kept: how many there were.
+TRUNCATED_HEADER = "tocsin-truncated"
+
+#: A message may quote what came; so much of it is enough.
+_MESSAGE_CHARS = 500
 
 
 class Classify:
@@ -68,6 +74,7 @@ class Classify:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="tone")
         self._publishing: asyncio.Task[None] | None = None
         self._last_read: dict[int, float] = {}
+        self._finished: dict[int, int] = {}
         self._paused: set[TP] = set()
 
     async def run(self, stream: faust.StreamT[Any]) -> None:
@@ -80,7 +87,12 @@ class Classify:
         """After a rebalance every origin is read again from its committed offset."""
         self._classification.forget()
         self._last_read.clear()
+        self._finished.clear()
         self._paused.clear()
+
+    def finished(self, origin: int) -> int | None:
+        """The offset after the last record of an origin whose results the broker has; None before the first."""
+        return self._finished.get(origin)
 
     async def _take(self, events: Sequence[EventT[Any]]) -> None:
         fresh = self._assignment.fresh(events)
@@ -119,15 +131,20 @@ class Classify:
         sent = [await self._send_rejected(rejected) for rejected in batch.rejected]
         outgoing = self._classification.outgoing(batch, await tones)
         if self._broken is None:
-            sent += [
-                await self._send(self._topics.scored, one.partition, one.key, encode(one.record)) for one in outgoing
-            ]
+            sent += await self._send_scored(one for one in outgoing if not isinstance(one.record, Advance))
         await asyncio.gather(*sent)
+        if self._broken is None:
+            # Only now that the broker has what lies before them: an advance closes ticks.
+            await asyncio.gather(*await self._send_scored(one for one in outgoing if isinstance(one.record, Advance)))
         if self._broken is not None:
             raise self._broken  # nothing is acknowledged: whoever mends the feed finds it as it was
         for event in events:
             event.ack()
-        self._progress.moved()
+            self._finished[event.message.partition] = event.message.offset + 1
+        self._progress.moved("classify")
+
+    async def _send_scored(self, outgoing: Iterable[Outgoing]) -> list[Awaitable[Any]]:
+        return [await self._send(self._topics.scored, one.partition, one.key, encode(one.record)) for one in outgoing]
 
     async def _send(
         self,
@@ -141,10 +158,18 @@ class Classify:
 
     async def _send_rejected(self, rejected: Rejected) -> Awaitable[Any]:
         record = rejected.record
-        values = (rejected.error.reason, str(rejected.error), self._topics.mentions, record.partition, record.offset)
+        message = str(rejected.error)[:_MESSAGE_CHARS]
+        values = (rejected.error.reason, message, self._topics.mentions, record.partition, record.offset)
         headers = [(name, str(value).encode()) for name, value in zip(REJECTED_HEADERS, values, strict=True)]
         # A record without a value (a tombstone) becomes an empty one: the producer takes none without both.
-        return await self._send(self._topics.rejected, record.partition, record.key, record.value or b"", headers)
+        value, key = record.value or b"", record.key
+        room = self._settings.limits.record_bytes
+        if len(value) + len(key or b"") > room:
+            # It came in a compressed batch, or the topic takes more than we do: the whole would not be taken.
+            headers.append((TRUNCATED_HEADER, str(len(value)).encode()))
+            key = (key or b"")[: room // 2] or None
+            value = value[: room - len(key or b"")]
+        return await self._send(self._topics.rejected, record.partition, key, value, headers)
 
     def _crash_on_failure(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -188,7 +213,7 @@ class Classify:
         quiet_for = time.monotonic() - self._last_read.setdefault(tp.partition, time.monotonic())
         if quiet_for < times.idle_after_seconds:
             return
-        position = await self._everything_read(tp)
+        position = self._everything_read(tp)
         if position is None or not self._is_live(tp.partition):
             return
         quiet_since = time.time() - times.idle_after_seconds - times.lateness_seconds
@@ -199,18 +224,19 @@ class Classify:
                 for partition in range(self._topics.partitions)
             ]
             await asyncio.gather(*sent)
-            self._progress.moved()
+            self._progress.moved("classify")
 
-    async def _everything_read(self, tp: TP) -> int | None:
+    def _everything_read(self, tp: TP) -> int | None:
         """The end of a partition, if everything before it has been read and sent; else None."""
         end = cast(int | None, self._app.consumer.highwater(tp))
         if end is None:
             return None  # nothing has been fetched yet
         next_offset = self._classification.next_offset(tp.partition)
         if next_offset is None:
-            # Nothing read since the start: either all was acknowledged before, or there is nothing.
-            next_offset = await self._app.consumer.position(tp)
-        return end if next_offset is not None and next_offset >= end else None
+            # Nothing taken since the start. The consumer's own position would not tell: what it has fetched may lie in
+            # Faust's buffer still. Either all was acknowledged before, or there is nothing.
+            next_offset = committed_offset(self._app, tp)
+        return end if next_offset >= end else None
 
     def _is_live(self, origin: int) -> bool:
         """Whether mentions come as they happen, here or in any origin; the clock has no say in a replay of the past."""

@@ -33,6 +33,9 @@ log = structlog.get_logger()
 _BATCH_RECORDS = 1000
 _BATCH_SECONDS = 0.05
 
+#: Ticks closed at once: a week. Years of silence before today's mentions must not stop the event loop.
+_CLOSE_TICKS = 7 * 1440
+
 #: Seconds between two warnings of the same kind.
 _WARN_EVERY = 60.0
 
@@ -105,14 +108,18 @@ class Detect:
             touched[message.partition] = event
         for partition, event in touched.items():
             detection = self._detections[partition]
-            closing = detection.close()
-            if closing is not None:
-                await self._save(partition, closing, event)
+            while (closing := detection.close(_CLOSE_TICKS)) is not None:
+                await self._send(closing)
                 if self._assignment.epoch != epoch:
-                    return  # a rebalance came meanwhile: all of this is read again
+                    return  # the partition may be another's by now, and so is its snapshot
+                await self._table.save(partition, closing.changes, event)
+                self._metrics.close_delay.observe(max(time.time() - (closing.upto + 1) * 60, 0.0))
+                if self._assignment.epoch != epoch:
+                    return
                 self._acknowledge(partition, detection.acknowledgeable())
             self._warn_of_late_mentions(detection)
-        self._progress.moved()
+        if touched:
+            self._progress.moved("detect")
 
     def _detection(self, partition: int, offset: int) -> Detection:
         detection = self._detections.get(partition)
@@ -143,7 +150,7 @@ class Detect:
             return
         detection.receive(record, event.message.offset)
 
-    async def _save(self, partition: int, closing: Closing, event: EventT[Any]) -> None:
+    async def _send(self, closing: Closing) -> None:
         sent = []
         for crisis in closing.events:
             for topic, key in ((self._topics.events, crisis.brand), (self._topics.state, crisis.incident_id)):
@@ -151,9 +158,6 @@ class Detect:
         await asyncio.gather(*sent)
         for crisis in closing.events:
             log.info("crisis event", type=crisis.type, brand=crisis.brand, id=crisis.id, notify=crisis.notify)
-        await self._table.save(partition, closing.changes, event)
-        delay = time.time() - (closing.upto + 1) * 60
-        self._metrics.close_delay.observe(max(delay, 0.0))
 
     def _acknowledge(self, partition: int, below: int) -> None:
         held = self._held[partition]
@@ -169,6 +173,11 @@ class Detect:
                 mentions=late - self._too_late,
             )
             self._too_late, self._warned = late, time.monotonic()
+
+    def finished(self, partition: int) -> int | None:
+        """The position after the last record taken from a partition; None before the first."""
+        detection = self._detections.get(partition)
+        return None if detection is None else detection.order.position
 
     def waiting_for(self) -> str | None:
         """Which origins hold up the ticks, in words; None where none does."""

@@ -44,7 +44,7 @@ def run(
     from detectors import backtest as report
     from detectors.plot import Story, write_html
 
-    if budget is not None and not budget > 0:
+    if budget is not None and not 0 < budget < float("inf"):
         raise UserError(f"--budget must be above 0 pages per brand and month, not {budget:g}")
     known = _known_events(known_events)
     limits = mention_limits(settings) if settings is not None else Limits()

@@ -167,7 +167,7 @@ def test_workers_that_join_and_leave_lose_nothing(
     with WorkerProcess(tmp_path, settings, "w0", tone=tone) as first:
         wait_until(partial(has_scored, first, len(mentions) / 8), REPLAY_SECONDS, "an eighth read", [first])
         with WorkerProcess(tmp_path, settings, "w1", tone=tone) as second:
-            wait_until(partial(has_scored, second, len(mentions) / 8), REPLAY_SECONDS, "some by both", [first, second])
+            wait_until(lambda: second.get("/readyz") is not None, START_SECONDS, "the second ready", [first, second])
             assert first.terminate() == 0
             first.start()
             wait_until(lambda: decided(settings, [first, second], last), REPLAY_SECONDS, "all", [first, second])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -38,7 +39,8 @@ def incoming(offset: int, second: float, text: str = "lumo", partition: int = 0,
         "created_at": (START + timedelta(seconds=second)).isoformat(),
         "text": text,
     }
-    return Incoming(partition, offset, json.dumps({**mention, **fields}).encode(), {}, NOW)
+    written = NOW + int(max(second, 0) * 1e6) if second < 10**6 else NOW
+    return Incoming(partition, offset, json.dumps({**mention, **fields}).encode(), {}, written)
 
 
 def test_each_kind_of_record_ends_under_one_counter() -> None:
@@ -115,6 +117,22 @@ def test_an_origin_read_again_from_further_back_never_overstates_what_it_reached
     again = work.read([incoming(3, 60), incoming(4, 61)])
     tick = microseconds(START) // 60_000_000
     assert [one.origin.reached for one in again.matched] == [tick, tick]
+
+
+def test_a_clock_that_runs_ahead_takes_no_watermark_with_it() -> None:
+    work = classification()
+    ahead = replace(incoming(0, 3000), timestamp_us=microseconds(START) + 30_000_000)
+    (one,) = work.read([ahead]).matched
+    assert one.origin.reached == microseconds(START) // 60_000_000
+    assert work.counts.read == 1
+
+
+def test_an_end_of_replay_that_lies_ahead_is_rejected() -> None:
+    work = classification()
+    end = b'{"control": "end", "created_at": "9999-01-01T00:00:00Z"}'
+    batch = work.read([Incoming(0, 0, end, {CONTROL_HEADER: b"end"}, NOW)])
+    assert batch.rejected[0].error.reason == "absurd_date"
+    assert not batch.advances
 
 
 def test_a_rejected_date_moves_no_watermark() -> None:

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from streams.progress import HEARTBEAT_SECONDS, STALL_SECONDS, Progress
+from streams.progress import HEARTBEAT_SECONDS, SILENCE_SECONDS, STALL_SECONDS, Progress
 from streams.web import Web
 
 
@@ -29,11 +29,19 @@ def test_a_blocked_loop_and_a_stall_are_unhealthy() -> None:
     assert "event loop" in (progress.unhealthy() or "")
     progress.beat()
     assert progress.unhealthy() is None
+    clock.time = SILENCE_SECONDS + 1
+    progress.beat()
+    assert "broker has not answered" in (progress.unhealthy() or "")
+    progress.answered()
+    assert progress.unhealthy() is None
     progress.lag["mentions", 0] = 12
     clock.time = STALL_SECONDS + 1
     progress.beat()
+    progress.answered()
+    progress.moved("detect")
+    assert "classify has finished no record" in (progress.unhealthy() or ""), "one agent does not hide the other"
     assert "12 to read" in (progress.unhealthy() or "")
-    progress.moved()
+    progress.moved("classify")
     assert progress.unhealthy() is None
 
 
