@@ -1,4 +1,4 @@
-# `make help` lists the targets. What can be set on the command line: PYTHON, TORCH_INDEX, KAFKA_PORT, PYTEST, REPLAY.
+# `make help` lists the targets. What can be set on the command line: PYTHON, TORCH_INDEX, KAFKA_PORT, NAB, PYTEST, REPLAY.
 
 # The first Python of at least 3.11 on the PATH; PYTHON=/path/to/python3 takes another.
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -7,6 +7,8 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 #   make install TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX :=
 KAFKA_PORT := 9092
+# Folder with NAB's realTweets series and windows.json for bench-nab; by default ../shared/data/nab.
+NAB :=
 # More arguments for pytest, for example: make test PYTEST="-k ordering".
 PYTEST :=
 
@@ -15,7 +17,7 @@ SOURCES := streams models detectors tests bench
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test test-unit test-integration lint format kafka kafka-stop train \
-	picture bench-tone bench-detectors bench-pipeline clean
+	picture bench-tone bench-detectors bench-pipeline bench-parity clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -64,8 +66,11 @@ bench-tone: install ## texts per second of the tone model
 bench-detectors: install ## brands and mentions per second of the detectors
 	$(BIN)/python -m bench.detectors
 
-bench-pipeline: install ## mentions per second and memory of the whole way through Kafka
+bench-pipeline: install-dev ## mentions per second and memory of the whole way through Kafka
 	$(BIN)/python -m bench.pipeline
+
+bench-parity: install-dev ## whether two workers on Kafka send the events of a backtest, byte for byte (REPLAY=FILE)
+	$(BIN)/python -m bench.parity $(REPLAY)
 
 clean: ## remove the environment, caches and build output (run kafka-stop first; .tocsin with its data is kept)
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis deploy/kafka/lib

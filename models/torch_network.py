@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -32,11 +32,17 @@ _ENVIRONMENT: Final = (
 )
 
 
+def _capabilities() -> dict[str, Any]:
+    """What torch knows of the processor; nothing where it is too old to be asked."""
+    ask = getattr(torch.cpu, "get_capabilities", None)
+    return dict(ask()) if ask is not None else {}
+
+
 def multiplies_bfloat16() -> bool:
     """Whether the processor has bfloat16 matrix instructions (AVX512-BF16 or AMX); without them bfloat16 is emulated
     and slow.
     """
-    capabilities = torch.cpu.get_capabilities()
+    capabilities = _capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
@@ -62,7 +68,7 @@ def describe(dtype: torch.dtype) -> str:
     """Everything about library and processor that may change a bit: kernels are chosen by instruction set and blocked
     by cache size.
     """
-    capabilities = torch.cpu.get_capabilities()
+    capabilities = _capabilities()
     flags = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "avx512_vnni")
     parts = [
         backend_name(dtype),

@@ -237,7 +237,7 @@ def _faust_app(settings: Settings) -> faust.App:
         broker_max_poll_records=500,
         producer_acks=-1,
         producer_linger_ms=5,
-        producer_max_request_size=settings.limits.message_bytes,
+        producer_max_request_size=max(settings.limits.message_bytes, topics.SNAPSHOT_BYTES),
         web_enabled=False,
         web_tables_enabled=False,
         web_router_enabled=False,

@@ -318,8 +318,8 @@ def score_counts(
 
     For those who have volumes only. One row per count, in order of time, in bins of at most an hour; out comes
     timestamp,anomaly_score, in [0, 1], each from the past alone. A row at 0.5 or more is the first row of an alarm,
-    a surge that chance shows less than N times a month; 0.75 is three times as rare, 0.9 nine times. The other
-    rows of an alarm, and the first day, are 0. A surge of volume need not be a crisis: backtest reads the tone too.
+    a surge as this series shows N times a month without cause; 0.75 is three times as rare, 0.9 nine times. The 24
+    hours after that row are 0, and so is the first day. A surge need not be a crisis: backtest reads the tone too.
 
     Times without a zone are UTC. Missing rows and empty values are gaps: they teach nothing and are no alarm.
 

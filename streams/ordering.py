@@ -228,6 +228,14 @@ class TickOrder(Generic[Member]):
         ticks = [advances.ticks[-1] for advances in self._advances if advances.ticks]
         return min(ticks) if len(ticks) == len(self._advances) else None
 
+    def holding(self, ticks: int) -> list[tuple[int, int]]:
+        """The origins that are more than so many ticks behind the newest, with the tick that each has entered."""
+        newest = self.newest()
+        if newest is None:
+            return []
+        entered = [(origin, advances.ticks[-1]) for origin, advances in enumerate(self._advances) if advances.ticks]
+        return [(origin, tick) for origin, tick in entered if newest - tick > ticks]
+
     def silent(self) -> list[int]:
         """The origins that have announced nothing yet: no tick closes before they do."""
         return [origin for origin, advances in enumerate(self._advances) if not advances.ticks]

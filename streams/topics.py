@@ -30,6 +30,9 @@ COMPACTED: Final[Mapping[str, str]] = {
     "min.cleanable.dirty.ratio": "0.2",
 }
 
+#: The members of one tick are one record: at the end of an outage that may be a million mentions.
+SNAPSHOT_BYTES: Final = 16 * 2**20
+
 #: Settings where more than we ask for is as good.
 _AT_LEAST: Final = frozenset({"max.message.bytes"})
 
@@ -116,7 +119,7 @@ def specs(settings: Settings) -> list[TopicSpec]:
 
 def compacted(name: str, settings: Settings) -> TopicSpec:
     """A topic that keeps the newest record of each key, such as the changelog of a table."""
-    size = {"max.message.bytes": str(settings.limits.message_bytes)}
+    size = {"max.message.bytes": str(max(settings.limits.message_bytes, SNAPSHOT_BYTES))}
     return TopicSpec(name, settings.topics.partitions, settings.topics.replication, {**COMPACTED, **size})
 
 

@@ -172,7 +172,9 @@ class Classify:
         return await self._send(self._topics.rejected, record.partition, key, value, headers)
 
     def _crash_on_failure(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if self._app.should_stop or task.cancelled():
+            return  # what was under way is not acknowledged and is sent again
+        if (error := task.exception()) is not None:
             if isinstance(error, TooManyRejectedError):
                 self.stopped_by = error
                 logging.disable()  # what else is said while the worker stops would bury the reason

@@ -22,7 +22,7 @@ from streams.detection import Closing, Detection, DetectionFactory
 from streams.metrics import Metrics
 from streams.ordering import TickOrder
 from streams.progress import Progress
-from streams.records import decode_scored
+from streams.records import decode_scored, rfc3339, tick_start
 from streams.settings import Settings
 from streams.snapshots import SnapshotTable
 
@@ -35,6 +35,9 @@ _BATCH_SECONDS = 0.05
 
 #: Ticks closed at once: a week. Years of silence before today's mentions must not stop the event loop.
 _CLOSE_TICKS = 7 * 1440
+
+#: An origin so many ticks behind the newest is named as what the others wait for.
+_BEHIND_TICKS = 15
 
 #: Seconds between two warnings of the same kind.
 _WARN_EVERY = 60.0
@@ -182,7 +185,11 @@ class Detect:
     def waiting_for(self) -> str | None:
         """Which origins hold up the ticks, in words; None where none does."""
         silent = sorted({origin for order in self.orders() for origin in order.silent()})
-        if not silent:
-            return None
-        partitions = ", ".join(map(str, silent))
-        return f"partition {partitions} of {self._topics.mentions}: no mention from it yet, so no tick can close"
+        if silent:
+            partitions = ", ".join(map(str, silent))
+            return f"partition {partitions} of {self._topics.mentions}: no mention from it yet, so no tick can close"
+        behind = dict(one for order in self.orders() for one in order.holding(_BEHIND_TICKS))
+        if behind:
+            last = ", ".join(f"{origin} (at {rfc3339(tick_start(tick))})" for origin, tick in sorted(behind.items()))
+            return f"partition {last} of {self._topics.mentions}: behind the others, which wait for it"
+        return None

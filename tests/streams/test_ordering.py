@@ -158,6 +158,25 @@ def test_an_origin_that_says_nothing_holds_every_tick() -> None:
     assert (closed.upto, closed.clock_ticks) == (49, [49])
 
 
+def test_a_long_span_closes_in_slices_to_the_same_end() -> None:
+    order: TickOrder[str] = TickOrder(1)
+    order.add(0, 0, "b", 5, 5, (0,), "early", 0)
+    order.add(0, 1, "b", 1000, 1000, (1,), "late", 1)
+    order.advance(0, 2, 1001, "event", 2)
+    slices = []
+    while (closed := order.close(300)) is not None:
+        slices.append((closed.upto, closed.ticks))
+    assert slices == [(305, [(5, ["early"])]), (605, []), (905, []), (1000, [(1000, ["late"])])]
+
+
+def test_who_holds_the_others_up_is_named() -> None:
+    order: TickOrder[str] = TickOrder(3)
+    assert order.holding(10) == []
+    for origin, tick in ((0, 100), (1, 50), (2, 95)):
+        order.advance(origin, 0, tick, "event", origin)
+    assert order.holding(10) == [(1, 50)]
+
+
 def test_a_repartitioned_topic_is_refused_with_what_to_do() -> None:
     order: TickOrder[str] = TickOrder(2)
     with pytest.raises(ValueError, match="restart every worker"):
