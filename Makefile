@@ -17,7 +17,7 @@ SOURCES := streams models detectors tests bench
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test test-unit test-integration lint format kafka kafka-stop train \
-	picture bench-tone bench-detectors bench-pipeline bench-parity clean
+	picture bench-tone bench-detectors bench-nab bench-pipeline bench-parity clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -65,6 +65,9 @@ bench-tone: install ## texts per second of the tone model
 
 bench-detectors: install ## brands and mentions per second of the detectors
 	$(BIN)/python -m bench.detectors
+
+bench-nab: install ## NAB score of bare counts, beside simpler detectors (NAB=folder of series and windows.json)
+	$(BIN)/python -m bench.nab $(NAB)
 
 bench-pipeline: install-dev ## mentions per second and memory of the whole way through Kafka
 	$(BIN)/python -m bench.pipeline

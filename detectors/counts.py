@@ -20,8 +20,8 @@ brands, so that the first days are judged soberly and a series with heavy bursts
 
 Score. y = max y_w gives the return period R in days; the score is R / (R + R0), R0 = 30 / N days for a budget of N
 alarms a month, rounded down to the ladder R = R0 3^k, k whole: 0.1, 0.25, 0.5, 0.75, 0.9, ... Finer would be false
-precision. A row at 0.5 or more is the first row of an alarm; the alarm lasts until 24 hours after the last row that
-reached as much, and all its other rows are 0.
+precision. A row at 0.5 or more is the first row of an alarm; its other rows, those of the 24 hours that follow, are
+0. What goes on for longer is an alarm again.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ DAY_SEEN = 0.5
 EULER = 0.5772156649015329
 
 REARM = DAY
-"""Seconds below the alarm's level after which the next excess is a new alarm."""
+"""Seconds of an alarm: at most one a day, and a second surge on the next day is never hidden by the first."""
 RUNG = 3.0
 LOWEST_RUNG, HIGHEST_RUNG = -2, 12
 ALARM = 0.5 - 1e-9
@@ -249,9 +249,14 @@ def _alarms(times: Ints, y: Floats, budget: float) -> Floats:
     """Scores on the ladder; of each alarm only the first row."""
     levels, scores = ladder(budget)
     score = np.concatenate([[0.0], scores])[np.searchsorted(levels, y, side="right")]
-    above = np.where(score >= ALARM, times, times[0] - 2 * REARM)
-    before = np.concatenate([[times[0] - 2 * REARM], np.maximum.accumulate(above)[:-1]])
-    return np.asarray(np.where(times - before <= REARM, 0.0, score), np.float64)
+    high = np.nonzero(score >= ALARM)[0]
+    at = 0
+    while at < len(high):
+        first = high[at]
+        end = np.searchsorted(times, times[first] + REARM, side="right")
+        score[first + 1 : end] = 0.0
+        at = int(np.searchsorted(high, end))
+    return score
 
 
 def _check(times: Ints, counts: Floats, width: int) -> None:
