@@ -38,6 +38,9 @@ TRUNCATED_HEADER = "tocsin-truncated"
 #: A message may quote what came; so much of it is enough.
 _MESSAGE_CHARS = 500
 
+#: What headers and the frame of a record take at most.
+_HEADER_BYTES = 8192
+
 
 class Classify:
     """What the agent does with its stream.
@@ -163,7 +166,7 @@ class Classify:
         headers = [(name, str(value).encode()) for name, value in zip(REJECTED_HEADERS, values, strict=True)]
         # A record without a value (a tombstone) becomes an empty one: the producer takes none without both.
         value, key = record.value or b"", record.key
-        room = self._settings.limits.record_bytes
+        room = self._settings.limits.message_bytes - _HEADER_BYTES
         if len(value) + len(key or b"") > room:
             # It came in a compressed batch, or the topic takes more than we do: the whole would not be taken.
             headers.append((TRUNCATED_HEADER, str(len(value)).encode()))

@@ -30,7 +30,7 @@ from streams.settings import Settings
 from streams.simulation import BRANDS, START, simulate
 from streams.wiring import brand_profiles, make_classification
 from tests.integration.workers import WorkerProcess, decided, events, records, wait_until
-from tests.streams.test_records import BAD
+from tests.streams.test_records import BAD, altered
 
 SettingsFor = Callable[..., Settings]
 
@@ -214,6 +214,7 @@ def test_each_kind_of_bad_input_is_kept_with_its_reason_and_counted_once(
     ]
     good += [good[0], Mention(id="else", created_at=now, text="nobody we know")]
     bad = [(value, reason) for title, value, reason in BAD if title != "far ahead"]  # that one's day has come
+    bad.append((altered(kind="k" * 900_000), "wrong_type"))  # the reason quotes it, but not whole
     bad.append((encode(Mention(id="f", created_at=now + timedelta(hours=2), text="acme")), "absurd_date"))
     bad.append((encode(Mention(id="b", created_at=now, text="hello", brand="Nobody")), "unknown_brand"))
     producer = KafkaProducer(**settings.kafka.client(), max_request_size=2_000_000)
