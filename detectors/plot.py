@@ -153,6 +153,7 @@ def figure(
         y = np.maximum(y, -1.0)
         style = {"color": colour, "width": 1.4, "dash": dash}
         picture.add_trace(go.Scatter(x=when, y=y, name=label, line=style), 3, 1)
+    picture.update_annotations(x=0, xanchor="left", font={"size": 13, "color": "#444"}, yshift=6)
     _mark(picture, [d for d in decisions if d.brand == story.brands[brand]], int(tick[0]), int(tick[-1]))
     picture.update_layout(
         title=story.brands[brand],
@@ -203,7 +204,9 @@ def _mark(picture: go.Figure, decisions: Sequence[Decision], begin: int, end: in
                     text=label,
                     hovertext=f"{d.type} r{d.revision}: {d.reason}",
                     showarrow=False,
-                    yshift=10,
+                    # A ticket is often raised to a page within minutes: their labels stand on either side.
+                    xanchor="right" if d.type in ("opened", "reopened") and not d.pages else "left",
+                    yshift=8,
                     font={"size": 10, "color": _COLOURS[d.notify]},
                 )
 

@@ -312,7 +312,7 @@ def score_counts(
     ] = None,
     budget: Annotated[
         float, typer.Option(metavar="N", help="Alarms a month that are acceptable while nothing is the matter.")
-    ] = 2.0,
+    ] = 3.0,
 ) -> None:
     """Score a bare series of counts, without texts.
 

@@ -127,7 +127,7 @@ def test_the_first_day_is_said_not_to_be_scored(tmp_path: Path) -> None:
 
 
 def test_the_budget_moves_the_alarms(tmp_path: Path) -> None:
-    path = _file(tmp_path, _lines(_counts()))
+    path = _file(tmp_path, _lines(_counts(40)))
     found = [sum(score >= 0.5 for score in _scores(_run(path, "--budget", n)[1])) for n in (0.1, 2, 20)]
     assert found == sorted(found)
     assert found[0] < found[2]
