@@ -36,7 +36,8 @@ ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 300
 ONE_BY_ONE = (
     "WINDOWS", "SMALL", "LEVEL_HALF_LIFE", "RHYTHM_HALF_LIFE", "RHYTHM_PRIOR", "GATE", "PHI_PRIOR", "PHI_PRIOR_HOURS",
-    "SETTLED", "DAYS", "SCALE", "SCALE_DAYS", "LOCATION_AT_HOUR", "LOCATION_SLOPE", "LOCATION_DAYS", "CAP", "REARM",
+    "SETTLED", "DAYS", "SCALE", "SCALE_DAYS", "LOCATION_AT_HOUR", "LOCATION_SLOPE", "LOCATION_DAYS", "CAP", "TOGETHER",
+    "REARM",
 )  # fmt: skip
 
 Detector = Callable[[Ints, Floats], Floats]
@@ -152,7 +153,7 @@ def perturb(bench: Bench) -> None:
     low, middle = np.min(found, axis=0), np.median(found, axis=0)
     print("  lowest " + " / ".join(f"{x:.1f}" for x in low) + ", median " + " / ".join(f"{x:.1f}" for x in middle))
     print("other budgets, half of the mentions, wider bins")
-    for budget in (1.0, 1.5, 2.5, 3.0):
+    for budget in (1.5, 2.0, 2.5, 3.5, 4.0):
         bench.line(f"  budget {budget:g}", lambda t, c, b=budget: score_counts(t, c, WIDTH, CountsConfig(b)))  # type: ignore[misc]
     found = []
     for seed in range(5):
