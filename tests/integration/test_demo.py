@@ -42,9 +42,9 @@ def test_one_crisis_one_page_and_nothing_left_running(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_stops_everything_quietly(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [*_DEMO, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    # Where the tests run in the background of a shell, Ctrl-C is ignored, and a child would inherit that.
+    command = ["env", "--default-signal=INT", *_DEMO, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while not (tmp_path / "worker.log").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
