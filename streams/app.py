@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import faust
@@ -43,6 +44,11 @@ _ASK_SECONDS = 10.0
 def app_id(settings: Settings) -> str:
     """Names the consumer group and the changelog: one per prefix and group."""
     return f"{settings.topics.prefix}{settings.kafka.group}"
+
+
+def _state_directory(settings: Settings) -> Path:
+    """Another prefix or group is another state: its store must not be taken for this one's."""
+    return settings.worker.data_dir / app_id(settings)
 
 
 def topic_specs(settings: Settings) -> list[topics.TopicSpec]:
@@ -216,7 +222,7 @@ def _faust_app(settings: Settings) -> faust.App:
         broker=kafka.faust_broker(),
         broker_credentials=kafka.faust_credentials(),
         store="memory://" if worker.store == "memory" else "rocksdb://",
-        datadir=str(worker.data_dir / worker.id),
+        datadir=str(_state_directory(settings) / worker.id),
         key_serializer="raw",
         value_serializer="raw",
         topic_allow_declare=False,  # topics are created by a checked step
@@ -259,7 +265,7 @@ def run_worker(settings: Settings, *, ready: Callable[[Worker], None] | None = N
     model = load_model(tone.model, revision=tone.revision, threads=tone.threads, cache_size=tone.cache_texts)
     log.info("model loaded", name=model.id.name, version=model.id.version)
     topics.ensure(topic_specs(settings), settings)
-    settings.worker.data_dir.mkdir(parents=True, exist_ok=True)
+    _state_directory(settings).mkdir(parents=True, exist_ok=True)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = Worker(settings, model)
