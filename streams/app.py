@@ -188,7 +188,7 @@ def start_again() -> NoReturn:
     """Replace this process by a new one of the same command, as partitions are about to change hands.
 
     Faust 0.15.3 goes through a rebalance with its fetcher running. In trials with a second worker joining in the middle
-    of a replay, records were dropped without an error in 4 runs of 10, up to some hundreds of them; with its worst hole
+    of a replay, records were dropped without an error in 8 runs of 24, up to some hundreds of them; with its worst hole
     closed (`SeekingConsumer`) recovery still stood still at times. A fresh start from the committed offsets is the one
     path that never lost anything, in hundreds of SIGKILLs; with a stable member id the group waits for it.
     """
