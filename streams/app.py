@@ -190,7 +190,7 @@ def start_again() -> NoReturn:
     Faust 0.15.3 goes through a rebalance with its fetcher running. In trials with a second worker joining in the middle
     of a replay, records were dropped without an error in 8 runs of 24, up to some hundreds of them; with its worst hole
     closed (`SeekingConsumer`) recovery still stood still at times. A fresh start from the committed offsets is the one
-    path that never lost anything, in hundreds of SIGKILLs; with a stable member id the group waits for it.
+    path that never lost anything, in dozens of SIGKILLs; with a stable member id the group waits for it.
     """
     log.info("the group's partitions change hands: starting again from the committed offsets")
     sys.stdout.flush()
