@@ -26,7 +26,7 @@ from streams.agents.detect import Detect
 from streams.commands.console import FailedError
 from streams.detection import Counts as DetectionCounts
 from streams.detection import Detection
-from streams.metrics import Metrics
+from streams.metrics import Metrics, Work
 from streams.progress import Agent, Progress
 from streams.records import Model, partition_of
 from streams.seeking_consumer import SeekingConsumer
@@ -83,14 +83,15 @@ class Worker:
 
         table = SnapshotTable(self.app, partitions=partitions, options=_store_options(settings))
         self.app.tables.add(table)
-        self.metrics = Metrics(
-            self.progress,
-            classified.counts,
-            counts,
-            lambda: self.detect.detections,
-            lambda: self.detect.levels(),  # noqa: PLW0108 (detect is made below)
-            lambda: (getattr(model, "cache_hits", 0), getattr(model, "cache_misses", 0)),
+        work = Work(
+            progress=self.progress,
+            classified=classified.counts,
+            detected=counts,
+            detections=lambda: self.detect.detections,
+            levels=lambda: self.detect.levels(),  # noqa: PLW0108 (detect is made below)
+            cache=lambda: (getattr(model, "cache_hits", 0), getattr(model, "cache_misses", 0)),
         )
+        self.metrics = Metrics(work)
         self.assignment = Assignment(self.app)
         shared = (self.assignment, self.progress, self.metrics)
         self.detect = Detect(self.app, settings, table, detection, *shared)
@@ -250,7 +251,7 @@ def _faust_app(settings: Settings) -> faust.App:
     )
 
 
-def run_worker(settings: Settings, *, ready: Callable[[Worker], None] | None = None) -> NoReturn:
+def run_worker(settings: Settings) -> NoReturn:
     """Load the model, start a worker and run it until it is told to stop (SIGTERM, Ctrl-C) or crashes.
 
     Exits 0 after a signal, 1 after a crash.
@@ -272,8 +273,6 @@ def run_worker(settings: Settings, *, ready: Callable[[Worker], None] | None = N
     web = settings.web
     with Web(worker.progress, worker.metrics.registry, host=web.host, port=web.port) as server:
         log.info("listening", address=f"http://{web.host}:{server.port}/metrics")
-        if ready is not None:
-            ready(worker)
         service = faust.Worker(worker.app, loop=loop, loglevel=None, logfile=None, override_logging=False, quiet=True)
         service.spinner = None  # it would write control characters into the log
         try:

@@ -156,10 +156,6 @@ class Detection:
         self.counts.redelivered += len(self._order)
         self._order = TickOrder(self._order.origins)
 
-    def closable(self) -> bool:
-        """Whether there is a tick to close."""
-        return self._order.closable() is not None
-
     def close(self, most: int | None = None) -> Closing | None:
         """Close every tick that can be; None where there is none. However ticks are grouped, the bytes are the same."""
         before = self._order.closed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -25,15 +26,7 @@ _CLOSE_BUCKETS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 900, 3600)
 class Metrics:
     """The registry of one worker: histograms that are observed, counters read from the work itself at each scrape."""
 
-    def __init__(
-        self,
-        progress: Progress,
-        classified: classification.Counts,
-        detected: detection.Counts,
-        detections: Callable[[], dict[int, detection.Detection]],
-        levels: Callable[[], list[Levels]],
-        cache: Callable[[], tuple[int, int]] = lambda: (0, 0),
-    ) -> None:
+    def __init__(self, work: Work) -> None:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -50,24 +43,20 @@ class Metrics:
             buckets=_CLOSE_BUCKETS,
             registry=self.registry,
         )
-        self.registry.register(_Work(progress, classified, detected, detections, levels, cache))
+        self.registry.register(work)
 
 
-class _Work(Collector):
+@dataclass(frozen=True, kw_only=True, eq=False)  # a registry files it by identity
+class Work(Collector):
     """Reads the counts at each scrape, so that no count is kept twice. It runs in the web server's thread: it may read
     numbers that the event loop writes, and must not ask an engine for anything."""
 
-    def __init__(
-        self,
-        progress: Progress,
-        classified: classification.Counts,
-        detected: detection.Counts,
-        detections: Callable[[], dict[int, detection.Detection]],
-        levels: Callable[[], list[Levels]],
-        cache: Callable[[], tuple[int, int]],
-    ) -> None:
-        self._progress, self._classified, self._detected = progress, classified, detected
-        self._detections, self._levels, self._cache = detections, levels, cache
+    progress: Progress
+    classified: classification.Counts
+    detected: detection.Counts
+    detections: Callable[[], dict[int, detection.Detection]]
+    levels: Callable[[], list[Levels]]
+    cache: Callable[[], tuple[int, int]] = lambda: (0, 0)
 
     def describe(self) -> list[Metric]:
         """Nothing to say before the first scrape."""
@@ -81,7 +70,7 @@ class _Work(Collector):
         yield from self._positions()
 
     def _classify(self) -> Iterator[Metric]:
-        counts = self._classified
+        counts = self.classified
         yield _counter("mentions_read", "Mentions read: matched + unmatched + rejected", counts.read)
         yield _counter("mentions_matched", "Mentions that name a brand", counts.matched)
         yield _counter("mentions_unmatched", "Mentions that name no configured brand", counts.unmatched)
@@ -93,12 +82,12 @@ class _Work(Collector):
         yield rejected
         yield _counter("mentions_scored", "Scored mentions sent, one for each brand a mention names", counts.scored)
         yield _counter("control_records", "Control records read from mentions (ends of replays)", counts.control)
-        hits, misses = self._cache()
+        hits, misses = self.cache()
         yield _counter("tone_cache_hits", "Texts whose tone was known from an equal text before", hits)
         yield _counter("tone_cache_misses", "Texts whose tone the model read", misses)
 
     def _detect(self) -> Iterator[Metric]:
-        counts = self._detected
+        counts = self.detected
         yield _counter(
             "detect_received",
             "Received: counted + redelivered + duplicate + too late + unconfigured + rejected + pending",
@@ -121,7 +110,7 @@ class _Work(Collector):
         closed = GaugeMetricFamily(
             "tocsin_detect_closed_tick", "Last closed tick, minutes since 1970 UTC", labels=["partition"]
         )
-        for partition, one in sorted(self._detections().items()):
+        for partition, one in sorted(self.detections().items()):
             pending.add_metric([str(partition)], len(one.order))
             if one.order.closed is not None:
                 closed.add_metric([str(partition)], one.order.closed)
@@ -138,7 +127,7 @@ class _Work(Collector):
             "open": _gauge("incident_open", "1 while the brand has an open incident", "brand"),
             "silent": _gauge("brand_silent", "1 while the brand's feed is improbably silent", "brand"),
         }
-        for levels in self._levels():
+        for levels in self.levels():
             for row, brand in enumerate(levels.brands):
                 for name, family in of_brands.items():
                     family.add_metric([brand], float(getattr(levels, name)[row]))
@@ -150,7 +139,7 @@ class _Work(Collector):
         yield from of_brands.values()
 
     def _positions(self) -> Iterator[Metric]:
-        progress = self._progress
+        progress = self.progress
         lag = GaugeMetricFamily(
             "tocsin_consumer_lag", "Records of a partition not yet read, by topic", labels=["topic", "partition"]
         )

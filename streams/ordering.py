@@ -218,11 +218,6 @@ class TickOrder(Generic[Member]):
     def _passed(self, position: int) -> None:
         self.position = max(self.position, position + 1)
 
-    def reached(self, origin: int) -> int | None:
-        """The last tick that an origin has announced."""
-        ticks = self._advances[origin].ticks
-        return ticks[-1] if ticks else None
-
     def slowest(self) -> int | None:
         """The tick that every origin has entered; None while one has announced nothing."""
         ticks = [advances.ticks[-1] for advances in self._advances if advances.ticks]
@@ -307,9 +302,3 @@ class TickOrder(Generic[Member]):
             )
         self.closed, self._read = snapshot["closed"], snapshot["read"]
         self._advances = [_Advances(*(list(column) for column in zip(*rows, strict=True))) for rows in saved]
-
-    def pending(self) -> Iterator[Member]:
-        """The members that wait, in no particular order."""
-        for tick in self._pending.values():
-            for held in tick.values():
-                yield held.member

@@ -147,14 +147,7 @@ def test_two_workers_and_partitions_at_different_paces(
 ) -> None:
     settings = simulated(kafka)
     mentions = simulated_mentions(*CRISIS_DAYS)
-    with ExitStack() as stack:
-        workers = [
-            stack.enter_context(WorkerProcess(tmp_path, settings, f"w{number}", tone={"threads": 1}))
-            for number in range(2)
-        ]
-        last = send_at_different_paces(mentions, settings)
-        wait_until(lambda: decided(settings, workers, last), REPLAY_SECONDS, "all ticks decided", workers)
-        assert events(settings) == expected
+    assert through_two_workers(mentions, settings, tmp_path) == expected
 
 
 def test_workers_that_join_and_leave_lose_nothing(
@@ -172,6 +165,18 @@ def test_workers_that_join_and_leave_lose_nothing(
             first.start()
             wait_until(lambda: decided(settings, [first, second], last), REPLAY_SECONDS, "all", [first, second])
             assert events(settings) == expected
+
+
+def through_two_workers(mentions: list[Mention], settings: Settings, directory: Path) -> dict[str, bytes]:
+    """The events of two workers while the partitions of mentions are written at different paces."""
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(WorkerProcess(directory, settings, f"w{number}", tone={"threads": 1}))
+            for number in range(2)
+        ]
+        last = send_at_different_paces(mentions, settings)
+        wait_until(lambda: decided(settings, workers, last), REPLAY_SECONDS, "all ticks decided", workers)
+        return events(settings)
 
 
 def send_at_different_paces(mentions: list[Mention], settings: Settings) -> int:
@@ -283,14 +288,7 @@ def test_a_real_crisis_through_two_workers(
     pages = [json.loads(value) for value in want.values() if json.loads(value)["data"]["pages"]]
     assert [event["time"] for event in pages if event["time"] < "2017-04-10T22"] == []
     assert "2017-04-10T22:00" <= pages[0]["time"] <= "2017-04-10T22:15"
-    with ExitStack() as stack:
-        workers = [
-            stack.enter_context(WorkerProcess(tmp_path, settings, f"w{number}", tone={"threads": 1}))
-            for number in range(2)
-        ]
-        last = send_at_different_paces(mentions, settings)
-        wait_until(lambda: decided(settings, workers, last), REPLAY_SECONDS, "all ticks decided", workers)
-        assert events(settings) == want
+    assert through_two_workers(mentions, settings, tmp_path) == want
 
 
 def test_the_clock_closes_ticks_where_mentions_come_live_and_partitions_are_quiet(
