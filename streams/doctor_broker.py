@@ -15,6 +15,7 @@ from kafka.errors import KafkaError
 from streams import topics
 from streams.brokers import BrokerError, embedded_program
 from streams.findings import Finding
+from streams.kafka_log import quiet
 from streams.settings import Settings
 
 #: Clocks of a well-kept cluster differ by far less; the allowed lateness is ten seconds.
@@ -153,7 +154,7 @@ def _newest_stamp(settings: Settings) -> float | None:
     """When the newest record of `mentions` was stamped, in seconds since 1970; None where there is none to read."""
     topic = settings.topics.mentions
     try:
-        with topics.quiet():
+        with quiet():
             consumer = KafkaConsumer(
                 **settings.kafka.client(),
                 client_id="tocsin-doctor",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from streams.classification import CONTROL_HEADER
 from streams.existing_topics import partitions_of_topic
+from streams.kafka_log import quiet
 from streams.mention_files import BadLineError, read_mentions
 from streams.records import EndOfReplay, Limits, Mention, encode, microseconds, partition_of
 from streams.settings import Settings
@@ -200,7 +200,7 @@ class _Producer:
 
         self.partitions = partitions_of_topic(self._topic, self._settings)
         try:
-            with quiet_kafka():
+            with quiet():
                 self._producer = KafkaProducer(
                     **self._settings.kafka.client(),
                     client_id="tocsin-replay",
@@ -220,7 +220,7 @@ class _Producer:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # What an interrupted replay has counted as sent should arrive; a broken broker is not worth waiting for.
-        with contextlib.suppress(Exception), quiet_kafka():
+        with contextlib.suppress(Exception), quiet():
             if kind is None or issubclass(kind, KeyboardInterrupt):
                 self._producer.flush(timeout=5)
             self._producer.close(timeout=1)
@@ -262,15 +262,3 @@ class _Producer:
     def _failed(self, error: Exception) -> ReplayError:
         servers = self._settings.kafka.bootstrap_servers
         return ReplayError(f"the broker at {servers} did not take a record for {self._topic!r}: {error}")
-
-
-@contextlib.contextmanager
-def quiet_kafka() -> Iterator[None]:
-    """Without kafka-python's lines for each failed attempt: the error that is raised at the end says it once."""
-    logger = logging.getLogger("kafka")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

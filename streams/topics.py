@@ -8,8 +8,6 @@ of partitions, and warns of everything else that differs. It may be repeated, al
 from __future__ import annotations
 
 import contextlib
-import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,6 +15,7 @@ from typing import Any, Final
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, for_code
 
+from streams.kafka_log import quiet
 from streams.settings import Settings
 
 #: Longest wait for a broker to answer at all, in milliseconds.
@@ -253,32 +252,3 @@ def _configs(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, dict[s
         for name, entries in answer.items()
         if entries
     }
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[_Reasons]:
-    """Connect without kafka-python's lines for each failed attempt; what they say is kept for the error at the end."""
-    logger = logging.getLogger("kafka")
-    reasons, propagates = _Reasons(), logger.propagate
-    logger.addHandler(reasons)
-    logger.propagate = False
-    try:
-        yield reasons
-    finally:
-        logger.propagate = propagates
-        logger.removeHandler(reasons)
-
-
-class _Reasons(logging.Handler):
-    """Keeps why connecting failed: kafka-python logs it, and raises a time-out without it."""
-
-    last = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        found = re.search(
-            r"^Bootstrap connection to \S+ failed: (?:(?:\[Error \d+\] )?\w+Error: )*(.*?)(?: \(backoff.*)?$",
-            record.getMessage(),
-        )
-        # The last attempt may be cut short by our own time-out, which says nothing about the broker.
-        if found and not (self.last and "timed out" in found[1]):
-            self.last = found[1]

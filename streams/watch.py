@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from streams.existing_topics import partitions_of_topic
-from streams.replay import quiet_kafka
+from streams.kafka_log import quiet
 from streams.settings import Settings
 
 #: Ids remembered, so that a repeated event is known; at a few events a day, years of them.
@@ -65,7 +65,7 @@ class EventWatcher:
         servers, topic = self._settings.kafka.bootstrap_servers, self._settings.topics.events
         partitions = partitions_of_topic(topic, self._settings)
         try:
-            with quiet_kafka():
+            with quiet():
                 self._consumer = KafkaConsumer(
                     **self._settings.kafka.client(),
                     client_id="tocsin-watch",
