@@ -1,4 +1,5 @@
-# `make help` lists the targets. What can be set on the command line: PYTHON, TORCH_INDEX, KAFKA_PORT, NAB, PYTEST, REPLAY.
+# `make help` lists the targets. What can be set on the command line: PYTHON, TORCH_INDEX, KAFKA_PORT, NAB,
+# INJECTION, PYTEST, REPLAY.
 
 # The first Python of at least 3.11 on the PATH; PYTHON=/path/to/python3 takes another.
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -9,6 +10,8 @@ TORCH_INDEX :=
 KAFKA_PORT := 9092
 # Folder with NAB's realTweets series and windows.json for bench-nab; by default ../shared/data/nab.
 NAB :=
+# Options of bench-injection: --full, --simulated SEED, --volumes FOLDER, --by-volume.
+INJECTION :=
 # More arguments for pytest, for example: make test PYTEST="-k ordering".
 PYTEST :=
 
@@ -17,7 +20,7 @@ SOURCES := streams models detectors tests bench
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test test-unit test-integration lint format kafka kafka-stop train \
-	picture bench-tone bench-detectors bench-nab bench-pipeline bench-parity clean
+	picture bench-tone bench-detectors bench-nab bench-injection bench-pipeline bench-parity clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -68,6 +71,9 @@ bench-detectors: install ## brands and mentions per second of the detectors
 
 bench-nab: install ## NAB score of bare counts, beside simpler detectors (NAB=folder of series and windows.json)
 	$(BIN)/python -m bench.nab $(NAB)
+
+bench-injection: install ## crises put into real volumes: recall, delay and false pages at each budget (INJECTION=--full)
+	$(BIN)/python -m bench.injection $(INJECTION)
 
 bench-pipeline: install-dev ## mentions per second and memory of the whole way through Kafka
 	$(BIN)/python -m bench.pipeline
