@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from detectors.budget import NEVER
 from detectors.columns import Floats, Ints
-from detectors.core import UNSCORED, Recording
 from detectors.incidents import Decision
-from detectors.score import FAST, SLOW
+from detectors.recording import Recording
+from detectors.score import FAST, SLOW, UNSCORED
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

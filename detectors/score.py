@@ -22,6 +22,8 @@ DETECTOR_WINDOW = (1, 2, 2, 3, 1)
 PAGING = (FAST, SLOW, TONE)
 DECIMALS = 6
 """Scores are rounded before they are compared, so that the last bit of a logarithm never decides."""
+UNSCORED = -50.0
+"""Where there is no score: cold start, or the feed is silent."""
 
 SMALL = 2.0
 """kappa: authors added to count and expectation; keeps two authors where none is expected from being a crisis."""

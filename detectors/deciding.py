@@ -1,0 +1,99 @@
+"""Moving one brand's incident through the ticks of a segment, and saying so."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.brand_rows import BrandRows
+from detectors.core import Core
+from detectors.gaps import LONG_AGO
+from detectors.incidents import Decision, Incident, TickView, step
+from detectors.late import Late, amend
+from detectors.why import describe
+from detectors.windows import NEGATIVES, WIDTHS
+from detectors.worth import PAGE, active, excess_over_page, resolve_levels, severity
+
+ONSET_SLACK = 10
+"""Minutes by which an onset may be earlier than it is estimated."""
+
+
+def decide(
+    core: Core,
+    i: int,
+    rows: BrandRows,
+    late: Late,
+    clock_ticks: Collection[int],
+    out: list[Decision],
+    opened: NDArray[np.bool_] | None,
+) -> None:
+    """Move brand i's incident through the ticks of a segment.
+
+    Parameters
+    ----------
+    out : decisions are added to it
+    opened : (ticks,) is told after which of them an incident is open
+    """
+    name = int(core.index[i])
+    profile = core.profiles[name]
+    page, ticket, scale = core.budget.page[i], core.budget.ticket[i], core.budget.scale[i]
+    excess = excess_over_page(rows.twice, page, scale)
+    severe = severity(excess, rows.counts[NEGATIVES, 2])
+    watched = active(rows.raw, resolve_levels(page, ticket))
+    ratio = (rows.counts[NEGATIVES, 1] + 2.0) / (rows.nu[1] + 2.0)
+    incident = core.incidents.get(name)
+    waiting = int(core.track.waiting[i])
+    for j, tick in enumerate(rows.ticks.tolist()):
+        level = int(rows.worth[j])
+        if incident is None or incident.closed is not None:
+            waiting = waiting + 1 if level else max(waiting - 1, 0)
+            if level < PAGE and waiting < core.config.patience_minutes:
+                level = 0
+        else:
+            waiting = 0
+        view = TickView(
+            tick=tick,
+            level=level,
+            severity=int(severe[j]),
+            excess=float(excess[j]),
+            active=int(watched[j]),
+            heard=bool(rows.heard[j]),
+            ratio=float(ratio[j]),
+            detectors=int(rows.agree[j]),
+        )
+        notify_before = 0 if incident is None or incident.closed is not None else incident.notify
+        incident, event = step(incident, view, profile.name, core.config)
+        if incident is None:
+            continue
+        if event == "opened":
+            _set_onset(core, i, j, rows, incident)
+            core.incidents[name] = incident
+        if event is None and incident.closed is None:
+            event = amend(incident, tick, late.get((i, tick), ()))
+        if event is not None:
+            core.dirty.add(name)
+            pages = incident.notify == PAGE and notify_before != PAGE and event in ("opened", "reopened", "escalated")
+            out.append(describe(core, i, j, rows, incident, event, pages, tick in clock_ticks))
+        if incident.closed is None or incident.closed == tick:
+            core.track.last_open[i] = tick
+        if opened is not None:
+            opened[j] = incident.closed is None
+    core.track.waiting[i] = waiting
+    if incident is None:
+        core.incidents.pop(name, None)
+
+
+def _set_onset(core: Core, i: int, j: int, rows: BrandRows, incident: Incident) -> None:
+    """Since when: the tick after the last one at which the past hour was still usual; a gap hides what was before
+    its end."""
+    earlier = np.nonzero(rows.calm[: j + 1])[0]
+    calm = int(rows.ticks[earlier[-1]]) if len(earlier) else int(core.track.calm[i])
+    since = min(max(calm + 1, incident.opened - WIDTHS[-1]), incident.opened)
+    earliest = since - ONSET_SLACK
+    until = int(core.gaps.until[i, 0])
+    if until + 1 >= since - WIDTHS[1] and int(core.gaps.since[i, 0]) > LONG_AGO:
+        since = max(since, until + 1) if until + 1 <= incident.opened else since
+        earliest = min(earliest, int(core.gaps.since[i, 0]))
+    incident.since, incident.since_earliest = since, earliest

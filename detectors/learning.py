@@ -1,0 +1,82 @@
+"""Learning at the ends of hours (baseline, usual terms, lasting levels) and of days (thresholds)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.core import Core
+from detectors.feed import come_up
+from detectors.score import PAGING, UNSCORED
+from detectors.windows import AUTHORS, NEGATIVES
+from detectors.worth import IMMEDIATE, TICKET
+
+LOW_HOURS = 24
+"""Hours with mentions after which a feed that stays thin is the new level."""
+LONG_DAY = 720
+"""Ticks that were judged, from which a day's maxima count."""
+LEAST_MAXIMUM = -3.0
+
+
+def end_hour(core: Core, tick: int) -> None:
+    """After the last tick of an hour: learn the hour before it, hold this one."""
+    hour = tick // 60
+    exposure, counts = core.last.exposure, core.last.counts
+    started = core.track.started
+    shape = core.exposure.shape(0)
+    observed = np.where(started & ~core.gaps.down, np.minimum(exposure[1] / shape, 1.0), 0.0)
+    skip = core.track.last_open >= 60 * (hour - 1)
+    core.baseline.learn(core.exposure.local - 1, core.exposure.shape(1), skip, core.config)
+    core.baseline.hold(counts[AUTHORS, 1], counts[NEGATIVES, 1], observed)
+    minutes = tick - np.maximum(core.gaps.last_seen, tick - 60)
+    before = np.where(core.gaps.last_seen <= tick - 60, core.gaps.silence, 0.0)
+    core.gaps.silence = np.where(started, before + shape * (minutes / 60.0) * core.baseline.level()[0], 0.0)
+    core.baseline.hold_low(core.gaps.down, counts[AUTHORS, 1], counts[NEGATIVES, 1], shape)
+    _take_low_for_normal(core, tick)
+    _absorb(core, tick)
+    for name in list(core.evidence.samples):
+        core.evidence.learn_hour(name, hour - 1, not bool(skip[core.row(name)]))
+    core.windows.forget(tick)
+    core.evidence.forget(tick)
+    core.copies.forget(tick)
+    core.unsaved.forget(tick)
+    core.relearned.update(core.index[started].tolist())
+    core.exposure.outdated()
+    if (tick + 1) % 1440 == 0:
+        end_day(core)
+
+
+def end_day(core: Core) -> None:
+    """Keep the day's maxima where it was quiet and long enough, and set the thresholds anew."""
+    limit = core.budget.page[:, list(PAGING)] + IMMEDIATE * core.budget.scale[:, list(PAGING)]
+    extreme = (core.track.day_max[:, list(PAGING)] >= limit).any(axis=1)
+    quiet = (core.track.day_ticks >= LONG_DAY) & ~core.track.day_carried & ~extreme
+    core.budget.keep_day(quiet, np.maximum(core.track.day_max, LEAST_MAXIMUM))
+    core.set_thresholds()
+    core.track.day_max = np.full_like(core.track.day_max, UNSCORED)
+    core.track.day_ticks = np.zeros_like(core.track.day_ticks)
+    core.track.day_carried = np.zeros_like(core.track.day_carried)
+    for name, incident in core.incidents.items():
+        if incident.closed is None and incident.notify >= TICKET:
+            core.track.day_carried[core.row(name)] = True
+
+
+def _take_low_for_normal(core: Core, tick: int) -> None:
+    """A feed that has been thin for long is up again, at a lower level."""
+    low = core.gaps.down & (core.baseline.low_hours >= LOW_HOURS)
+    if low.any():
+        core.baseline.absorb_low(low, core.config)
+        for i in np.nonzero(low)[0].tolist():
+            come_up(core, i, tick)
+
+
+def _absorb(core: Core, tick: int) -> None:
+    """An incident that has been open for long is the new level."""
+    absorbed = np.zeros(len(core), np.bool_)
+    for name, incident in core.incidents.items():
+        if incident.closed is None and tick + 1 - incident.absorb_from >= 60 * core.config.absorb_after_hours:
+            i = core.row(name)
+            if core.baseline.recent_weight[i] >= core.config.warm_hours:
+                absorbed[i] = True
+                incident.absorbed, incident.absorb_from = True, tick + 1
+    if absorbed.any():
+        core.baseline.absorb(absorbed, core.config)

@@ -1,0 +1,132 @@
+"""Scoring and deciding a segment: ticks of one block between which no gap begins or ends.
+
+A segment is a matrix (brands, ticks) from counts to scores to what they are worth. Only brands with a score at a
+threshold or an open incident are then looked at tick by tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from detectors import feed
+from detectors.brand_rows import BrandRows
+from detectors.columns import Floats, Ints
+from detectors.core import Core, LastTick
+from detectors.deciding import decide
+from detectors.gaps import is_heard
+from detectors.incidents import Decision
+from detectors.late import Late
+from detectors.recording import Recording
+from detectors.score import UNSCORED, scores
+from detectors.windows import AUTHORS, MENTIONS, NEGATIVES
+from detectors.worth import worth
+
+
+def run_segment(
+    core: Core,
+    ticks: Ints,
+    counts: Ints,
+    seen: Ints,
+    late: Late,
+    clock_ticks: Collection[int],
+    out: list[Decision],
+) -> int:
+    """Score and decide from the first of these ticks to the first at which a gap begins or ends; says how many.
+
+    Parameters
+    ----------
+    ticks : (ticks,) within one hour
+    counts : (3, 4, n, ticks), see windows.Windows
+    seen : (n, ticks) tick of the brand's last mention
+    """
+    level, level_negative = core.baseline.level()
+    exposure = core.exposure.of_windows(ticks, core.gaps)
+    mu = exposure * level[:, None]
+    silent_for = feed.silence(core, ticks, seen)
+    turned = feed.turns(core, ticks, counts, seen, silent_for, mu)
+    k = turned.ticks
+    ticks = ticks[:k]
+    counts = np.ascontiguousarray(counts[..., :k])
+    exposure, mu = np.ascontiguousarray(exposure[..., :k]), np.ascontiguousarray(mu[..., :k])
+    nu = exposure * level_negative[:, None]
+    heard = is_heard(counts[AUTHORS, 1], mu[1], silent_for[:, :k])
+
+    judged = core.track.started & ~core.gaps.down & (core.baseline.weight >= core.config.warm_hours)
+    raw = scores(counts[AUTHORS], counts[NEGATIVES], mu, nu, core.config.share_weight)
+    raw[:, ~judged] = UNSCORED
+    twice = _twice(core, raw)
+
+    settled = judged & (core.baseline.weight >= core.config.settled_hours)
+    highest = np.maximum(core.track.day_max, twice.max(axis=2).T)
+    core.track.day_max = np.where(settled[:, None], highest, core.track.day_max)
+    core.track.day_ticks = core.track.day_ticks + np.where(settled, k, 0)
+
+    calm = counts[NEGATIVES, 1] <= 1.5 * nu[1] + 1.0
+    value, agree = worth(raw, twice, counts, nu, settled, core.budget, core.config)
+    opened = np.zeros((len(core), k), np.bool_) if core.recorder is not None else None
+    involved = set(np.nonzero(value.any(axis=1) | (core.track.waiting > 0))[0].tolist())
+    involved |= _with_incident(core, int(ticks[-1]))
+    core.track.waiting = np.where(core.gaps.down, 0, core.track.waiting)
+    for i in sorted(involved):
+        if not core.gaps.down[i]:
+            rows = BrandRows(
+                ticks,
+                counts[:, :, i],
+                mu[:, i],
+                nu[:, i],
+                raw[:, i],
+                twice[:, i],
+                value[i],
+                agree[i],
+                calm[i],
+                heard[i],
+            )
+            decide(core, i, rows, late, clock_ticks, out, None if opened is None else opened[i])
+        elif core.index[i] in core.incidents and core.incidents[int(core.index[i])].closed is None:
+            core.track.last_open[i] = ticks[-1]
+            if opened is not None:
+                opened[i] = True
+
+    core.track.calm = np.where(calm.any(axis=1), ticks[-1] - np.argmax(calm[:, ::-1], axis=1), core.track.calm)
+    if core.recorder is not None and opened is not None:
+        recording = Recording(
+            ticks,
+            core.index,
+            counts[MENTIONS],
+            counts[AUTHORS],
+            counts[NEGATIVES],
+            mu,
+            nu,
+            raw,
+            core.budget.page.copy(),
+            core.budget.ticket.copy(),
+            opened,
+            core.gaps.down.copy(),
+        )
+        core.recorder(recording)
+    core.last = LastTick(exposure[..., -1], counts[..., -1])
+    feed.turn(core, turned, int(ticks[-1]))
+    return k
+
+
+def _twice(core: Core, raw: Floats) -> Floats:
+    """The lower one of each tick's score and the tick's before; notes the last for the next segment."""
+    before = np.empty_like(raw)
+    before[..., 0] = core.track.score.T
+    before[..., 1:] = raw[..., :-1]
+    core.track.score = np.ascontiguousarray(raw[..., -1].T)
+    return np.minimum(raw, before)
+
+
+def _with_incident(core: Core, tick: int) -> set[int]:
+    """Rows of brands with an open incident; forgets those that cannot re-open any more."""
+    rows = set()
+    for name, incident in list(core.incidents.items()):
+        if incident.closed is None:
+            rows.add(core.row(name))
+        elif tick - incident.closed > core.config.reopen_minutes:
+            del core.incidents[name]
+            core.dirty.add(name)
+    return rows

@@ -1,0 +1,225 @@
+"""Snapshots: what to write after some ticks, and the state made of it again (the records: records.py)."""
+
+from __future__ import annotations
+
+import itertools
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from detectors import records
+from detectors.columns import Ints
+from detectors.config import BrandProfile
+from detectors.copies import LIVES
+from detectors.core import Core
+from detectors.evidence import KEEP_MINUTES, NormalTerms
+from detectors.windows import LONGEST
+
+Changes = dict[bytes, bytes | None]
+"""Keys and values to write; None deletes."""
+NewCore = Callable[[Ints], Core]
+"""Makes a core that knows nothing yet, of the brands at these positions."""
+
+
+class Written:
+    """Which records of each brand are written: the number of its hourly record, the ticks that have panes.
+
+    Both by the brand's position in the engine.
+    """
+
+    def __init__(self) -> None:
+        self.hourly: dict[int, int] = {}
+        self.panes: dict[int, array[int]] = {}
+
+
+def changes(cores: Iterable[Core], brands: Sequence[BrandProfile], written: Written) -> Changes:
+    """What has changed since the last call, in the order in which it is to be written."""
+    out: Changes = {}
+    tail: Changes = {}
+    for core in cores:
+        _write_panes(core, brands, written, out)
+        for name in sorted(core.dirty):
+            _write_brand(core, name, brands[name].name, written, out, tail)
+        core.dirty.clear()
+    return out | tail
+
+
+def _write_panes(core: Core, brands: Sequence[BrandProfile], written: Written, out: Changes) -> None:
+    chunks, samples, firsts = core.unsaved.chunks, core.unsaved.samples, core.unsaved.firsts
+    if not chunks:
+        return
+    name, tick, minute, author, flags = (np.concatenate(c) for c in zip(*chunks, strict=True))
+    core.unsaved.chunks, core.unsaved.samples, core.unsaved.firsts = [], {}, {}
+    if len(name) > 1:
+        order = np.lexsort((tick, name))
+        name, tick, minute, author, flags = name[order], tick[order], minute[order], author[order], flags[order]
+    edge = np.nonzero((np.diff(name) != 0) | (np.diff(tick) != 0))[0] + 1
+    bounds = [0, *edge.tolist(), len(name)]
+    for a, b in itertools.pairwise(bounds):
+        brand, t = int(name[a]), int(tick[a])
+        shown, texts = samples.get((brand, t), []), firsts.get((brand, t), [])
+        record = records.pane(t, minute[a:b], author[a:b], flags[a:b], shown, texts)
+        out[records.pane_key(brands[brand].name, t)] = records.encode(record)
+        written.panes.setdefault(brand, array("q")).append(t)
+
+
+def _write_brand(core: Core, name: int, brand: str, written: Written, out: Changes, tail: Changes) -> None:
+    i = core.row(name)
+    closed = 0 if core.closed is None else core.closed
+    if name in core.relearned or name not in written.hourly:
+        number = written.hourly[name] = written.hourly.get(name, 0) + 1
+        out[records.HOURLY[number % 2] + brand.encode()] = records.encode(_hourly_record(core, i, name, number))
+        core.relearned.discard(name)
+    tail[records.BRAND + brand.encode()] = records.encode(_brand_record(core, i, name, written.hourly[name]))
+    panes = written.panes.get(name)
+    if panes is not None and panes[0] <= closed - LONGEST:
+        gone = [t for t in panes if t <= closed - LONGEST]
+        for t in gone:
+            tail[records.pane_key(brand, t)] = None
+        del panes[: len(gone)]
+        if not panes:
+            del written.panes[name]
+
+
+def _brand_record(core: Core, i: int, name: int, number: int) -> records.BrandRecord:
+    closed = 0 if core.closed is None else core.closed
+    return records.BrandRecord(
+        records.VERSION, closed, number, core.gaps.row(i), core.track.row(i), core.incidents.get(name)
+    )
+
+
+def _hourly_record(core: Core, i: int, name: int, number: int) -> records.HourlyRecord:
+    normal = core.evidence.normal.get(name)
+    return records.HourlyRecord(
+        records.VERSION,
+        number,
+        core.baseline.row(i),
+        core.budget.row(i),
+        None if normal is None else normal.counts.astype("<f4").tobytes(),
+        core.evidence.learned.get(name),
+    )
+
+
+def whole(cores: Iterable[Core], brands: Sequence[BrandProfile], written: Written) -> list[list[bytes]]:
+    """Everything as pairs of key and value, for `restore`; each brand's members as one pane."""
+    items: list[list[bytes]] = []
+    for core in cores:
+        for i, position in enumerate(core.index.tolist()):
+            if core.closed is None or not core.started(i):
+                continue
+            brand = brands[position].name
+            number = written.hourly.get(position, 1)
+            minute, author, flags = core.windows.dump(i)
+            firsts = core.copies.of(position)
+            pane = records.pane(core.closed, minute, author, flags, core.samples(position), firsts)
+            items.append([records.pane_key(brand, core.closed), records.encode(pane)])
+            hourly = _hourly_record(core, i, position, number)
+            items.append([records.HOURLY[number % 2] + brand.encode(), records.encode(hourly)])
+            items.append([records.BRAND + brand.encode(), records.encode(_brand_record(core, i, position, number))])
+    return items
+
+
+def restore(
+    items: Iterable[tuple[bytes, bytes]], brands: Sequence[BrandProfile], new_core: NewCore
+) -> tuple[list[Core], Written]:
+    """The cores that stand where the records say, one per tick, and one of the brands without a record.
+
+    Raises
+    ------
+    StateVersionError
+        A record was written by another version, or a brand's hourly record is missing.
+    """
+    found = _Found.sort({b.name: i for i, b in enumerate(brands)}, items)
+    written = Written()
+    cores = []
+    at: dict[int, list[int]] = {}
+    for position, record in found.brands.items():
+        at.setdefault(record.closed, []).append(position)
+    for closed, positions in sorted(at.items()):
+        core = new_core(np.array(sorted(positions), np.int64))
+        core.closed = closed
+        for i, position in enumerate(core.index.tolist()):
+            record = found.brands[position]
+            belongs = [h for h in found.hourly.get(position, []) if h.number == record.hourly]
+            if not belongs:
+                raise records.StateVersionError(
+                    f"the hourly record {record.hourly} of {brands[position].name} is missing"
+                )
+            _load(core, i, position, record, belongs[0])
+            written.hourly[position] = record.hourly
+        core.set_thresholds()
+        _load_panes(core, found.panes, written)
+        cores.append(core)
+    new = np.array([i for i in range(len(brands)) if i not in found.brands], np.int64)
+    if len(new) or not cores:
+        cores.append(new_core(new))
+    return cores, written
+
+
+class _Found:
+    """Records by the brand's position."""
+
+    def __init__(self) -> None:
+        self.brands: dict[int, records.BrandRecord] = {}
+        self.hourly: dict[int, list[records.HourlyRecord]] = {}
+        self.panes: dict[int, list[tuple[int, bytes]]] = {}
+
+    @staticmethod
+    def sort(position_of: Mapping[str, int], items: Iterable[tuple[bytes, bytes]]) -> _Found:
+        """Read the records of these brands; others are left out."""
+        found = _Found()
+        for key, value in items:
+            head, _, rest = key.partition(b"\0")
+            if head + b"\0" == records.PANE:
+                name, tick = records.parse_pane_key(key)
+                if name in position_of:
+                    found.panes.setdefault(position_of[name], []).append((tick, value))
+                continue
+            name = rest.decode()
+            if name not in position_of:
+                continue
+            position = position_of[name]
+            if head + b"\0" == records.BRAND:
+                found.brands[position] = records.decode(value, records.BrandRecord)
+            elif head + b"\0" in records.HOURLY:
+                found.hourly.setdefault(position, []).append(records.decode(value, records.HourlyRecord))
+            else:
+                raise records.StateVersionError(f"unknown kind of state record {head!r}")
+        return found
+
+
+def _load(core: Core, i: int, position: int, record: records.BrandRecord, hourly: records.HourlyRecord) -> None:
+    core.gaps.set_row(i, record.gaps)
+    core.track.set_row(i, record.track)
+    core.baseline.set_row(i, hourly.baseline)
+    core.budget.set_row(i, hourly.budget)
+    if record.incident is not None:
+        core.incidents[position] = record.incident
+    if hourly.normal is not None:
+        core.evidence.normal[position] = NormalTerms(np.frombuffer(hourly.normal, "<f4").astype(np.float32))
+    if hourly.learned is not None:
+        core.evidence.learned[position] = hourly.learned
+
+
+def _load_panes(core: Core, panes: Mapping[int, list[tuple[int, bytes]]], written: Written) -> None:
+    closed = 0 if core.closed is None else core.closed
+    members: list[tuple[Any, ...]] = []
+    for i, position in enumerate(core.index.tolist()):
+        known = array("q")
+        for tick, value in sorted(panes.get(position, [])):
+            if tick > closed:
+                continue
+            known.append(tick)
+            record = records.decode(value, records.PaneRecord)
+            minute, author, flags = records.members(record, tick)
+            members.append((np.full(len(minute), i, np.int64), minute, author, flags))
+            core.copies.load((position, *first) for first in record.firsts if first[0] > closed - LIVES)
+            for sample in record.samples:
+                if sample.tick > closed - KEEP_MINUTES:
+                    core.evidence.keep(position, sample)
+        if known:
+            written.panes[position] = known
+    if members:
+        core.windows.load(closed, *(np.concatenate(column) for column in zip(*members, strict=True)))

@@ -1,0 +1,35 @@
+"""Where a brand stands between ticks: last scores, the running maxima of its day, what was calm and open last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.columns import Columns, Floats, Ints, column
+from detectors.gaps import LONG_AGO
+from detectors.score import DETECTORS, UNSCORED
+
+
+@dataclass
+class Track(Columns):
+    """Per brand: where it stands between ticks."""
+
+    start: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
+    """Tick of its first member; LONG_AGO before."""
+    score: Floats = field(metadata=column(np.float64, len(DETECTORS), fill=UNSCORED))
+    calm: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
+    """The last tick at which the last hour held no more negative authors than usual."""
+    last_open: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
+    waiting: Ints = field(metadata=column(np.int64))
+    """Ticks whose evidence would open something less urgent than a page, less those since whose would not."""
+    day_max: Floats = field(metadata=column(np.float64, len(DETECTORS), fill=UNSCORED))
+    day_ticks: Ints = field(metadata=column(np.int64))
+    day_carried: NDArray[np.bool_] = field(metadata=column(np.bool_))
+    """An incident was open when the day began."""
+
+    @property
+    def started(self) -> NDArray[np.bool_]:
+        """(n,) whether a brand has had a member."""
+        return np.asarray(self.start != LONG_AGO, np.bool_)

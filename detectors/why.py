@@ -1,0 +1,175 @@
+"""Why it fired: a decision with all the numbers it rests on, and a sentence that says them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from detectors.brand_rows import BrandRows
+from detectors.budget import NEVER, return_period
+from detectors.columns import Floats
+from detectors.core import Core
+from detectors.evidence import top_mentions, top_terms
+from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType, Incident
+from detectors.score import DETECTOR_WINDOW, DETECTORS, FAST, PAGING, SLOW, SURGE, TONE, expected_share
+from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS
+from detectors.worth import INFO, PAGE, resolve_levels
+
+_WINDOW_NAMES = ("10 min", "1 h", "6 h", "24 h")
+FEWEST_DAYS = 3
+"""Quiet days without which no return period is told."""
+
+
+def describe(
+    core: Core,
+    i: int,
+    j: int,
+    rows: BrandRows,
+    incident: Incident,
+    event: EventType,
+    pages: bool,
+    by_clock: bool,
+) -> Decision:
+    """The decision of brand i at tick j of `rows`. Notes in `incident` what was told, for amendments."""
+    name = int(core.index[i])
+    profile = core.profiles[name]
+    tick = int(rows.ticks[j])
+    page, ticket, scale, loc = core.budget.page[i], core.budget.ticket[i], core.budget.scale[i], core.budget.loc[i]
+    level = int(rows.worth[j])
+    threshold = page if level == PAGE else ticket
+    shown = np.where(threshold >= NEVER, page, threshold)
+    detector = _decisive(rows, j, level, shown, scale)
+    score, limit = float(rows.raw[detector, j]), float(shown[detector])
+    amends = incident.revision - 1 if event == "amended" else None
+    if event == "amended":
+        _tell_again(incident)
+    else:
+        _tell(incident, rows, j, DETECTOR_WINDOW[detector])
+    window = incident.event_window
+    authors, negative = incident.event_authors, incident.event_negative
+    mu, nu = incident.event_authors_expected, incident.event_negative_expected
+    share = negative / authors if authors else 0.0
+    share_expected = float(expected_share(np.float64(nu), np.float64(mu)))  # type: ignore[arg-type]
+    period = None
+    if core.budget.days[i] >= FEWEST_DAYS:
+        period = return_period(score, float(loc[detector]), float(scale[detector]))
+    samples = core.evidence.between(name, tick - 60, tick) or core.evidence.between(name, tick - 360, tick)
+    return Decision(
+        type=event,
+        brand=profile.name,
+        tick=tick,
+        incident_id=incident.id,
+        revision=incident.revision,
+        notify=NOTIFY[incident.notify],
+        pages=pages,
+        severity=SEVERITY[incident.severity],
+        kind="unknown",
+        since=incident.since,
+        since_earliest=incident.since_earliest,
+        window_minutes=WIDTHS[window],
+        ratio=short((negative + 2.0) / (nu + 2.0)),
+        volume_ratio=short((authors + 4.0) / (mu + 4.0)),
+        mentions=incident.event_mentions,
+        authors=authors,
+        authors_expected=short(mu),
+        negative_authors=negative,
+        negative_expected=short(nu),
+        share=short(share),
+        share_expected=short(share_expected),
+        detector=DETECTORS[detector],
+        score=short(score),
+        threshold=short(limit),
+        return_period_days=None if period is None else short(period),
+        budget=profile.budget,
+        detectors=_names(int(rows.agree[j])),
+        windows=_windows(rows, j),
+        reason=_reason(event, detector, incident, share, share_expected),
+        resolves_when=_resolves_when(incident, page, ticket, core.config.resolve_minutes),
+        amends=amends,
+        closed_by="clock" if by_clock else "event",
+        top_mentions=tuple(top_mentions(samples)),
+        top_terms=tuple(top_terms(samples, core.evidence.normal_of(name), core.ignored(name))),
+        runbook_url=profile.runbook_url,
+        detector_version=core.versions[0],
+        model_version=core.versions[1],
+    )
+
+
+def short(value: float) -> float:
+    """Four significant digits: what people read, and alike everywhere."""
+    return float(f"{value:.4g}")
+
+
+def _names(bits: int) -> tuple[str, ...]:
+    return tuple(DETECTORS[d] for d in range(len(DETECTORS)) if bits >> d & 1)
+
+
+def _decisive(rows: BrandRows, j: int, level: int, threshold: Floats, scale: Floats) -> int:
+    """Of the detectors that agree the one that stands highest above its threshold."""
+    candidates = [d for d in range(len(DETECTORS)) if rows.agree[j] >> d & 1] or [FAST, SLOW]
+    if level == PAGE:
+        candidates = [d for d in candidates if d in PAGING] or candidates
+    elif level == INFO:
+        candidates = [SURGE]
+    return max(candidates, key=lambda d: (float((rows.raw[d, j] - threshold[d]) / scale[d]), -d))
+
+
+def _tell(incident: Incident, rows: BrandRows, j: int, window: int) -> None:
+    """Note the numbers an event tells, which are those of one window."""
+    incident.event_window = window
+    incident.event_mentions = int(rows.counts[MENTIONS, window, j])
+    incident.event_authors = int(rows.counts[AUTHORS, window, j])
+    incident.event_negative = int(rows.counts[NEGATIVES, window, j])
+    incident.event_authors_expected = float(rows.mu[window, j])
+    incident.event_negative_expected = float(rows.nu[window, j])
+
+
+def _tell_again(incident: Incident) -> None:
+    """Add to the numbers told last what came late for them."""
+    incident.event_mentions += incident.late_mentions
+    incident.event_authors += incident.late_authors
+    incident.event_negative += incident.late_negative
+    incident.late_mentions = incident.late_authors = incident.late_negative = 0
+
+
+def _windows(rows: BrandRows, j: int) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {
+            "minutes": width,
+            "mentions": int(rows.counts[MENTIONS, w, j]),
+            "authors": int(rows.counts[AUTHORS, w, j]),
+            "authors_expected": short(float(rows.mu[w, j])),
+            "negative_authors": int(rows.counts[NEGATIVES, w, j]),
+            "negative_expected": short(float(rows.nu[w, j])),
+        }
+        for w, width in enumerate(WIDTHS)
+    )
+
+
+def _resolves_when(incident: Incident, page: Floats, ticket: Floats, minutes: int) -> str:
+    calm_below = resolve_levels(page, ticket)
+    watched = sorted({FAST, SLOW} | {d for d in range(len(DETECTORS)) if incident.detectors >> d & 1})
+    parts = ", ".join(f"{DETECTORS[d]} {short(float(calm_below[d]))}" for d in watched)
+    return f"scores below {parts} for {minutes} minutes in which the feed is heard"
+
+
+def _reason(event: EventType, detector: int, incident: Incident, share: float, share_expected: float) -> str:
+    authors, negative = incident.event_authors, incident.event_negative
+    mu, nu = incident.event_authors_expected, incident.event_negative_expected
+    span = _WINDOW_NAMES[incident.event_window]
+    if event == "resolved":
+        ending = (
+            "after 72 h the new level was absorbed into the baseline" if incident.absorbed else "scores fell to normal"
+        )
+        return f"{ending}; {negative} negative authors in {span} against {nu:.3g} expected"
+    if detector == SURGE:
+        return (
+            f"{authors} authors in {span} against {mu:.3g} expected, with a usual share of negative ones ({share:.0%})"
+        )
+    if detector == TONE:
+        return f"{share:.0%} of {authors} authors in {span} are negative against {share_expected:.0%} expected"
+    return (
+        f"{negative} negative authors in {span} against {nu:.3g} expected; "
+        f"{share:.0%} of {authors} authors are negative against {share_expected:.0%} expected"
+    )

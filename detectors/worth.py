@@ -1,0 +1,99 @@
+"""What evidence is worth: a page, a ticket, an info, nothing; how severe it is; and when a detector is calm again.
+
+Pure functions of scores, counts and thresholds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.budget import NEVER, Budget
+from detectors.columns import Floats, Ints
+from detectors.config import EngineConfig
+from detectors.score import DETECTOR_WINDOW, DETECTORS, FAST, PAGING, SLOW, SMALL, SURGE
+from detectors.windows import AUTHORS, NEGATIVES
+
+IMMEDIATE = 2.0
+"""Scales of the daily maxima above a threshold at which one tick is enough."""
+SEVERE = ((2.0, 15), (5.0, 50))
+"""Excess over the page threshold in scales, and negative authors in six hours, from which an incident is major,
+critical."""
+INFO, TICKET, PAGE = 1, 2, 3
+"""Index of incidents.NOTIFY."""
+
+
+def worth(
+    raw: Floats,
+    twice: Floats,
+    counts: Ints,
+    nu: Floats,
+    settled: NDArray[np.bool_],
+    budget: Budget,
+    config: EngineConfig,
+) -> tuple[NDArray[np.int8], Ints]:
+    """What each tick's evidence is worth (index of NOTIFY) and bits of the detectors that agree, (n, ticks) each.
+
+    Parameters
+    ----------
+    raw, twice : (detectors, n, ticks) the score, and the lower one of this tick's and the tick's before
+    counts : (3, 4, n, ticks)
+    nu : (4, n, ticks) negative authors expected
+    settled : (n,) brands known long enough for more than pages
+    """
+    page, ticket, scale = budget.page.T[:, :, None], budget.ticket.T[:, :, None], budget.scale.T[:, :, None]
+    level = np.zeros(raw.shape[1:], np.int8)
+    agree = np.zeros(raw.shape[1:], np.int64)
+    cold = (budget.days < config.cold_days)[:, None]
+    if not ((twice >= ticket) | (raw >= ticket + IMMEDIATE * scale) | (raw >= page + IMMEDIATE * scale)).any():
+        surge = twice[SURGE] >= page[SURGE]
+        if not surge.any():
+            return level, agree
+    for d in range(len(DETECTORS)):
+        over_page = (twice[d] >= page[d]) | (raw[d] >= page[d] + IMMEDIATE * scale[d])
+        over_ticket = (twice[d] >= ticket[d]) | (raw[d] >= ticket[d] + IMMEDIATE * scale[d])
+        if d == SURGE:
+            over_page &= settled[:, None] & (counts[AUTHORS, 1] >= config.min_surge_authors)
+            level = np.maximum(level, np.where(over_page, INFO, 0)).astype(np.int8)
+            agree |= np.where(over_page, 1 << d, 0)
+            continue
+        enough = counts[NEGATIVES, DETECTOR_WINDOW[d]]
+        # Before the brand's own days say what is usual, the bonus of a moved share must not make a page.
+        ratio = (enough + SMALL) / (nu[DETECTOR_WINDOW[d]] + SMALL)
+        over_page &= ~cold | (ratio >= config.cold_page_ratio)
+        over_page &= enough >= config.min_page_authors
+        over_ticket &= settled[:, None] & (enough >= config.min_ticket_authors)
+        agree |= np.where(over_ticket | over_page, 1 << d, 0)
+        level = np.maximum(level, np.where(over_ticket, TICKET, 0)).astype(np.int8)
+        if d in PAGING:
+            level = np.maximum(level, np.where(over_page, PAGE, 0)).astype(np.int8)
+    return level, agree
+
+
+def excess_over_page(twice: Floats, page: Floats, scale: Floats) -> Floats:
+    """By how many scales of the daily maxima a brand's scores (detectors, ticks) exceed its page thresholds,
+    (ticks,)."""
+    joint = [FAST, SLOW]
+    return np.asarray(np.max((twice[joint] - page[joint, None]) / scale[joint, None], axis=0), np.float64)
+
+
+def severity(excess: Floats, negative_six_hours: Ints) -> Ints:
+    """Index of incidents.SEVERITY, (ticks,)."""
+    out = np.zeros(len(excess), np.int64)
+    for step, (margin, authors) in enumerate(SEVERE, 1):
+        out[(excess >= margin) & (negative_six_hours >= authors)] = step
+    return out
+
+
+def resolve_levels(page: Floats, ticket: Floats) -> Floats:
+    """Below which score a detector is calm: half its page threshold, and clearly below its ticket threshold."""
+    half = np.where(page < NEVER, page / 2.0, np.inf)
+    return np.asarray(np.minimum(half, np.where(ticket < NEVER, 0.75 * ticket, np.inf)), np.float64)
+
+
+def active(raw: Floats, resolve: Floats) -> Ints:
+    """Bits of the detectors that are not calm, (ticks,), from scores (detectors, ticks)."""
+    out = np.zeros(raw.shape[1], np.int64)
+    for d in range(len(DETECTORS)):
+        out |= np.where(raw[d] >= resolve[d], 1 << d, 0)
+    return out
