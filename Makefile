@@ -66,7 +66,7 @@ picture: install ## draw the picture in the README again (needs Chromium)
 bench-tone: install ## texts per second of the tone model
 	$(BIN)/python -m bench.tone
 
-bench-detectors: install ## brands and mentions per second of the detectors
+bench-detectors: .venv/.installed-bench ## a tick over 100,000 brands beside river and plain Python, state per brand
 	$(BIN)/python -m bench.detectors
 
 bench-nab: install ## NAB score of bare counts, beside simpler detectors (NAB=folder of series and windows.json)
@@ -99,6 +99,10 @@ python:
 
 .venv/.installed-dev: .venv/.installed
 	$(BIN)/python -m pip install --editable ".[dev]"
+	@touch $@
+
+.venv/.installed-bench: .venv/.installed
+	$(BIN)/python -m pip install --editable ".[bench]"
 	@touch $@
 
 comma := ,

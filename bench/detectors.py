@@ -1,19 +1,19 @@
 """Speed and memory of detection over many brands, and how well calm brands keep their budget.
 
-usage: python bench/detectors.py [speed|calm] [--brands 1000,10000] [--days 180] [--budgets 1,2]
+usage: python bench/detectors.py [speed|calm] [--brands 1000,10000,100000] [--days 180] [--budgets 1,2]
 
-speed: a live minute over many brands of five mentions an hour, beside the same statistics kept by plain Python
-objects per brand. calm: a simulated year without any crisis (daily and weekly rhythm, slow drift, over-dispersed
-counts, bursts of volume, a share that wanders); whatever pages is a false page.
+speed: a live minute over many brands of five mentions an hour, beside the same done by river's objects and by plain
+Python per brand, and what a brand's state is made of. calm: a simulated year without any crisis (daily and weekly
+rhythm, slow drift, over-dispersed counts, bursts of volume, a share that wanders); whatever pages is a false page.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 import sys
 import time
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
@@ -24,13 +24,12 @@ from scipy.signal import lfilter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.rivals import RATE, SHARE, plain_seconds, river_seconds
 from detectors import BrandProfile, Engine, Observations
 from detectors.backtest import poisson_interval
 from detectors.windows import COUNTS_AS_MENTION, HAS_AUTHOR, IS_NEGATIVE
 
 START = 24_855_840
-RATE = 5.0
-SHARE = 0.2
 
 
 class Same(Sequence[str]):
@@ -85,46 +84,31 @@ def filled(n: int, rng: np.random.Generator) -> Engine:
     return engine
 
 
-class PlainBrand:
-    """The same windows, expectation and scores for one brand, as one would write them without arrays."""
-
-    def __init__(self) -> None:
-        self.members: deque[tuple[int, int, bool]] = deque()
-        self.level, self.level_negative = RATE, RATE * SHARE
-
-    def tick(self, now: int, members: list[tuple[int, bool]]) -> list[float]:
-        for author, negative in members:
-            self.members.append((now, author, negative))
-        while self.members and self.members[0][0] <= now - 1440:
-            self.members.popleft()
-        authors: list[set[int]] = [set() for _ in range(4)]
-        negatives: list[set[int]] = [set() for _ in range(4)]
-        for at, author, negative in self.members:
-            for w, width in enumerate((10, 60, 360, 1440)):
-                if at > now - width:
-                    authors[w].add(author)
-                    if negative:
-                        negatives[w].add(author)
-        out = []
-        for w, width in enumerate((60, 360, 1440), 1):
-            mu, nu = self.level * width / 60, self.level_negative * width / 60
-            k, t = len(negatives[w]), len(authors[w])
-            p0 = (nu + 1) / (mu + 4)
-
-            def log_bb(p: float, k: int = k, t: int = t) -> float:
-                a, b = 19 * p, 19 * (1 - p)
-                return math.lgamma(k + a) - math.lgamma(a) + math.lgamma(t - k + b) - math.lgamma(b)
-
-            odds = [log_bb(p0 * g / (1 - p0 + p0 * g)) - log_bb(p0) for g in (2.0, 4.0, 8.0)]
-            evidence = math.log(sum(map(math.exp, odds)) / 3)
-            shorter = 2 * math.log((len(negatives[w - 1]) + 0.5) / (nu * (10, 60, 360)[w - 1] / width + 0.5))
-            out.append(min(math.log((k + 2) / (nu + 2)) + 0.4 * min(max(evidence, -2), 4), shorter))
-        return out
+def breakdown(engine: Engine, n: int) -> list[tuple[str, float]]:
+    """What the state of a brand is made of, in bytes."""
+    core = engine._cores[0]
+    parts: list[tuple[str, float]] = []
+    for columns in (core.baseline, core.budget, core.gaps, core.track):
+        fields = [(f.name, getattr(columns, f.name).nbytes / n) for f in dataclasses.fields(columns)]
+        large = [(name, size) for name, size in fields if size >= 100]
+        kind = type(columns).__name__.lower()
+        parts += [(f"{kind}.{name}", size) for name, size in large]
+        parts.append((f"{kind}, the rest", sum(size for _, size in fields) - sum(size for _, size in large)))
+    windows = core.windows
+    parts += [
+        ("authors of 24 h", windows.authors.nbytes() / n),
+        ("negative authors of 24 h", windows.negatives.nbytes() / n),
+        ("mentions of 24 h", windows.mentions.nbytes() / n),
+        ("counts of the windows", windows.counts.nbytes / n),
+        ("texts seen (copies)", core.copies.nbytes() / n),
+    ]
+    parts.append(("shapes of the hours in reach", (core.nbytes() / n) - sum(size for _, size in parts)))
+    return parts
 
 
 def speed(sizes: list[int]) -> None:
-    head = f"{'brands':>8} {'ms a tick':>10} {'brand-ticks/s':>14} {'snapshot ms':>12} {'bytes/brand':>12}"
-    print(f"{head}   plain Python loop")
+    print("CPU time of one core; state: bytes of the arrays of a brand of five mentions an hour")
+    print(f"{'brands':>8} {'ms a tick':>10} {'brand-ticks/s':>14} {'snapshot ms':>12} {'bytes/brand':>12}")
     for n in sizes:
         rng = np.random.default_rng(n)
         engine = filled(n, rng)
@@ -133,26 +117,25 @@ def speed(sizes: list[int]) -> None:
         took, saved, ticks = 0.0, 0.0, 10
         for tick in range(START + 1, START + 1 + ticks):
             observations = minute(rng, n, tick)
-            begin = time.perf_counter()
+            begin = time.process_time()
             engine.advance(tick, observations)
-            middle = time.perf_counter()
+            middle = time.process_time()
             engine.changes()
             took += middle - begin
-            saved += time.perf_counter() - middle
-        some = min(n, 1000)
-        plain = [PlainBrand() for _ in range(some)]
-        for brand in plain:
-            for at in np.sort(rng.integers(START - 1440, START, int(RATE * 24))).tolist():
-                brand.members.append((at, int(rng.integers(1, 2**62)), bool(rng.random() < SHARE)))
-        begin = time.perf_counter()
-        for tick in range(START, START + 2):
-            for brand in plain:
-                brand.tick(tick, [(1, False)] if rng.random() < RATE / 60 else [])
-        loop = (time.perf_counter() - begin) / 2 / some
+            saved += time.process_time() - middle
         each = took / ticks
         numbers = f"{each * 1e3:>10.1f} {n / each:>14,.0f} {saved / ticks * 1e3:>12.1f} {engine.nbytes() / n:>12,.0f}"
-        slower = f"{loop * n * 1e3:,.0f} ms a tick ({loop * n / each:.0f} times as long)"
-        print(f"{n:>8,} {numbers}   {slower}", flush=True)
+        print(f"{n:>8,} {numbers}", flush=True)
+    print("\nthe same tick otherwise, per brand in a loop (a thousand brands timed)", flush=True)
+    rng = np.random.default_rng(0)
+    for name, loop in (("plain Python", plain_seconds(1000, START, rng)), ("river", river_seconds(1000, rng))):
+        if loop is None:
+            print(f"{name:>14}: not installed; pip install 'tocsin[bench]'")
+            continue
+        print(f"{name:>14}: {loop * n * 1e3:>10,.0f} ms for {n:,} brands, {loop * n / each:.0f} times as long")
+    print("\nwhat the state is made of, bytes a brand")
+    for part, size in sorted(breakdown(engine, n), key=lambda p: -p[1]):
+        print(f"{size:>8.0f}  {part}")
 
 
 def wander(rng: np.random.Generator, n: int, deviation: float, minutes: float) -> NDArray[np.float64]:
@@ -217,7 +200,7 @@ def calm(days: int, budgets: list[float], rates: Sequence[float] = (1, 3, 10, 10
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=["speed", "calm"], default="speed")
-    parser.add_argument("--brands", default="1000,10000")
+    parser.add_argument("--brands", default="1000,10000,100000")
     parser.add_argument("--days", type=int, default=180)
     parser.add_argument("--budgets", default="1,2")
     asked = parser.parse_args()

@@ -126,8 +126,10 @@ class Windows:
 
     def recount(self, closed: int) -> None:
         """Set the counts from what is remembered."""
-        for kind, table in enumerate((self.mentions, self.authors, self.negatives)):
-            self.counts[kind] = table.counts(closed, len(self.names))
+        n = len(self.names)
+        self.counts[MENTIONS] = self.mentions.counts(closed, n)
+        self.counts[AUTHORS] = self.authors.counts(closed, n)
+        self.counts[NEGATIVES] = self.negatives.counts(closed, n)
 
     @staticmethod
     def merge(parts: list[Windows], names: Ints, closed: int) -> Windows:

@@ -67,7 +67,9 @@ def test_counts_are_exact(rows: list[Member], cuts: list[int]) -> None:
             np.testing.assert_array_equal(counts[..., tick - first], by_hand(rows, tick, 3))
         windows.forget(cut)
         first = cut + 1
-    assert len(windows.authors) == len(windows.mentions) == 0, "memory is bounded: nothing is kept of a brand that is quiet for a day"
+    assert len(windows.authors) == len(windows.mentions) == 0, (
+        "memory is bounded: nothing is kept of a brand that is quiet for a day"
+    )
 
 
 @settings(max_examples=30, deadline=None)
