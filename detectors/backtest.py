@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import difflib
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -139,39 +140,70 @@ class KnownEvent:
     end: int
 
 
-_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d):(\d\d)(?::\d\d)?Z?)?")
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::\d\d(?:\.\d+)?)?)?\s*(Z|[+-]\d\d:?\d\d)?(?=\s|\(|$)")
 
 
-def _tick(text: str, where: str) -> int:
-    found = _INSTANT.match(text.strip())
+def _tick(text: str | None, where: str) -> int:
+    found = _INSTANT.match((text or "").strip())
     if found is None:
-        raise ValueError(f"{where}: {text!r} is no time like 2017-04-10T22:00Z")
-    day, hour, minute = found.groups()
-    at = dt.datetime.fromisoformat(f"{day}T{hour or '00'}:{minute or '00'}:00+00:00")
+        raise ValueError(f"{where}: {text or ''!r} is no time like 2017-04-10T22:00Z")
+    day, minute, zone = found.groups()
+    try:
+        at = dt.datetime.fromisoformat(f"{day}T{minute or '00:00'}{zone or 'Z'}")
+    except ValueError as error:
+        raise ValueError(f"{where}: {text!r} is no time: {error}") from None
     return int(at.timestamp()) // 60
 
 
 def read_known_events(text: str) -> list[KnownEvent]:
     """From CSV text with columns brand, event, kind ("crisis..." or "control..."), onset_utc, window_start, window_end.
 
-    Raises ValueError naming line and column where one is missing or not a time.
+    Times without an offset are UTC; what follows a time, as in "2017-04-26 (first press)", is passed over. The same
+    row twice is one event. Raises ValueError naming line and column where one is missing or not a time.
     """
     rows = csv.DictReader(io.StringIO(text))
-    needed = {"brand", "event", "kind", "onset_utc", "window_start", "window_end"}
-    missing = needed - set(rows.fieldnames or ())
+    needed = ("brand", "event", "kind", "onset_utc", "window_start", "window_end")
+    missing = [name for name in needed if name not in (rows.fieldnames or ())]
     if missing:
-        raise ValueError(f"known events lack the columns {', '.join(sorted(missing))}")
-    out = []
+        raise ValueError(f"known events lack the columns {', '.join(missing)}")
+    out: dict[KnownEvent, None] = {}
     for row in rows:
         where = f"known events, line {rows.line_num}"
-        kind = row["kind"].strip().lower()
+        kind = (row["kind"] or "").strip().lower()
         if not kind.startswith(("crisis", "control")):
-            raise ValueError(f"{where}: kind must begin with crisis or control, not {row['kind']!r}")
-        start, end = _tick(row["window_start"], where), _tick(row["window_end"], where)
+            raise ValueError(f"{where}: kind must begin with crisis or control, not {row['kind'] or ''!r}")
+        brand = (row["brand"] or "").strip()
+        if not brand:
+            raise ValueError(f"{where}: it names no brand")
+        start, end = (
+            _tick(row["window_start"], f"{where}, window_start"),
+            _tick(row["window_end"], f"{where}, window_end"),
+        )
         if end <= start:
             raise ValueError(f"{where}: the window ends before it begins")
-        onset = _tick(row["onset_utc"], where)
-        out.append(KnownEvent(row["brand"], row["event"], kind.startswith("crisis"), onset, start, end))
+        onset = _tick(row["onset_utc"], f"{where}, onset_utc")
+        out[KnownEvent(brand, row["event"] or "", kind.startswith("crisis"), onset, start, end)] = None
+    return list(out)
+
+
+def not_compared(known: Iterable[KnownEvent], counts: Sequence[BrandCounts]) -> list[str]:
+    """Why known events have no outcome, a sentence each: of a brand that was not read, or of another time."""
+    have = {c.brand: c for c in counts}
+    unknown: dict[str, int] = {}
+    outside = 0
+    for event in known:
+        c = have.get(event.brand)
+        if c is None:
+            unknown[event.brand] = unknown.get(event.brand, 0) + 1
+        elif event.end < c.first or event.start > c.last:
+            outside += 1
+    out = []
+    for brand, events in unknown.items():
+        near = difflib.get_close_matches(brand, have, 1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        out.append(f"known events of {brand!r}: {events}, a brand with no mention in these files{meant}")
+    if outside:
+        out.append(f"known events outside of the time that was read: {outside}")
     return out
 
 
@@ -261,18 +293,19 @@ def render(reports: Sequence[BrandReport], matches: Sequence[Match] = ()) -> str
                 r.verdict,
             ]
         )
-    text = _table(rows)
+    text = table(rows)
     if matches:
         rows = [["brand", "known event", "outcome", "notify", "after", "note"]]
         for m in matches:
             kind = "" if m.known.crisis else "control: "
             after = "" if m.delay_minutes is None else f"{m.delay_minutes} min"
             rows.append([m.known.brand, kind + m.known.event[:60], m.outcome, m.notify or "nothing", after, m.note])
-        text += "\n\n" + _table(rows)
+        text += "\n\n" + table(rows)
     return text
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows, the first of them the head, in columns wide enough for each."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])

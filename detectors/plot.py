@@ -1,227 +1,470 @@
-"""A page with the story of each brand: volume, negatives, the expected band, score against threshold, incidents.
-Self-contained HTML.
+"""Figures of a backtest, as plain plotly data: a brand's story, and all brands' incidents on one time axis.
 
-Give `Story.add` to an engine as its recorder, and afterwards the story and the decisions to `write_html`.
+Colours stand for what is asked of people, and are told apart without seeing red and green (Okabe & Ito 2008). They are
+names that begin with ``$`` until `coloured` puts a palette's in: a page may be light or dark.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+import html
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from detectors.budget import NEVER
+from detectors.backtest import Match
 from detectors.columns import Floats, Ints
-from detectors.incidents import Decision
-from detectors.recording import Recording
-from detectors.score import FAST, SLOW, UNSCORED
+from detectors.incident_log import IncidentLog, incident_logs
+from detectors.incidents import Decision, instant
+from detectors.score import DETECTORS
+from detectors.story import Story
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-MOST_POINTS = 6000
-"""Of a line: more cannot be seen on a screen and make the page heavy."""
-_COLOURS = {"page": "#c1121f", "ticket": "#e07a1f", "info": "#3a6ea5"}
+MOST_POINTS = 4000
+LIGHT = {
+    "$ink": "#1b2733",
+    "$faint": "#5b6b7a",
+    "$grid": "#e3e8ee",
+    "$paper": "#ffffff",
+    "$band": "rgba(86,101,115,0.20)",
+    "$silence": "rgba(86,101,115,0.35)",
+    "$volume": "#0072B2",
+    "$negative": "#B5380A",
+    "$area": "rgba(213,94,0,0.22)",
+    "$page": "#D55E00",
+    "$ticket": "#B87A00",
+    "$info": "#2E86C1",
+    "$known": "#7A3E9D",
+    "$control": "#5b6b7a",
+}
+DARK = {
+    **LIGHT,
+    "$ink": "#e8edf2",
+    "$faint": "#9fb0c0",
+    "$grid": "#2a3744",
+    "$paper": "#121a22",
+    "$band": "rgba(160,176,192,0.22)",
+    "$silence": "rgba(160,176,192,0.40)",
+    "$volume": "#56B4E9",
+    "$negative": "#FF8A4C",
+    "$area": "rgba(255,138,76,0.25)",
+    "$page": "#FF7A2F",
+    "$ticket": "#E69F00",
+    "$info": "#56B4E9",
+    "$known": "#CC9BE0",
+    "$control": "#9fb0c0",
+}
+_TITLES = {
+    "fast": "score, 1 hour",
+    "slow": "score, 6 hours",
+    "tone": "share alone, 6 hours",
+    "day": "score, 24 hours",
+    "surge": "any tone, 1 hour",
+}
+_OPACITY = {"page": 0.20, "ticket": 0.16, "info": 0.14}
+_SYMBOL = {"page": "triangle-up", "ticket": "square", "info": "circle"}
+_DONE = "line-ns"
+_LOWEST = 0.0
+"""Of a score that is drawn: how far a calm hour is below what is expected tells nothing."""
 
-
-@dataclass
-class _Series:
-    tick: list[Ints] = field(default_factory=list)
-    values: dict[str, list[Floats]] = field(default_factory=dict)
-
-
-@dataclass
-class Story:
-    """Collects what an engine records, per brand, one number a minute in single precision."""
-
-    brands: Sequence[str]
-    _series: dict[int, _Series] = field(default_factory=dict)
-
-    def add(self, recording: Recording) -> None:
-        """The recorder to give to an engine."""
-        for row, brand in enumerate(recording.brands.tolist()):
-            if not recording.authors[3, row].any() and brand not in self._series:
-                continue
-            series = self._series.setdefault(brand, _Series())
-            series.tick.append(recording.ticks)
-            width = len(recording.ticks)
-            excess = []
-            for d in (FAST, SLOW):
-                limit = recording.page[row, d]
-                score = recording.scores[d, row].astype(np.float64)
-                excess.append(np.where(score > UNSCORED, score / limit if limit < NEVER else np.nan, np.nan))
-            numbers = {
-                "authors": recording.authors[1, row],
-                "negatives": recording.negatives[1, row],
-                "authors_expected": recording.authors_expected[1, row],
-                "negative_expected": recording.negative_expected[1, row],
-                "fast": np.where(recording.scores[FAST, row] > UNSCORED, recording.scores[FAST, row], np.nan),
-                "slow": np.where(recording.scores[SLOW, row] > UNSCORED, recording.scores[SLOW, row], np.nan),
-                "page_fast": np.full(width, recording.page[row, FAST]),
-                "page_slow": np.full(width, recording.page[row, SLOW]),
-                "relative": np.fmax(excess[0], excess[1]),
-            }
-            for name, value in numbers.items():
-                series.values.setdefault(name, []).append(np.asarray(value, np.float32).astype(np.float64))
-
-    def series(self, brand: int) -> tuple[Ints, dict[str, Floats]]:
-        """Ticks and named values of a brand."""
-        s = self._series[brand]
-        return np.concatenate(s.tick), {name: np.concatenate(v) for name, v in s.values.items()}
-
-    def seen(self) -> list[int]:
-        """Brands with anything to show."""
-        return sorted(self._series)
-
-
-def _when(tick: Ints) -> NDArray[Any]:
-    return (tick * 60).astype("datetime64[s]")
-
-
-def _at(tick: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(tick * 60, dt.UTC).replace(tzinfo=None)
-
-
-def thin(tick: Ints, values: dict[str, Floats], most: int = MOST_POINTS) -> tuple[Ints, dict[str, Floats]]:
-    """At most about `most` points, each the largest of its stretch, so that no peak is lost."""
-    n = len(tick)
-    step = -(-n // most)
-    if step <= 1:
-        return tick, values
-    whole = n - n % step
-    out = {}
-    for name, value in values.items():
-        folded = value[:whole].reshape(-1, step)
-        blank = np.isnan(folded).all(axis=1)
-        out[name] = np.where(blank, np.nan, np.max(np.where(np.isnan(folded), -np.inf, folded), axis=1))
-    return tick[:whole].reshape(-1, step)[:, 0], out
+Figure = dict[str, Any]
 
 
 def figure(
-    story: Story, brand: int, decisions: Sequence[Decision], begin: int | None = None, end: int | None = None
-) -> go.Figure:
-    """The picture of one brand, from tick `begin` to `end`."""
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
+    story: Story,
+    brand: int,
+    decisions: Sequence[Decision],
+    begin: int | None = None,
+    end: int | None = None,
+    *,
+    known: Sequence[Match] = (),
+    points: int = MOST_POINTS,
+    detectors: Sequence[str] = DETECTORS,
+) -> Figure:
+    """One brand's story from tick `begin` to `end`: ``{"data": [...], "layout": {...}}`` with arrays as values.
 
-    tick, values = story.series(brand)
+    From above: incidents and known events, volume with what is expected, share of negative authors with what is
+    expected, and per detector the score with its page and ticket thresholds.
+    """
+    tick, values = story.series(brand, points)
     keep = np.ones(len(tick), np.bool_)
     if begin is not None:
         keep &= tick >= begin
     if end is not None:
         keep &= tick <= end
-    tick, values = thin(tick[keep], {name: v[keep] for name, v in values.items()})
-    when = _when(tick)
-    picture = make_subplots(
-        rows=3,
-        cols=1,
-        shared_xaxes=True,
-        vertical_spacing=0.06,
-        row_heights=[0.36, 0.28, 0.36],
-        subplot_titles=(
-            "authors in the last hour",
-            "negative authors in the last hour",
-            "score against the page threshold",
-        ),
+    tick, values = tick[keep], {name: v[keep] for name, v in values.items()}
+    name = story.brands[brand]
+    logs = incident_logs(d for d in decisions if d.brand == name)
+    matches = [m for m in known if m.known.brand == name]
+    heights = [46.0, 160.0, 110.0, *(92.0 for _ in detectors)]
+    picture = _Panels(tick, heights, ["", "authors", "share", *("" for _ in detectors)])
+    first, last = (int(tick[0]), int(tick[-1])) if len(tick) else (0, 1)
+    _strip(picture, logs, matches, _runs(tick, values["silent"] > 0), first, last)
+    _volume(picture, values)
+    _share(picture, values)
+    for row, detector in enumerate(detectors, 4):
+        _score(picture, row, detector, values)
+    picture.layout["xaxis"]["range"] = [_at(first), _at(last + 1)]
+    return picture.figure()
+
+
+class _Panels:
+    """Panels one below the other on one time axis."""
+
+    def __init__(self, tick: Ints, heights: Sequence[float], titles: Sequence[str], gap: float = 26.0) -> None:
+        self.tick = tick
+        self.data: list[dict[str, Any]] = []
+        self.shapes: list[dict[str, Any]] = []
+        self.notes: list[dict[str, Any]] = []
+        margin = {"l": 78, "r": 16, "t": 26, "b": 34}
+        whole = sum(heights) + gap * (len(heights) - 1)
+        axis = {"gridcolor": "$grid", "linecolor": "$grid", "zeroline": False, "tickfont": {"size": 10}}
+        self.layout: dict[str, Any] = {
+            "height": whole + margin["t"] + margin["b"],
+            "margin": margin,
+            "paper_bgcolor": "$paper",
+            "plot_bgcolor": "$paper",
+            "font": {"color": "$ink", "family": "system-ui, sans-serif", "size": 12},
+            "hovermode": "x unified",
+            "hoversubplots": "axis",
+            "hoverlabel": {"bgcolor": "$paper", "bordercolor": "$faint", "font": {"color": "$ink"}, "namelength": -1},
+            "showlegend": False,
+            "dragmode": "zoom",
+        }
+        top = 1.0
+        self.top: dict[int, float] = {}
+        for row, (height, title) in enumerate(zip(heights, titles, strict=True), 1):
+            low = top - height / whole
+            self.layout[self.axis(row)] = {
+                **axis,
+                "domain": [max(low, 0.0), top],
+                "anchor": "x",
+                "title": {"text": title, "font": {"size": 11, "color": "$faint"}},
+                "nticks": 4,
+                "fixedrange": True,
+            }
+            self.top[row] = top
+            top = low - gap / whole
+        self.layout["xaxis"] = {
+            **axis,
+            "type": "date",
+            "anchor": f"y{len(heights)}",
+            "showspikes": True,
+            "spikemode": "across",
+            "spikethickness": 1,
+            "spikedash": "solid",
+            "spikecolor": "$faint",
+            "spikesnap": "cursor",
+            "hoverformat": "%a %d %b %Y %H:%MZ",
+        }
+
+    @staticmethod
+    def axis(row: int) -> str:
+        """Key of a panel's y axis in the layout."""
+        return "yaxis" if row == 1 else f"yaxis{row}"
+
+    def add(self, row: int, **trace: Any) -> None:
+        """A line or points."""
+        made = {"type": "scatter", "xaxis": "x", "yaxis": "y" if row == 1 else f"y{row}", "mode": "lines", **trace}
+        made.setdefault("x", self.tick)
+        self.data.append(made)
+
+    def title(self, row: int, text: str) -> None:
+        """Say above a panel what it shows."""
+        self.notes.append(
+            {
+                "x": 0,
+                "xref": "paper",
+                "xanchor": "left",
+                "y": self.top[row],
+                "yref": "paper",
+                "yanchor": "bottom",
+                "text": text,
+                "showarrow": False,
+                "font": {"size": 11.5, "color": "$ink"},
+            }
+        )
+
+    def figure(self) -> Figure:
+        """What plotly takes."""
+        return {"data": self.data, "layout": {**self.layout, "shapes": self.shapes, "annotations": self.notes}}
+
+
+def _volume(picture: _Panels, values: Mapping[str, Floats]) -> None:
+    mu = values["authors_expected"]
+    spread = 2.0 * np.sqrt(4.0 * np.maximum(mu, 0.25))
+    _band(picture, 2, np.maximum(mu - spread, 0.0), mu + spread)
+    told = "%{y:,.0f} authors in 1 h, %{customdata:,.1f} expected<extra></extra>"
+    style = {"color": "$volume", "width": 1.3}
+    picture.add(2, y=values["authors"], customdata=mu, line=style, hovertemplate=told, name="authors")
+    told = "%{y:,.0f} of them negative, %{customdata:,.1f} expected<extra></extra>"
+    picture.add(
+        2,
+        y=values["negatives"],
+        customdata=values["negative_expected"],
+        line={"color": "$negative", "width": 1.2},
+        fill="tozeroy",
+        fillcolor="$area",
+        hovertemplate=told,
+        name="negative authors",
     )
-    bands = (
-        (1, "authors", "authors_expected", "#4d6a8a", "authors"),
-        (2, "negatives", "negative_expected", "#b23a48", "negative authors"),
+    picture.layout["yaxis2"]["rangemode"] = "tozero"
+    picture.title(2, "<b>Volume</b>: authors in the last hour, <b>negative</b> ones filled; grey: expected")
+
+
+def _share(picture: _Panels, values: Mapping[str, Floats]) -> None:
+    p, spread = values["share_expected"], 2.0 * values["share_spread"]
+    _band(picture, 3, np.maximum(p - spread, 0.0), np.minimum(p + spread, 1.0))
+    picture.add(
+        3,
+        y=values["share"],
+        customdata=p,
+        line={"color": "$negative", "width": 1.3},
+        hovertemplate="%{y:.0%} of authors negative in 6 h, %{customdata:.0%} expected<extra></extra>",
+        name="negative share",
     )
-    for row, name, expected, colour, label in bands:
-        mu = values[expected]
-        spread = 2.0 * np.sqrt(4.0 * np.maximum(mu, 0.25))
-        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-        picture.add_trace(go.Scatter(x=when, y=np.maximum(mu - spread, 0), **edge), row, 1)
-        band = {**edge, "fill": "tonexty", "fillcolor": "rgba(120,120,120,0.22)"}
-        band.update(name="expected", showlegend=row == 1)
-        picture.add_trace(go.Scatter(x=when, y=mu + spread, **band), row, 1)
-        picture.add_trace(go.Scatter(x=when, y=values[name], name=label, line={"color": colour, "width": 1.4}), row, 1)
-    lines = (
-        ("fast", "score, 1 h", "#1d3557", "solid"),
-        ("slow", "score, 6 h", "#7b9e87", "solid"),
-        ("page_fast", "page threshold, 1 h", "#1d3557", "dash"),
-        ("page_slow", "page threshold, 6 h", "#7b9e87", "dash"),
+    picture.layout["yaxis3"].update(tickformat=".0%", rangemode="tozero")
+    picture.title(3, "<b>Negative share</b> of the authors of the last six hours; grey: expected")
+
+
+def _band(picture: _Panels, row: int, low: Floats, high: Floats) -> None:
+    edge = {"line": {"width": 0}, "hoverinfo": "skip"}
+    picture.add(row, y=low, **edge)
+    picture.add(row, y=high, fill="tonexty", fillcolor="$band", name="expected", **edge)
+
+
+def _score(picture: _Panels, row: int, detector: str, values: Mapping[str, Floats]) -> None:
+    pages = detector in ("fast", "slow", "tone")
+    score = np.maximum(values[detector], _LOWEST)
+    page, ticket = values[f"page_{detector}"], values[f"ticket_{detector}"]
+    limit = page if pages or detector == "surge" else ticket
+    picture.add(
+        row,
+        y=score,
+        customdata=limit,
+        line={"color": "$ink", "width": 1.2},
+        hovertemplate=f"{_TITLES[detector]}: %{{y:.2f}}, threshold %{{customdata:.2f}}<extra></extra>",
+        name=f"score {detector}",
     )
-    for name, label, colour, dash in lines:
-        y = np.where(values[name] >= NEVER, np.nan, values[name])
-        y = np.maximum(y, -1.0)
-        style = {"color": colour, "width": 1.4, "dash": dash}
-        picture.add_trace(go.Scatter(x=when, y=y, name=label, line=style), 3, 1)
-    picture.update_annotations(x=0, xanchor="left", font={"size": 13, "color": "#444"}, yshift=6)
-    _mark(picture, [d for d in decisions if d.brand == story.brands[brand]], int(tick[0]), int(tick[-1]))
-    picture.update_layout(
-        title=story.brands[brand],
-        template="plotly_white",
-        height=760,
-        legend={"orientation": "h", "y": -0.06},
-        margin={"l": 50, "r": 20, "t": 70, "b": 40},
-        hovermode="x unified",
+    step = {"shape": "hv"}
+    if pages:
+        line = {"color": "$page", "width": 1.5, "dash": "dash", **step}
+        picture.add(row, y=page, line=line, hoverinfo="skip", name="page threshold")
+    if detector == "surge":
+        line = {"color": "$info", "width": 1.5, "dash": "dashdot", **step}
+        picture.add(row, y=page, line=line, hoverinfo="skip", name="info threshold")
+    else:
+        line = {"color": "$ticket", "width": 1.3, "dash": "dot", **step}
+        picture.add(row, y=ticket, line=line, hoverinfo="skip", name="ticket threshold")
+    what = {"fast": "dashed: page, dotted: ticket", "day": "a ticket at most", "surge": "an info at most"}
+    note = f"; {what[detector]}" if detector in what else ""
+    head, _, window = _TITLES[detector].partition(", ")
+    picture.title(row, f"<b>{head.capitalize()}</b>, {window}{note}")
+    picture.layout[picture.axis(row)]["rangemode"] = "normal"
+
+
+def _strip(
+    picture: _Panels,
+    logs: Sequence[IncidentLog],
+    matches: Sequence[Match],
+    silent: Sequence[tuple[int, int]],
+    first: int,
+    last: int,
+) -> None:
+    """The uppermost panel: incidents, known events, silence; and their shades over all panels."""
+    lanes = ["incidents"]
+    if matches:
+        lanes.append("known")
+    if silent:
+        lanes.append("silent feed")
+    height = {lane: float(len(lanes) - 1 - at) for at, lane in enumerate(lanes)}
+    picture.layout["yaxis"].update(
+        tickvals=list(height.values()),
+        ticktext=list(height),
+        range=[-0.6, len(lanes) - 0.4],
+        showgrid=False,
+        nticks=0,
+        autorange=False,
     )
-    return picture
+    for log in logs:
+        for begin, until in log.spans:
+            end = last if until is None else until
+            if end < first or begin > last:
+                continue
+            shade = {"fillcolor": f"${log.notify}", "line": {"width": 0}, "layer": "below"}
+            where = {"type": "rect", "x0": _at(max(begin, first)), "x1": _at(min(end, last) + 1)}
+            whole = {"xref": "x", "yref": "paper", "y0": 0, "y1": 1, "opacity": _OPACITY[log.notify]}
+            picture.shapes.append({**where, **shade, **whole})
+            bar = {"xref": "x", "yref": "y", "y0": height["incidents"] - 0.3, "y1": height["incidents"] + 0.3}
+            picture.shapes.append({**where, **shade, **bar, "opacity": 0.55})
+    _events(picture, [log for log in logs if log.events[-1].tick >= first and log.opened <= last], height["incidents"])
+    for match in matches:
+        event = match.known
+        if event.end < first or event.start > last:
+            continue
+        colour = "$known" if event.crisis else "$control"
+        where = {"type": "rect", "x0": _at(max(event.start, first)), "x1": _at(min(event.end, last))}
+        bar = {"xref": "x", "yref": "y", "y0": height["known"] - 0.3, "y1": height["known"] + 0.3}
+        picture.shapes.append({**where, **bar, "fillcolor": colour, "opacity": 0.6, "line": {"width": 0}})
+        edge = {"color": colour, "width": 1, "dash": "solid" if event.crisis else "dot"}
+        rim = {"xref": "x", "yref": "paper", "y0": 0, "y1": 1, "line": edge, "layer": "below"}
+        picture.shapes.append({**where, **rim, "fillcolor": "rgba(0,0,0,0)"})
+    if matches:
+        picture.add(
+            1,
+            x=np.array([m.known.start for m in matches], np.int64),
+            y=np.full(len(matches), height["known"]),
+            mode="markers",
+            marker={
+                "color": ["$known" if m.known.crisis else "$control" for m in matches],
+                "symbol": ["diamond" if m.known.crisis else "diamond-open" for m in matches],
+                "size": 9,
+            },
+            text=[_known_told(m) for m in matches],
+            hovertemplate="%{text}<extra></extra>",
+            name="known events",
+        )
+    for begin, end in silent:
+        picture.shapes.append(
+            {
+                "type": "rect",
+                "x0": _at(begin),
+                "x1": _at(end),
+                "xref": "x",
+                "yref": "y",
+                "y0": height["silent feed"] - 0.3,
+                "y1": height["silent feed"] + 0.3,
+                "fillcolor": "$silence",
+                "line": {"width": 0},
+            }
+        )
 
 
-def _mark(picture: go.Figure, decisions: Sequence[Decision], begin: int, end: int) -> None:
-    """Shade incidents by the most urgent thing they asked for, and mark the events that were sent."""
-    incidents: dict[str, list[Decision]] = {}
-    for d in decisions:
-        incidents.setdefault(d.incident_id, []).append(d)
-    for events in incidents.values():
-        opened: int | None = None
-        worst = "info"
-        spans: list[tuple[int, int]] = []
-        for d in events:
-            worst = max(worst, d.notify, key=("info", "ticket", "page").index)
-            if d.type in ("opened", "reopened"):
-                opened = d.tick
-            elif d.type == "resolved" and opened is not None:
-                spans.append((opened, d.tick))
-                opened = None
-        if opened is not None:
-            spans.append((opened, end))
-        for a, b in spans:
-            if b >= begin and a <= end:
-                shade = {"fillcolor": _COLOURS[worst], "opacity": 0.12, "line_width": 0}
-                picture.add_vrect(x0=_at(max(a, begin)), x1=_at(min(b, end)), row="all", col=1, **shade)
-        for d in events:
-            if begin <= d.tick <= end and (d.pages or d.type in ("opened", "reopened", "resolved")):
-                label = "page" if d.pages else d.type
-                style = {
-                    "line_color": _COLOURS[d.notify],
-                    "line_width": 1.2,
-                    "line_dash": "solid" if d.pages else "dot",
-                }
-                picture.add_vline(x=_at(d.tick), row="all", col=1, **style)
-                picture.add_annotation(
-                    x=_at(d.tick),
-                    y=1.0,
-                    yref="paper",
-                    text=label,
-                    hovertext=f"{d.type} r{d.revision}: {d.reason}",
-                    showarrow=False,
-                    # A ticket is often raised to a page within minutes: their labels stand on either side.
-                    xanchor="right" if d.type in ("opened", "reopened") and not d.pages else "left",
-                    yshift=8,
-                    font={"size": 10, "color": _COLOURS[d.notify]},
-                )
+def _events(picture: _Panels, logs: Sequence[IncidentLog], height: float) -> None:
+    told = [(log, d) for log in logs for d in log.events if d.pages or d.type not in ("updated", "amended")]
+    picture.add(
+        1,
+        x=np.array([d.tick for _, d in told], np.int64),
+        y=np.full(len(told), height),
+        mode="markers",
+        marker={
+            "color": [f"${d.notify}" for _, d in told],
+            "symbol": [_DONE if d.type == "resolved" else _SYMBOL["page" if d.pages else d.notify] for _, d in told],
+            "size": [15 if d.pages else 9 for _, d in told],
+            "line": {"width": [2 if d.type == "resolved" else 1 for _, d in told], "color": "$ink"},
+        },
+        text=[_told(d) for _, d in told],
+        customdata=[log.id for log, _ in told],
+        hovertemplate="%{text}<extra></extra>",
+        name="incidents",
+    )
 
 
-def write_html(path: Path, story: Story, decisions: Sequence[Decision], title: str = "Tocsin backtest") -> None:
-    """All brands, one below the other, in one file that needs no network."""
-    import html
+def _told(d: Decision) -> str:
+    what = "<b>PAGE</b>" if d.pages else f"<b>{d.type}</b>, {d.notify}"
+    return f"{what}, {d.severity}, {instant(d.tick)[11:16]}Z<br>{_wrapped(d.reason)}"
 
-    safe = html.escape(title)
-    head = f"<!doctype html><html><head><meta charset='utf-8'><title>{safe}</title></head>"
-    parts = [head, f"<body style='font-family:sans-serif;max-width:1200px;margin:auto'><h1>{safe}</h1>"]
-    for position, brand in enumerate(story.seen()):
-        picture = figure(story, brand, decisions)
-        parts.append(picture.to_html(full_html=False, include_plotlyjs=position == 0))
-    if not story.seen():
-        parts.append("<p>No mentions, nothing to show.</p>")
-    parts.append("</body></html>")
-    path.write_text("".join(parts), encoding="utf-8")
+
+def _known_told(match: Match) -> str:
+    kind = "known crisis" if match.known.crisis else "control"
+    delay = "" if match.delay_minutes is None else f" after {match.delay_minutes} min"
+    return f"<b>{kind}</b>: {_wrapped(match.known.event)}<br>{match.outcome}{delay}"
+
+
+def _wrapped(text: str) -> str:
+    return "<br>".join(html.escape(line) for line in textwrap.wrap(text, 64))
+
+
+def overview(logs: Sequence[IncidentLog], spans: Mapping[str, tuple[int, int]], known: Sequence[Match]) -> Figure:
+    """All brands' incidents and known events on one time axis, a line each."""
+    brands = list(spans)
+    row = {brand: len(brands) - 1 - at for at, brand in enumerate(brands)}
+    picture = _Panels(np.zeros(0, np.int64), [max(24.0 * len(brands), 48.0)], [""])
+    first = min((a for a, _ in spans.values()), default=0)
+    last = max((b for _, b in spans.values()), default=1)
+    for brand, (a, b) in spans.items():
+        where = {"type": "line", "x0": _at(a), "x1": _at(b), "y0": row[brand], "y1": row[brand]}
+        line = {"line": {"color": "$grid", "width": 5}, "layer": "below"}
+        picture.shapes.append({**where, "xref": "x", "yref": "y", **line})
+    for match in known:
+        if match.known.brand in row:
+            y = row[match.known.brand]
+            colour = "$known" if match.known.crisis else "$control"
+            where = {"type": "rect", "x0": _at(match.known.start), "x1": _at(match.known.end), "xref": "x"}
+            edge = {"color": colour, "width": 1.2, "dash": "solid" if match.known.crisis else "dot"}
+            picture.shapes.append({**where, "yref": "y", "y0": y - 0.42, "y1": y + 0.42, "line": edge})
+    for log in logs:
+        for begin, until in log.spans:
+            y = row[log.brand]
+            where = {"type": "rect", "x0": _at(begin), "x1": _at(last if until is None else until), "xref": "x"}
+            style = {"fillcolor": f"${log.notify}", "opacity": 0.5, "line": {"width": 0}}
+            picture.shapes.append({**where, "yref": "y", "y0": y - 0.3, "y1": y + 0.3, **style})
+    picture.add(
+        1,
+        x=np.array([log.opened for log in logs], np.int64),
+        y=np.array([row[log.brand] for log in logs], np.float64),
+        mode="markers",
+        marker={
+            "color": [f"${log.notify}" for log in logs],
+            "symbol": [_SYMBOL[log.notify] for log in logs],
+            "size": [13 if log.pages else 8 for log in logs],
+            "line": {"width": 1, "color": "$ink"},
+        },
+        text=[
+            f"<b>{html.escape(log.brand)}</b>: {log.notify}, {log.severity}, {instant(log.opened)[:16]}Z<br>"
+            + _wrapped(log.telling.reason)
+            for log in logs
+        ],
+        customdata=[log.id for log in logs],
+        hovertemplate="%{text}<extra></extra>",
+        name="incidents",
+    )
+    picture.layout["yaxis"].update(
+        tickvals=list(row.values()),
+        ticktext=[html.escape(textwrap.shorten(brand, 24, placeholder="…")) for brand in brands],
+        range=[-0.7, len(brands) - 0.3],
+        showgrid=False,
+        autorange=False,
+    )
+    picture.layout["margin"] = {"l": 150, "r": 16, "t": 8, "b": 34}
+    picture.layout.update(hovermode="closest", height=picture.layout["height"] - 18)
+    picture.layout["xaxis"].update(range=[_at(first), _at(last + 1)], showspikes=False)
+    return picture.figure()
+
+
+def coloured(value: Any, palette: Mapping[str, str]) -> Any:
+    """The same with the colours of a palette in place of their names."""
+    if isinstance(value, str):
+        return palette.get(value, value)
+    if isinstance(value, dict):
+        return {key: coloured(one, palette) for key, one in value.items()}
+    if isinstance(value, list):
+        return [coloured(one, palette) for one in value]
+    return value
+
+
+def as_plotly(made: Figure, palette: Mapping[str, str] = LIGHT) -> go.Figure:
+    """The figure as an object of plotly, checked by it."""
+    import plotly.graph_objects as go
+
+    plain = coloured(made, palette)
+    for trace in plain["data"]:
+        trace["x"] = (trace["x"] * 60).astype("datetime64[s]")
+    return go.Figure(plain)
+
+
+def _runs(tick: Ints, where: Any) -> list[tuple[int, int]]:
+    """Stretches of ticks for which it is true, as first and last tick."""
+    edge = np.diff(np.concatenate([[False], where, [False]]).astype(np.int8))
+    begins, ends = np.nonzero(edge == 1)[0], np.nonzero(edge == -1)[0]
+    return [
+        (int(tick[a]), int(tick[min(b, len(tick) - 1)])) for a, b in zip(begins.tolist(), ends.tolist(), strict=True)
+    ]
+
+
+def _at(tick: int) -> str:
+    return dt.datetime.fromtimestamp(tick * 60, dt.UTC).strftime("%Y-%m-%d %H:%M")

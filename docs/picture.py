@@ -14,7 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from detectors.engine import BrandProfile
-from detectors.plot import Story, figure
+from detectors.plot import as_plotly, figure
+from detectors.story import Story
 from streams.backtest import GOLD, Backtest
 from streams.classification import Classification
 from streams.matching import BrandMatcher
@@ -50,7 +51,11 @@ def main() -> None:
     brand = [one.name for one in brands].index(crisis.brand)
     begin = tick_of(microseconds(START + crisis.onset - timedelta(hours=14)))
     end = tick_of(microseconds(START + crisis.onset + timedelta(hours=20)))
-    plot = figure(story, brand, backtest.outcome.decisions, begin, end)
+    made = figure(story, brand, backtest.outcome.decisions, begin, end, detectors=("fast", "slow"))
+    made["layout"].update(width=WIDTH, title={"text": f"<b>{crisis.brand}</b>", "x": 0.02})
+    made["layout"]["margin"]["t"] = 64
+    made["layout"]["height"] += 38
+    plot = as_plotly(made)
     with tempfile.TemporaryDirectory() as place:
         page = Path(place) / "crisis.html"
         page.write_text(plot.to_html(include_plotlyjs=True, config={"staticPlot": True}), encoding="utf-8")

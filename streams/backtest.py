@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from detectors import backtest as report
 from detectors.engine import BrandProfile, Engine
 from detectors.incidents import Decision
+from detectors.what_if import WhatIf
 from streams.classification import Batch, Classification, Matched
 from streams.crisis_events import CrisisEvent, Links
 from streams.detection import Detection
@@ -51,6 +52,11 @@ class Outcome:
     read: int = 0
     unmatched: int = 0
     duplicates: int = 0
+    #: Mentions that came in a later minute than their own; too late ones were left out.
+    late: int = 0
+    too_late: int = 0
+    #: What was decided at other budgets, where they were asked for.
+    what_if: dict[float, list[Decision]] = field(default_factory=dict)
     without_gold: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     #: The first few that were rejected, as "file:line: reason".
@@ -71,6 +77,8 @@ class Backtest:
         Reads the tone; None takes each mention's ``gold_tone``.
     recorder : callable, optional
         Given to the engine, for plots.
+    budgets : sequence of float
+        Other budgets to try on the same observations.
     """
 
     def __init__(
@@ -81,10 +89,14 @@ class Backtest:
         *,
         links: Links | None = None,
         recorder: Callable[[Any], None] | None = None,
+        budgets: Sequence[float] = (),
     ) -> None:
         self._classification, self._model = classification, model
         self.model_version = str(model.id) if model is not None else f"{GOLD.name}@{GOLD.version}"
-        engine = Engine(brands, model_version=self.model_version, recorder=recorder)
+        self._what_if = (
+            WhatIf(brands, budgets, model_version=self.model_version, recorder=recorder) if budgets else None
+        )
+        engine = self._what_if or Engine(brands, model_version=self.model_version, recorder=recorder)
         self._detection = Detection(engine, origins=1, links=links)
         self._brands = brands
         self._hours: dict[str, Counter[int]] = {}
@@ -124,7 +136,10 @@ class Backtest:
         ]
         self._outcome.read = self._classification.counts.read
         self._outcome.unmatched = self._classification.counts.unmatched
-        self._outcome.duplicates = self._detection.counts.duplicate
+        counts = self._detection.counts
+        self._outcome.duplicates, self._outcome.late = counts.duplicate, counts.late
+        self._outcome.too_late = counts.too_late
+        self._outcome.what_if = self._what_if.decisions if self._what_if is not None else {}
         return self._outcome
 
     def _take(self, entries: Sequence[Entry]) -> None:

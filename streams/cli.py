@@ -277,29 +277,47 @@ def backtest(
     events: Annotated[
         Path | None, typer.Option(metavar="OUT.jsonl", help="Write the crisis events, as the worker would send them.")
     ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="OUT.html", help="Plot score against threshold, with the events.")
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", "--plot", metavar="OUT.html", help="Write the report as a page, with plots."),
     ] = None,
     known_events: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Known events: the report tells which were found and missed.")
     ] = None,
+    what_if: Annotated[
+        bool | None,
+        typer.Option(
+            "--what-if/--no-what-if",
+            help="Tell what budgets of 0.5, 1, 2 and 4 would have come to; by default with --report.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON instead of tables.")] = False,
+    sort: Annotated[bool, typer.Option("--sort", help="Sort the mentions by time first; takes memory.")] = False,
     config: _Config = None,
 ) -> None:
     """Try the detector on files, without Kafka.
 
     What would it have paged for? The events are those that a worker would have sent, byte for byte. The report has
-    a row per brand: mentions, days, pages, tickets, pages per month against the budget, the first event. Without
-    settings each `brand` in the records is a brand, and the budget is 1.
+    a row per brand: mentions, days, pages, tickets, pages per month against the budget, the first event; and a row
+    per incident. --report writes it as one HTML file that opens without a network: volume, share and scores of each
+    brand, incidents with their reasons, known events, and what other budgets would have come to. Without settings
+    each `brand` in the records is a brand, and the budget is 1.
+
+    The files must be in order of time, or --sort must be given. Duplicates count once; a mention that comes more than
+    a day after a later one is left out, and so is a line that cannot be read: both are told.
 
     \b
-    Example: tocsin backtest 2025.jsonl.gz --config tocsin.yaml --plot 2025.html
-             tocsin backtest labelled.csv --tone gold --known-events events.csv
+    Example: tocsin backtest 2025.jsonl.gz --config tocsin.yaml --report 2025.html
+             tocsin backtest labelled.csv --tone gold --known-events events.csv --json
     """
     with reporting():
-        from streams.commands.backtest import run
+        from streams.commands.backtest import Options, run
 
-        settings = load_settings(ctx, config) if config_path(ctx, config) else None
-        run(files, settings, tone=tone, budget=budget, events=events, plot=plot, known_events=known_events)
+        settings_file = config_path(ctx, config)
+        settings = load_settings(ctx, config) if settings_file else None
+        options = Options(tone, budget, events, report, known_events, what_if, as_json, sort, settings_file)
+        run(files, settings, options)
 
 
 @app.command("score-counts")
@@ -347,7 +365,7 @@ def simulate(
 
     \b
     Example: tocsin simulate fortnight.jsonl.gz --config-out fortnight.yaml
-             tocsin backtest fortnight.jsonl.gz --config fortnight.yaml --plot fortnight.html
+             tocsin backtest fortnight.jsonl.gz --config fortnight.yaml --report fortnight.html
     """
     with reporting():
         from streams.commands.simulate import run

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,27 +16,35 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from streams.backtest import GOLD, Backtest, Outcome, brands_in, classification_of_any_brand
 from streams.commands.console import UserError, note, stderr_console
 from streams.mention_files import STDIN
-from streams.records import Limits, Model
+from streams.records import Limits, Mention, Model
 from streams.replay import Entry, merged
 from streams.wiring import brand_profiles, event_links, make_classification, mention_limits
 
 if TYPE_CHECKING:
     from detectors.backtest import KnownEvent
     from detectors.engine import BrandProfile
+    from detectors.report import Report
     from models import ToneModel
     from streams.settings import Settings
 
 
-def run(
-    files: Sequence[str],
-    settings: Settings | None,
-    *,
-    tone: Literal["model", "gold"],
-    budget: float | None,
-    events: Path | None,
-    plot: Path | None,
-    known_events: Path | None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for on the command line."""
+
+    tone: Literal["model", "gold"] = "model"
+    budget: float | None = None
+    events: Path | None = None
+    report: Path | None = None
+    known_events: Path | None = None
+    #: None: where a page is written.
+    what_if: bool | None = None
+    as_json: bool = False
+    sort: bool = False
+    config: Path | None = None
+
+
+def run(files: Sequence[str], settings: Settings | None, options: Options) -> None:
     """Run a backtest over files and print its report.
 
     Raises
@@ -41,51 +52,73 @@ def run(
     UserError, MentionFileError
         The files, the known events or the options cannot be used.
     """
-    from detectors import backtest as report
-    from detectors.plot import Story, write_html
+    from detectors.page import write_html
+    from detectors.story import Story
+    from detectors.what_if import BUDGETS
 
-    if budget is not None and not 0 < budget < float("inf"):
-        raise UserError(f"--budget must be above 0 pages per brand and month, not {budget:g}")
-    known = _known_events(known_events)
+    if options.budget is not None and not 0 < options.budget < float("inf"):
+        raise UserError(f"--budget must be above 0 pages per brand and month, not {options.budget:g}")
+    for path in (options.events, options.report):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UserError(f"{path}: there is no directory {path.parent}")
+    known = _known_events(options.known_events)
     limits = mention_limits(settings) if settings is not None else Limits()
-    source = _Source(files, limits)
+    source = _Source(files, limits, options.sort)
     total = None if settings is not None and source.once_only else source.count()
-    brands = _brands(source, settings, budget)
-    model = _model(settings) if tone == "model" else None
+    brands = _brands(source, settings, options.budget)
+    model = _model(settings) if options.tone == "model" else None
     version = GOLD if model is None else Model(model.id.name, model.id.version)
-    story = Story([brand.name for brand in brands]) if plot is not None else None
+    watched: dict[str, list[tuple[int, int]]] = {}
+    for event in known:
+        watched.setdefault(event.brand, []).append((event.start, event.end))
+    story = Story([brand.name for brand in brands], watched) if options.report is not None else None
+    wants_budgets = options.report is not None if options.what_if is None else options.what_if
     backtest = Backtest(
         brands,
         classification_of_any_brand(version) if settings is None else make_classification(settings, version),
         model,
         links=event_links(settings) if settings is not None else None,
         recorder=story.add if story is not None else None,
+        budgets=BUDGETS if wants_budgets else (),
     )
     with _progress() as progress:
-        task = progress.add_task("mentions", total=total)
+        task = progress.add_task("mentions, at each budget" if wants_budgets else "mentions", total=total)
         for done in backtest.run(source.entries()):
             progress.advance(task, done)
     outcome = backtest.outcome
-    _refuse_nothing(outcome, settings, tone)
-    if events is not None:
-        events.write_bytes(b"".join(event.value + b"\n" for event in outcome.events))
-    if plot is not None and story is not None:
-        write_html(plot, story, outcome.decisions)
-    matches = report.compare(outcome.decisions, outcome.counts, known)
-    typer.echo(report.render(report.report(outcome.decisions, outcome.counts), matches))
-    _sum_up(outcome, tone, str(backtest.model_version), events, plot)
+    _refuse_nothing(outcome, settings, options.tone)
+    _refuse_disorder(outcome)
+    if options.events is not None:
+        options.events.write_bytes(b"".join(event.value + b"\n" for event in outcome.events))
+    made = _report(files, options, outcome, known, str(backtest.model_version))
+    if options.report is not None and story is not None:
+        write_html(options.report, made, story)
+    if options.as_json:
+        typer.echo(json.dumps(made.plain(), ensure_ascii=False, indent=2, allow_nan=False))
+    else:
+        typer.echo(made.text())
+        _sum_up(outcome, made)
+    for line in made.notes:
+        note(line)
+    rate = outcome.read / outcome.seconds if outcome.seconds > 0 else 0.0
+    note(f"{outcome.seconds:.1f} s, {rate:,.0f} mentions a second")
+    for path in (options.events, options.report):
+        if path is not None:
+            note(f"written: {path}")
 
 
 class _Source:
-    """Files that may be read twice; standard input is kept in memory for that."""
+    """Files that may be read twice; standard input is kept in memory for that, and so is what is to be sorted."""
 
-    def __init__(self, files: Sequence[str], limits: Limits) -> None:
-        self._files, self._limits = files, limits
+    def __init__(self, files: Sequence[str], limits: Limits, sort: bool) -> None:
+        self._files, self._limits, self._sort = files, limits, sort
         self.once_only = STDIN in files
         self._kept: list[Entry] | None = None
 
     def entries(self) -> Iterable[Entry]:
         """All entries, from the start."""
+        if self._kept is None and self._sort:
+            self._kept = sorted(merged(self._files, self._limits), key=_moment)
         if self._kept is not None:
             return self._kept
         return merged(self._files, self._limits)
@@ -96,9 +129,13 @@ class _Source:
 
     def again(self) -> Iterable[Entry]:
         """All entries, for a reader that is not the last."""
-        if self.once_only and self._kept is None:
+        if self.once_only and self._kept is None and not self._sort:
             self._kept = list(merged(self._files, self._limits))
         return self.entries()
+
+
+def _moment(entry: Entry) -> datetime:
+    return entry.content.created_at if isinstance(entry.content, Mention) else datetime.min.replace(tzinfo=UTC)
 
 
 def _brands(source: _Source, settings: Settings | None, budget: float | None) -> list[BrandProfile]:
@@ -109,6 +146,8 @@ def _brands(source: _Source, settings: Settings | None, budget: float | None) ->
         return brands if budget is None else [replace(brand, budget=budget) for brand in brands]
     names = brands_in(source.again())
     if not names:
+        if not any(True for _ in source.again()):
+            raise UserError("these files are empty: there is no mention in them")
         raise UserError(
             "no mention in these files names a brand; name your brands and their keywords in a settings file (--config)"
         )
@@ -130,6 +169,10 @@ def _known_events(path: Path | None) -> list[KnownEvent]:
         return []
     try:
         return read_known_events(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: known events must be UTF-8 text") from None
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None
 
@@ -156,11 +199,82 @@ def _refuse_nothing(outcome: Outcome, settings: Settings | None, tone: str) -> N
             f"none of {outcome.unmatched:,} mentions names a configured brand: look at brands and their keywords"
         )
     rejected = outcome.rejected.total()
+    if not rejected:
+        raise UserError("these files are empty: there is no mention in them")
     first = f", the first: {outcome.examples[0]}" if outcome.examples else ""
     raise UserError(f"no mention could be used ({rejected:,} rejected{first})")
 
 
-def _sum_up(outcome: Outcome, tone: str, model: str, events: Path | None, plot: Path | None) -> None:
+def _refuse_disorder(outcome: Outcome) -> None:
+    if 2 * outcome.too_late > outcome.read:
+        raise UserError(
+            f"{outcome.too_late:,} of {outcome.read:,} mentions come more than a day after later ones: "
+            "the files are not in order of time; give --sort"
+        )
+
+
+def _report(
+    files: Sequence[str], options: Options, outcome: Outcome, known: Sequence[KnownEvent], model: str
+) -> Report:
+    from detectors import backtest as numbers
+    from detectors.incident_log import incident_logs
+    from detectors.report import Report
+    from detectors.what_if import budget_row, budget_rows
+
+    matches = numbers.compare(outcome.decisions, outcome.counts, known)
+    budgets = {c.budget for c in outcome.counts}
+    return Report(
+        files=[name if name == STDIN else Path(name).name for name in files],
+        command=_command(files, options),
+        tone="a human label in each mention" if options.tone == "gold" else model,
+        model_version=model,
+        release=_release(),
+        brands=numbers.report(outcome.decisions, outcome.counts),
+        counts=outcome.counts,
+        incidents=incident_logs(outcome.decisions),
+        matches=matches,
+        summary=budget_row(min(budgets), outcome.decisions, outcome.counts, matches),
+        what_if=budget_rows(outcome.what_if, outcome.counts, known),
+        notes=[*_left_out(outcome), *numbers.not_compared(known, outcome.counts)],
+        totals={
+            "read": outcome.read,
+            "unmatched": outcome.unmatched,
+            "duplicates": outcome.duplicates,
+            "late": outcome.late,
+            "too_late": outcome.too_late,
+            "rejected": outcome.rejected.total(),
+            "without_gold": outcome.without_gold,
+            "events": len(outcome.decisions),
+        },
+    )
+
+
+def _command(files: Sequence[str], options: Options) -> str:
+    words = ["tocsin", "backtest", *files, "--tone", options.tone]
+    given: list[tuple[str, object]] = [
+        ("--config", options.config),
+        ("--budget", None if options.budget is None else f"{options.budget:g}"),
+        ("--known-events", options.known_events),
+        ("--report", options.report),
+    ]
+    for name, value in given:
+        if value is not None:
+            words += [name, str(value)]
+    if options.sort:
+        words.append("--sort")
+    return shlex.join(words)
+
+
+def _release() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("tocsin")
+    except PackageNotFoundError:
+        return "from its sources"
+
+
+def _sum_up(outcome: Outcome, report: Report) -> None:
     kinds: dict[str, int] = {}
     for decision in outcome.decisions:
         kinds[decision.type] = kinds.get(decision.type, 0) + 1
@@ -169,19 +283,16 @@ def _sum_up(outcome: Outcome, tone: str, model: str, events: Path | None, plot: 
         f"{outcome.read:,} mentions read, {outcome.unmatched:,} name no brand, {outcome.duplicates:,} duplicates"
     )
     typer.echo(f"{len(outcome.decisions)} events" + "".join(f", {n} {kind}" for kind, n in kinds.items()))
-    typer.echo(f"tone: {'a human label in each mention' if tone == 'gold' else model}")
-    for line in _left_out(outcome):
-        note(line)
-    rate = outcome.read / outcome.seconds if outcome.seconds > 0 else 0.0
-    note(f"{outcome.seconds:.1f} s, {rate:,.0f} mentions a second")
-    for path in (events, plot):
-        if path is not None:
-            note(f"written: {path}")
+    typer.echo(f"tone: {report.tone}")
 
 
 def _left_out(outcome: Outcome) -> Iterator[str]:
     if outcome.without_gold:
         yield f"left out: {outcome.without_gold:,} mentions without gold_tone"
+    if outcome.too_late:
+        yield f"left out: {outcome.too_late:,} mentions that come more than a day after later ones (see --sort)"
+    if outcome.late:
+        yield f"late: {outcome.late:,} mentions come after later ones; they count in their own minute"
     if outcome.rejected:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(outcome.rejected.items()))
         yield f"rejected: {reasons}"

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from detectors import Decision, Engine
-from detectors.backtest import BrandCounts, compare, count, poisson_interval, read_known_events, render, report
-from detectors.plot import Story, thin, write_html
+from detectors.backtest import (
+    BrandCounts,
+    compare,
+    count,
+    not_compared,
+    poisson_interval,
+    read_known_events,
+    render,
+    report,
+)
 from tests.detectors.worlds import QUICK, START, profiles, run, span, world
 
 END = START + 60 * 60
@@ -102,10 +109,17 @@ def test_missing_data_are_told() -> None:
     ("text", "complaint"),
     [
         ("brand,event\n", "window_end"),
-        (HEAD + "a,b,crisis,soon,2015-01-01,2015-01-02\n", "line 2: 'soon'"),
+        (HEAD + "a,b,crisis,soon,2015-01-01,2015-01-02\n", "line 2, onset_utc: 'soon'"),
         (HEAD + "a,b,rumour,2015-01-01,2015-01-01,2015-01-02\n", "rumour"),
         (HEAD + "a,b,crisis,2015-01-01,2015-01-02,2015-01-01\n", "before it begins"),
         ("", "lack"),
+        (HEAD + "a,b,crisis,2015-02-30,2015-01-01,2015-01-02\n", "line 2, onset_utc: '2015-02-30'.*out of range"),
+        (HEAD + "a,b,crisis,2015-01-01T25:00Z,2015-01-01,2015-01-02\n", "line 2, onset_utc"),
+        (HEAD + "a,b,crisis,2015-01-01,2015-01-01T00:00Zulu,2015-01-02\n", "line 2, window_start"),
+        (HEAD + "a,b,crisis,2015-01-01,2015-01-01\n", "line 2, window_end: ''"),
+        (HEAD + "a,b,crisis,,2015-01-01,2015-01-02\n", "line 2, onset_utc: ''"),
+        (HEAD + ",b,crisis,2015-01-01,2015-01-01,2015-01-02\n", "line 2: it names no brand"),
+        (HEAD + "a\n", "line 2: kind"),
     ],
 )
 def test_bad_known_events_are_refused_with_their_line(text: str, complaint: str) -> None:
@@ -113,26 +127,17 @@ def test_bad_known_events_are_refused_with_their_line(text: str, complaint: str)
         read_known_events(text)
 
 
-def test_plot_is_one_file_that_needs_no_network(tmp_path: Path) -> None:
-    observations = span(world(5), 0, END)
-    story = Story([p.name for p in profiles(3)])
-    engine = Engine(profiles(3), QUICK, recorder=story.add)
-    found = run(engine, observations, END, [START + 777])
-    assert found == decisions(), "recording changes nothing"
-    write_html(tmp_path / "plot.html", story, found, "A <title>")
-    page = (tmp_path / "plot.html").read_text()
-    assert "A &lt;title&gt;" in page
-    assert "brand 2" in page
-    assert "<script src=" not in page
-    tick, values = story.series(0)
-    assert (np.diff(tick) == 1).all()
-    assert len(values["fast"]) == len(tick)
+def test_times_of_known_events_are_read_with_their_offset() -> None:
+    row = "a,b,crisis,2015-01-01T03:00+03:00 (observed),2015-01-01 00:30,2014-12-31T20:00:00-05:00\n"
+    (event,) = read_known_events(HEAD + row + row)
+    midnight = 1_420_070_400 // 60
+    assert (event.onset, event.start, event.end) == (midnight, midnight + 30, midnight + 60), "a row twice is one event"
 
 
-def test_thinning_keeps_every_peak() -> None:
-    y = np.zeros(100_000)
-    y[54_321] = 7.0
-    y[:30] = np.nan
-    tick, values = thin(np.arange(100_000), {"y": y}, 1000)
-    assert len(tick) <= 1001
-    assert np.nanmax(values["y"]) == 7.0
+def test_known_events_that_cannot_be_compared_are_told() -> None:
+    events = read_known_events(known("crisis", 1000) + known("crisis", 10)[len(HEAD) :].replace("brand 0", "brnd 0"))
+    unknown, outside = not_compared(events, COUNTS)
+    assert "'brnd 0'" in unknown
+    assert "did you mean 'brand 0'?" in unknown
+    assert outside.endswith(": 1")
+    assert not_compared(read_known_events(known("crisis", 10)), COUNTS) == []

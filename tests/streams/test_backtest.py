@@ -49,7 +49,7 @@ def test_the_simulated_crisis_is_paged_once_and_everything_is_written(simulated:
     events, plot = tmp_path / "events.jsonl", tmp_path / "plot.html"
     files = (simulated / "mentions.jsonl", "--config", simulated / "tocsin.yaml")
     known = ("--known-events", simulated / "known.csv")
-    code, said = backtest(*files, "--tone", "gold", "--events", events, "--plot", plot, *known)
+    code, said = backtest(*files, "--tone", "gold", "--events", events, "--report", plot, *known)
     assert code == 0, said
     assert "found" in said
     told = [json.loads(line) for line in events.read_text().splitlines()]
@@ -182,3 +182,91 @@ def test_an_old_moment_needs_no_clock(tmp_path: Path) -> None:
     old = datetime(2001, 1, 1, tzinfo=UTC)
     file = written(tmp_path / "m.jsonl", [mention(n, brand="B", created_at=old + timedelta(hours=n)) for n in range(9)])
     assert backtest(file, "--tone", "gold")[0] == 0
+
+
+def test_the_report_as_json_says_what_the_tables_say(simulated: Path, tmp_path: Path) -> None:
+    known = ("--known-events", simulated / "known.csv")
+    files = (simulated / "mentions.jsonl", "--config", simulated / "tocsin.yaml", "--tone", "gold", *known)
+    result = CLI.invoke(app, ["backtest", *map(str, files), "--json", "--what-if"])
+    assert result.exit_code == 0
+    told = json.loads(result.stdout)
+    assert [b["brand"] for b in told["brands"] if b["pages"]] == ["Zuvarro Airlines"]
+    assert [k["outcome"] for k in told["known_events"]] == ["found", "not paged"]
+    assert [w["budget"] for w in told["what_if"]] == [0.5, 1.0, 2.0, 4.0]
+    own = next(w for w in told["what_if"] if w["budget"] == 1.0)
+    assert own["pages"] == told["summary"]["pages"] == sum(i["pages"] for i in told["incidents"])
+    assert told["totals"]["events"] == sum(len(i["events"]) for i in told["incidents"])
+    assert "--known-events" in told["command"]
+
+
+def test_files_out_of_order_are_refused_unless_they_are_to_be_sorted(tmp_path: Path) -> None:
+    rows = [mention(60 * n, brand="B") for n in range(200)]
+    backwards = written(tmp_path / "newest-first.jsonl", rows[::-1])
+    code, said = backtest(backwards, "--tone", "gold")
+    assert code == 2
+    assert "not in order of time; give --sort" in said
+    forwards = written(tmp_path / "oldest-first.jsonl", rows)
+    events = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    assert backtest(backwards, "--tone", "gold", "--sort", "--events", events[0])[0] == 0
+    assert backtest(forwards, "--tone", "gold", "--events", events[1])[0] == 0
+    assert events[0].read_bytes() == events[1].read_bytes()
+
+
+def test_a_few_mentions_out_of_order_are_counted_where_they_belong_and_told(tmp_path: Path) -> None:
+    rows = [mention(60 * n, brand="B") for n in range(200)]
+    rows.insert(150, mention(60 * 140 + 7, id="late", brand="B"))
+    rows.insert(190, mention(30, id="far too late", brand="B"))
+    code, said = backtest(written(tmp_path / "m.jsonl", rows), "--tone", "gold")
+    assert code == 0
+    assert "late: 1 mentions" in said
+    assert "left out: 1 mentions that come more than a day after later ones" in said
+
+
+def test_gaps_cost_no_page_and_are_drawn(tmp_path: Path) -> None:
+    rows = [
+        mention(2 * n, brand="B", author=f"a{n}", gold_tone="negative" if n % 4 == 0 else "neutral")
+        for n in range(30 * 24 * 10)
+        if not 3000 < n < 3900
+    ]
+    page = tmp_path / "m.html"
+    code, said = backtest(written(tmp_path / "m.jsonl", rows), "--tone", "gold", "--report", page)
+    assert code == 0
+    assert "PAGE" not in said
+    assert "feed silent for" in page.read_text()
+
+
+@pytest.mark.parametrize("settings", [False, True])
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path, settings: bool) -> None:
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "tocsin.yaml").write_text('brands: [{name: "Acme", keywords: ["acme"]}]')
+    given = ("--config", tmp_path / "tocsin.yaml") if settings else ()
+    code, said = backtest(tmp_path / "empty.jsonl", "--tone", "gold", *given)
+    assert code == 2
+    assert "empty" in said
+    assert "Traceback" not in said
+
+
+def test_a_brand_seen_once_has_its_row(tmp_path: Path) -> None:
+    rows = [mention(n, brand="B") for n in range(100)] + [mention(200, brand="Once")]
+    page = tmp_path / "m.html"
+    code, said = backtest(written(tmp_path / "m.jsonl", rows), "--tone", "gold", "--report", page)
+    assert code == 0
+    assert "Once" in said
+    assert "watched for less than a day" in page.read_text()
+
+
+def test_known_events_of_nobody_are_told_with_a_guess(simulated: Path, tmp_path: Path) -> None:
+    known = tmp_path / "known.csv"
+    known.write_text(KNOWN.replace("Fjordfizz", "Fjordfiz"))
+    files = (simulated / "mentions.jsonl", "--config", simulated / "tocsin.yaml", "--tone", "gold")
+    code, said = backtest(*files, "--known-events", known)
+    assert code == 0
+    assert "did you mean 'Fjordfizz'?" in said
+
+
+@pytest.mark.parametrize("option", ["--report", "--events"])
+def test_a_place_that_is_not_there_is_said_before_the_work(option: str, tmp_path: Path) -> None:
+    file = written(tmp_path / "m.jsonl", [mention(1, brand="B")])
+    code, said = backtest(file, "--tone", "gold", option, tmp_path / "nowhere" / "out")
+    assert code == 2
+    assert "there is no directory" in said

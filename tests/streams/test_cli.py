@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -174,15 +173,16 @@ def test_simulate_writes_mentions_and_settings_that_fit(tmp_path: Path) -> None:
 
 
 def test_backtest_hands_over_what_was_asked(monkeypatch: pytest.MonkeyPatch, config: Path) -> None:
+    from streams.commands.backtest import Options
+
     calls: list[tuple[Any, ...]] = []
-    module = types.ModuleType("streams.commands.backtest")
-    module.run = lambda *arguments, **options: calls.append((arguments, options))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr("streams.commands.backtest.run", lambda *arguments: calls.append(arguments))
     assert _run("backtest", "a.csv", "b.csv", "--tone", "gold", "--budget", "2", "--events", "e.jsonl")[0] == 0
-    assert _run("backtest", "a.csv", "--config", config)[0] == 0
-    options = {"tone": "gold", "budget": 2.0, "events": Path("e.jsonl"), "plot": None, "known_events": None}
-    assert calls[0] == ((["a.csv", "b.csv"], None), options)
-    assert [brand.name for brand in calls[1][0][1].brands] == ["Acme"]
+    assert _run("backtest", "a.csv", "--config", config, "--plot", "p.html", "--no-what-if", "--json", "--sort")[0] == 0
+    assert calls[0] == (["a.csv", "b.csv"], None, Options("gold", 2.0, Path("e.jsonl")))
+    assert [brand.name for brand in calls[1][1].brands] == ["Acme"]
+    asked = Options(report=Path("p.html"), what_if=False, as_json=True, sort=True, config=config)
+    assert calls[1][2] == asked
 
 
 def _predict(texts: Sequence[str]) -> NDArray[np.float32]:

@@ -1,0 +1,121 @@
+"""What if the budget were another? Engines with other budgets, given the same observations at the same time.
+
+A budget changes thresholds, these change which hours an incident keeps from being learned and which days count as
+quiet, and so all that follows. Nothing short of running detection again is an answer; only the tone, which costs most
+by far, need not be read again.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from detectors.backtest import DAYS_PER_MONTH, BrandCounts, KnownEvent, Match, compare, poisson_interval
+from detectors.config import BrandProfile, EngineConfig
+from detectors.engine import Engine
+from detectors.incidents import Decision
+from detectors.observations import Observations
+from detectors.recording import Recorder
+
+BUDGETS = (0.5, 1.0, 2.0, 4.0)
+
+
+class WhatIf(Engine):
+    """An engine that lets others of the same brands, each with another budget for all of them, go along.
+
+    Its own decisions are those of an `Engine`; those of the others are in `decisions`, by budget.
+    """
+
+    def __init__(
+        self,
+        brands: Sequence[BrandProfile],
+        budgets: Sequence[float] = BUDGETS,
+        config: EngineConfig | None = None,
+        model_version: str = "",
+        recorder: Recorder | None = None,
+    ) -> None:
+        super().__init__(brands, config, model_version, recorder)
+        self.decisions: dict[float, list[Decision]] = {}
+        self._others: dict[float, Engine] = {}
+        for budget in sorted(set(budgets)):
+            self.decisions[budget] = []
+            # An engine with the same budgets would decide the same.
+            if any(brand.budget != budget for brand in brands):
+                others = [replace(brand, budget=budget) for brand in brands]
+                self._others[budget] = Engine(others, config, model_version)
+
+    def advance(self, upto: int, observations: Observations, clock_ticks: Collection[int] = ()) -> list[Decision]:
+        """As `Engine.advance`, and the same for the others."""
+        own = super().advance(upto, observations, clock_ticks)
+        for budget, made in self.decisions.items():
+            other = self._others.get(budget)
+            made.extend(own if other is None else other.advance(upto, observations, clock_ticks))
+        return own
+
+
+@dataclass(frozen=True)
+class BudgetRow:
+    """What came of one budget, over all brands."""
+
+    budget: float
+    pages: int
+    tickets: int
+    """Opened or opened again."""
+    brand_months: float
+    rate: float
+    """Pages per brand and month, with its exact interval (95 %)."""
+    interval: tuple[float, float]
+    crises: int
+    """Known ones that the data can show."""
+    found: int
+    """Opened or raised within three hours, or open already."""
+    paged: int
+    """Of the found: how many were paged, not only ticketed."""
+    delay_minutes: float | None
+    """Median over those found that were not open already."""
+    controls: int
+    controls_paged: int
+
+
+def budget_rows(
+    decisions: dict[float, list[Decision]], counts: Sequence[BrandCounts], known: Iterable[KnownEvent]
+) -> list[BudgetRow]:
+    """A row per budget, the smallest first."""
+    events = list(known)
+    return [
+        budget_row(budget, made, counts, compare(made, counts, events)) for budget, made in sorted(decisions.items())
+    ]
+
+
+def budget_row(
+    budget: float, decisions: Sequence[Decision], counts: Sequence[BrandCounts], matches: Sequence[Match]
+) -> BudgetRow:
+    """What came of a budget."""
+    months = brand_months(counts)
+    pages = sum(d.pages for d in decisions)
+    low, high = poisson_interval(pages, months)
+    tickets = sum(d.notify == "ticket" and d.type in ("opened", "reopened") for d in decisions)
+    crises = [m for m in matches if m.known.crisis and m.outcome != "no data"]
+    found = [m for m in crises if m.outcome in ("found", "open already")]
+    delays = [m.delay_minutes for m in found if m.delay_minutes is not None]
+    controls = [m for m in matches if not m.known.crisis and m.outcome != "no data"]
+    return BudgetRow(
+        budget=budget,
+        pages=pages,
+        tickets=tickets,
+        brand_months=months,
+        rate=pages / months,
+        interval=(low, high),
+        crises=len(crises),
+        found=len(found),
+        paged=sum(m.notify == "page" for m in found),
+        delay_minutes=statistics.median(delays) if delays else None,
+        controls=len(controls),
+        controls_paged=sum(m.outcome == "paged" for m in controls),
+    )
+
+
+def brand_months(counts: Sequence[BrandCounts]) -> float:
+    """Time watched, summed over brands, in months of 30 days; not 0 where nothing was."""
+    return max(sum(c.days for c in counts) / DAYS_PER_MONTH, 1e-6)
