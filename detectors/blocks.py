@@ -1,30 +1,33 @@
-"""Moving a group of brands on, block by block.
+"""Moving a group of brands on, stretch by stretch.
 
-A block is a run of ticks within one hour. Baselines and thresholds change at the ends of hours and days only, so
-within a block counts, expectations and scores are matrices (brands, ticks); where a gap begins or ends the block is
-cut into segments. Nothing of this shows in the result: a tick's numbers depend on state that changes at ticks, hours
-and days, never on where a block begins.
+A stretch is a run of ticks whose windows are counted at once, up to a day. Baselines and thresholds change at the ends
+of hours and days only, so within an hour expectations and scores are matrices (brands, ticks); where a gap begins or
+ends the hour is cut into segments. Nothing of this shows in the result: a tick's numbers depend on state that changes
+at ticks, hours and days, never on where a stretch begins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.columns import Ints
 from detectors.core import Core
 from detectors.gaps import LONG_AGO
 from detectors.incidents import Decision
 from detectors.late import Late, late_mentions
-from detectors.learning import end_hour
+from detectors.learning import end_hour, forget
 from detectors.members import Members, take, voices
 from detectors.observations import Observations
 from detectors.segment import run_segment
 from detectors.windows import AUTHORS, NEGATIVES
 
-BLOCK_CELLS = 200_000
-"""Brands times ticks of a block at most; bounds the memory of a call over many brands."""
+STRETCH_CELLS = 200_000
+"""Brands times ticks of a stretch at most; bounds the memory of a call over many brands."""
+STRETCH_TICKS = 1440
 
 
 def advance(
@@ -40,35 +43,68 @@ def advance(
             core.closed = upto
             return out
         core.closed = int(observations.tick[0]) - 1
-    most = max(1, BLOCK_CELLS // max(len(core), 1))
+    most = min(max(1, STRETCH_CELLS // max(len(core), 1)), STRETCH_TICKS)
     while core.closed < upto:
         first = core.closed + 1
-        last = min(upto, first - first % 60 + 59, first + most - 1)
+        last = min(upto, first + most - 1)
+        whole_hours = (last + 1) // 60 * 60 - 1
+        if last < upto and whole_hours >= first:
+            last = whole_hours
         begin, end = np.searchsorted(observations.tick, [first, last + 1]).tolist()
-        _block(core, first, last, Members.of(observations, row, begin, end), clock_ticks, out)
-        core.closed = last
-        if (last + 1) % 60 == 0:
-            end_hour(core, last)
+        _stretch(core, first, last, Members.of(observations, row, begin, end), clock_ticks, out)
     return out
 
 
-def _block(
+def _stretch(
     core: Core, first: int, last: int, members: Members, clock_ticks: Collection[int], out: list[Decision]
 ) -> None:
-    """Close the ticks first..last, which lie within one hour."""
-    core.exposure.prepare(first // 60, core.baseline)
+    """Close the ticks first..last."""
     voice = voices(core, members)
     counts, before, before_negative = core.windows.advance(
         first, last, members.row, members.tick, members.minute, members.author, voice, members.negative
     )
     # Whom a copy speaks for may have posted longer ago than the window reaches.
     counts[NEGATIVES] = np.minimum(counts[NEGATIVES], counts[AUTHORS])
+    ends = list(range(first - first % 60 + 59, last, 60))
+    rows = np.searchsorted(members.tick, np.array(ends, np.int64), "right").tolist()
+    begin, start = 0, first
+    for end, stop in zip([*rows, len(members)], [*ends, last], strict=True):
+        own = slice(begin, end)
+        taken = TakenIn(members.rows(begin, end), voice[own], before[own], before_negative[own])
+        _within_hour(core, start, stop, taken, counts[..., start - first : stop - first + 1], clock_ticks, out)
+        core.closed = stop
+        if (stop + 1) % 60 == 0:
+            end_hour(core, stop)
+        begin, start = end, stop + 1
+    hours_end = (last + 1) // 60 * 60 - 1
+    if hours_end >= first:
+        forget(core, hours_end)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """Members (m,) with what the windows say of them."""
+
+    members: Members
+    voice: NDArray[np.uint64]
+    """For whom a negative one counts."""
+    before: Ints
+    before_negative: Ints
+    """The newest minute of its author just before it, among all and among negative ones."""
+
+
+def _within_hour(
+    core: Core, first: int, last: int, taken: TakenIn, counts: Ints, clock_ticks: Collection[int], out: list[Decision]
+) -> None:
+    """Close the ticks first..last, which lie within one hour; `counts` (3, 4, n, ticks) are known already."""
+    core.exposure.prepare(first // 60, core.baseline)
+    members = taken.members
     k = last - first + 1
     ticks = np.arange(first, last + 1)
     late: Late = {}
     if len(members):
-        take(core, members, voice)
-        late = late_mentions(members, before, before_negative)
+        take(core, members, taken.voice)
+        late = late_mentions(members, taken.before, taken.before_negative)
     seen = _last_seen(core, first, k, members)
     at = 0
     while at < k:

@@ -12,6 +12,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -67,14 +68,17 @@ def writable(text: str) -> str:
 
 def terms_of(text: str) -> set[str]:
     """Words and hashtags of a text worth showing: no links, handles, function words, numbers or single letters."""
-    found = set()
-    for word in _WORD.findall(_LINK.sub(" ", text.lower().replace("’", "'"))):
-        term = word.strip("'-_")
-        if len(term) > 2 and term not in _COMMON and not term.isdigit():
-            found.add(term)
-    return found
+    words = _WORD.findall(_LINK.sub(" ", text.lower().replace("’", "'")))
+    return {term for word in words if (term := _term(word)) is not None}
 
 
+@lru_cache(maxsize=1 << 15)
+def _term(word: str) -> str | None:
+    term = word.strip("'-_")
+    return term if len(term) > 2 and term not in _COMMON and not term.isdigit() else None
+
+
+@lru_cache(maxsize=1 << 15)
 def bucket(term: str) -> int:
     """Where a term is counted."""
     return zlib.crc32(term.encode("utf-8", "replace")) % BUCKETS
@@ -94,10 +98,12 @@ class NormalTerms:
     def learn(self, samples: Iterable[Sample], hours: int) -> None:
         """Fade by `hours` and add an hour's samples."""
         self.counts *= np.float32(TERM_FADE**hours)
+        used: list[int] = []
         for sample in samples:
-            self.counts[BUCKETS] += np.float32(1.0)
-            for b in {bucket(t) for t in terms_of(sample.text)}:
-                self.counts[b] += np.float32(1.0)
+            used += {bucket(t) for t in terms_of(sample.text)}
+            used.append(BUCKETS)
+        # One after the other: the last bit of a sum depends on how it is added up.
+        np.add.at(self.counts, used, np.float32(1.0))
 
     def share(self, term: str) -> float:
         """Part of the authors of negative mentions who usually use the term (an upper bound: buckets are shared)."""
@@ -148,14 +154,16 @@ class Evidence:
         self.learned: dict[int, int] = {}
         """Hour up to which the normal terms of a brand are faded and learned."""
 
+    def has_room(self, brand: int, tick: int) -> bool:
+        """Whether one more sample of the brand's tick, the newest, would be kept."""
+        kept = self.samples.get(brand)
+        return kept is None or len(kept) < PER_TICK or kept[-PER_TICK].tick != tick
+
     def keep(self, brand: int, sample: Sample) -> bool:
         """Keep a sample unless the brand's tick is full; says whether it was kept."""
-        kept = self.samples.get(brand)
-        if kept is None:
-            kept = self.samples[brand] = deque()
-        if len(kept) >= PER_TICK and kept[-PER_TICK].tick == sample.tick:
+        if not self.has_room(brand, sample.tick):
             return False
-        kept.append(sample)
+        self.samples.setdefault(brand, deque()).append(sample)
         return True
 
     def normal_of(self, brand: int) -> NormalTerms:

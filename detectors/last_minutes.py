@@ -143,7 +143,8 @@ class LastMinutes:
                     known_minute[there] = table.minute[place[there]].astype(np.int64) + self.base
             previous = _running(fresh, group, known_minute, minute, first - 2 * LONGEST, last)
             previous[previous <= self.base] = NEVER_SEEN
-            before[order] = previous
+            # Whether it is still in the table depends on how ticks are grouped, whether it is within a day does not.
+            before[order] = np.where(previous > tick - LONGEST, previous, NEVER_SEEN)
             newer = minute > previous
             if newer.any():
                 g, b, e, mi, pm = group[newer], brand[newer], tick[newer], minute[newer], previous[newer]

@@ -35,14 +35,19 @@ def end_hour(core: Core, tick: int) -> None:
     _absorb(core, tick)
     for name in list(core.evidence.samples):
         core.evidence.learn_hour(name, hour - 1, not bool(skip[core.row(name)]))
-    core.windows.forget(tick)
-    core.evidence.forget(tick)
-    core.copies.forget(tick)
-    core.unsaved.forget(tick)
     core.relearned.update(core.index[started].tolist())
     core.exposure.outdated()
     if (tick + 1) % 1440 == 0:
         end_day(core)
+
+
+def forget(core: Core, tick: int) -> None:
+    """Drop what no window of a later tick needs; `tick` is the last of an hour. How often this is called changes
+    nothing but the memory."""
+    core.windows.forget(tick)
+    core.evidence.forget(tick)
+    core.copies.forget(tick)
+    core.unsaved.forget(tick)
 
 
 def end_day(core: Core) -> None:

@@ -18,7 +18,7 @@ from detectors.windows import IS_NEGATIVE, member_flags
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The mentions of a block's ticks, in tick order: rows begin..end of `observations`, as columns (m,)."""
+    """The mentions of some ticks, in tick order: rows begin..end of `observations`, as columns (m,)."""
 
     row: Ints
     """Row of the brand in the core."""
@@ -46,18 +46,37 @@ class Members:
     def __len__(self) -> int:
         return len(self.row)
 
+    def rows(self, begin: int, end: int) -> Members:
+        """Some of them."""
+        own = slice(begin, end)
+        return Members(
+            self.row[own],
+            self.tick[own],
+            self.minute[own],
+            self.author[own],
+            self.negative[own],
+            self.observations,
+            self.begin + begin,
+        )
+
 
 def voices(core: Core, members: Members) -> NDArray[np.uint64]:
     """For whom each negative member counts, (m,): its author, or the one whose text it copies."""
     voice = members.author.copy()
-    observations = members.observations
-    for i in np.nonzero(members.negative)[0].tolist():
-        name, j = int(core.index[members.row[i]]), members.begin + i
-        key = text_key(core.profiles[name].name, int(observations.kind[j]), observations.text[j])
-        who, first = core.copies.voice(name, int(members.tick[i]), int(members.author[i]), key)
-        voice[i] = who
+    at = np.nonzero(members.negative)[0]
+    if not len(at):
+        return voice
+    names, ticks, authors = core.index[members.row[at]].tolist(), members.tick[at].tolist(), members.author[at].tolist()
+    kinds = members.observations.kind[members.begin + at].tolist()
+    text, unsaved = members.observations.text, core.unsaved.firsts
+    out = []
+    for j, name, tick, author, kind in zip((members.begin + at).tolist(), names, ticks, authors, kinds, strict=True):
+        key = text_key(core.profiles[name].name, kind, text[j])
+        who, first = core.copies.voice(name, tick, author, key)
+        out.append(who)
         if first is not None:
-            core.unsaved.firsts.setdefault((name, first[1]), []).append(first)
+            unsaved.setdefault((name, first[1]), []).append(first)
+    voice[at] = np.array(out, np.uint64)
     return voice
 
 
@@ -76,21 +95,21 @@ def take(core: Core, members: Members, voice: NDArray[np.uint64]) -> None:
     if len(copied):
         flags = np.full(len(copied), IS_NEGATIVE, np.uint8)
         core.unsaved.chunks.append((name[copied], tick[copied], minute[copied], voice[copied], flags))
-    for i in np.nonzero(members.negative)[0].tolist():
-        sample = _sample(members, i)
-        if core.evidence.keep(int(name[i]), sample):
-            core.unsaved.samples.setdefault((int(name[i]), int(tick[i])), []).append(sample)
+    at = np.nonzero(members.negative)[0]
+    if len(at):
+        _keep_samples(core, members, at, name[at].tolist())
 
 
-def _sample(members: Members, i: int) -> Sample:
-    observations, j = members.observations, members.begin + i
-    reach = float(observations.reach[j])
-    return Sample(
-        int(members.tick[i]),
-        int(members.author[i]),
-        observations.id[j],
-        writable(observations.text[j][:EXCERPT]),
-        observations.url[j],
-        round(float(observations.p_negative[j]), 4),
-        None if np.isnan(reach) else reach,
-    )
+def _keep_samples(core: Core, members: Members, at: Ints, names: list[int]) -> None:
+    """Keep some of these negative members (rows `at`, brands `names`) to be shown."""
+    observations, place = members.observations, members.begin + at
+    reach, p_negative = observations.reach[place].tolist(), observations.p_negative[place].tolist()
+    evidence, unsaved = core.evidence, core.unsaved.samples
+    columns = (names, members.tick[at].tolist(), members.author[at].tolist(), place.tolist(), p_negative, reach)
+    for name, tick, author, j, p, r in zip(*columns, strict=True):
+        if not evidence.has_room(name, tick):
+            continue
+        text = writable(observations.text[j][:EXCERPT])
+        sample = Sample(tick, author, observations.id[j], text, observations.url[j], round(p, 4), r if r == r else None)
+        evidence.keep(name, sample)
+        unsaved.setdefault((name, tick), []).append(sample)
