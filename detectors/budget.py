@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from detectors.columns import Columns, Floats, Ints, column, ln, row_sum
 from detectors.config import EngineConfig
-from detectors.score import DAY, DETECTORS, PAGING, SURGE, TONE
+from detectors.detector_set import BUILT_IN_SET, DetectorSet
+from detectors.score import DETECTOR_AXIS
 
 NEVER = 99.0
 """A threshold no score reaches."""
@@ -29,12 +30,6 @@ DAYS = 56
 MONTH = 30.0
 EULER = 0.5772156649015329
 PRIOR_DAYS = 14.0
-PRIOR_SCALE = np.array([0.4, 0.4, 1.2, 0.3, 0.35])
-"""Usual scale of the daily maxima per detector, over brands."""
-FLOOR_PAGE = np.array([1.1, 1.1, 3.0, NEVER, 1.1])
-"""A brand so quiet that its return levels are near nothing is still not in a crisis below three times what is
-expected."""
-FLOOR_TICKET = np.array([0.9, 0.9, 2.5, 0.9, NEVER])
 FIRST_DAYS = 3
 """Quiet days before a return level is computed at all."""
 NOT_ABLE = -5.0
@@ -42,20 +37,18 @@ SEEN_DAYS = 28
 """Quiet days from which their own quantile counts."""
 LONGEST_RETURN = 3650.0
 
-_D = len(DETECTORS)
-
 
 @dataclass
 class Budget(Columns):
     """Per brand and detector. `maxima` holds the last 56 quiet days, newest first, nan where none; changes once a
     day."""
 
-    maxima: NDArray[np.float32] = field(metadata=column(np.float32, _D, DAYS, fill=np.nan))
+    maxima: NDArray[np.float32] = field(metadata=column(np.float32, DETECTOR_AXIS, DAYS, fill=np.nan))
     days: Ints = field(metadata=column(np.int64))
-    loc: Floats = field(metadata=column(np.float64, _D))
-    scale: Floats = field(metadata=column(np.float64, _D, fill=1.0))
-    page: Floats = field(metadata=column(np.float64, _D, fill=NEVER))
-    ticket: Floats = field(metadata=column(np.float64, _D, fill=NEVER))
+    loc: Floats = field(metadata=column(np.float64, DETECTOR_AXIS))
+    scale: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=1.0))
+    page: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=NEVER))
+    ticket: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=NEVER))
 
     def keep_day(self, which: NDArray[np.bool_], maxima: Floats) -> None:
         """Keep a quiet day's maxima, (n, detectors), of these brands."""
@@ -65,55 +58,61 @@ class Budget(Columns):
             self.maxima[at, :, 0] = maxima[at]
             self.days[at] += 1
 
-    def set_thresholds(self, pages: Floats, config: EngineConfig) -> None:
+    def set_thresholds(self, pages: Floats, config: EngineConfig, detectors: DetectorSet = BUILT_IN_SET) -> None:
         """Thresholds from the maxima kept and the budget (n,), in pages a month."""
-        n_days = np.minimum(self.days, DAYS)
-        self.loc, self.scale = gumbel(self.maxima.astype(np.float64), n_days)
-        every, able = self._together()
+        n_days = self.own_days()
+        self.loc, self.scale = gumbel(self.maxima.astype(np.float64), n_days, detectors.usual_scale)
+        every, able = self._together(detectors)
+        days = np.minimum(self.days, DAYS)
         share = np.clip(pages / MONTH, 1e-6, 0.9)
         share_ticket = np.clip(config.ticket_budget_factor * pages / MONTH, 1e-6, 0.9)
-        known = (n_days >= FIRST_DAYS)[:, None]
-        page = self.loc + self.scale * together_level(every, able, n_days, share)[:, None]
-        ticket = self.loc + self.scale * together_level(every, able, n_days, share_ticket)[:, None]
+        known = n_days >= FIRST_DAYS
+        most = len(detectors.paging)
+        page = self.loc + self.scale * together_level(every, able, days, share, most)[:, None]
+        ticket = self.loc + self.scale * together_level(every, able, days, share_ticket, most)[:, None]
         # Without days of its own a brand is judged by ratios that would be unusual for nearly all; later the two are
         # blended, and a brand that is burstier than that keeps its own level.
-        own = (n_days / (n_days + PRIOR_DAYS))[:, None]
-        cold_page = np.full(_D, np.log(config.cold_page_ratio))
-        cold_page[TONE] = 12.0
-        cold_ticket = np.full(_D, np.log(config.cold_ticket_ratio))
-        cold_ticket[TONE] = 6.0
+        own = n_days / (n_days + PRIOR_DAYS)
+        cold_page, cold_ticket = detectors.cold_levels(config)
         blend = own * page + (1.0 - own) * cold_page
         blend_ticket = own * ticket + (1.0 - own) * cold_ticket
-        cold = (n_days < config.cold_days)[:, None]
-        young = (n_days <= 2 * config.cold_days)[:, None]
+        cold = n_days < config.cold_days
+        young = n_days <= 2 * config.cold_days
         self.page = np.where(cold, np.maximum(np.where(known, page, 0.0), cold_page), page)
         self.page = np.where(young & ~cold, np.maximum(page, blend), self.page)
         self.ticket = np.where(known, np.where(young, np.maximum(ticket, blend_ticket), ticket), cold_ticket)
-        self.page[:, TONE] = np.where(cold[:, 0], NEVER, self.page[:, TONE])
-        self.page[:, DAY] = NEVER
-        self.ticket[:, SURGE] = NEVER
-        self.page = np.asarray(np.round(np.maximum(self.page, FLOOR_PAGE), 6), np.float64)
-        self.ticket = np.asarray(np.round(np.minimum(np.maximum(self.ticket, FLOOR_TICKET), self.page), 6), np.float64)
-        self.ticket[:, SURGE] = NEVER
+        self.page = np.where(cold & ~detectors.pages_when_cold, NEVER, self.page)
+        self.page = np.where(detectors.pages | detectors.informs, np.maximum(self.page, detectors.floor), NEVER)
+        self.page = np.asarray(np.round(self.page, 6), np.float64)
+        self.ticket = np.minimum(np.maximum(self.ticket, detectors.ticket_floor), self.page)
+        self.ticket = np.asarray(np.round(np.where(detectors.informs, NEVER, self.ticket), 6), np.float64)
 
-    def info_level(self) -> Floats:
-        """Threshold of a surge of any tone, (n,)."""
-        return np.asarray(self.page[:, SURGE])
+    def own_days(self) -> Ints:
+        """Days behind each detector's thresholds, (n, detectors): fewer for one that was added later."""
+        return np.asarray((~np.isnan(self.maxima)).sum(axis=2), np.int64)
 
-    def _together(self) -> tuple[Floats, Floats]:
+    def _together(self, detectors: DetectorSet) -> tuple[Floats, Floats]:
         """The largest standardised daily maximum over the detectors that page, (n, days), nan where there is no day.
 
         Once among all of them, once among those that reached the lowest level at which they may page (-5 where none).
         """
-        which = list(PAGING)
+        which = list(detectors.paging)
         maxima = self.maxima[:, which].astype(np.float64)
         y = (maxima - self.loc[:, which, None]) / self.scale[:, which, None]
-        able = np.where(maxima >= FLOOR_PAGE[which][:, None], y, NOT_ABLE)
-        return np.asarray(np.max(y, axis=1), np.float64), np.asarray(np.max(able, axis=1), np.float64)
+        able = np.where(maxima >= detectors.floor[which][:, None], y, NOT_ABLE)
+        return _largest(y), _largest(np.where(np.isnan(y), np.nan, able))
 
 
-def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats) -> Floats:
-    """Level in standard units that the largest of the detectors exceeds on this share of days, (n,).
+def _largest(y: Floats) -> Floats:
+    """Over the detectors that have the day: (n, days) from (n, detectors, days), nan where none has."""
+    out = y[:, 0]
+    for d in range(1, y.shape[1]):
+        out = np.fmax(out, y[:, d])
+    return np.asarray(out, np.float64)
+
+
+def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats, most: int) -> Floats:
+    """Level in standard units that the largest of `most` detectors exceeds on this share of days, (n,).
 
     The mean of two estimates. One is Gumbel with a location between 0 (detectors always agree) and ln d (they are
     independent), estimated from the mean. The other is the empirical quantile (Weibull's plotting position, which is
@@ -123,7 +122,7 @@ def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats) -> 
     """
     valid = np.arange(DAYS) < n_days[:, None]
     mean = row_sum(np.where(valid, every, 0.0)) / np.maximum(n_days, 1)
-    highest = float(np.log(len(PAGING)))
+    highest = float(np.log(most))
     overlap = np.clip(mean - EULER, 0.0, highest)
     overlap = (n_days * overlap + PRIOR_DAYS * 0.7 * highest) / (n_days + PRIOR_DAYS)
     model = overlap - ln(-ln(1.0 - share))
@@ -138,10 +137,11 @@ def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats) -> 
     return model + weight * (np.where(n_days > 0, seen, model) - model)
 
 
-def gumbel(maxima: Floats, n_days: Ints) -> tuple[Floats, Floats]:
-    """Location and shrunk scale, (n, detectors) each, of maxima (n, detectors, days), nan beyond n_days."""
+def gumbel(maxima: Floats, n_days: Ints, usual_scale: Floats) -> tuple[Floats, Floats]:
+    """Location and shrunk scale, (n, detectors) each, of maxima (n, detectors, days), of which n_days (n, detectors)
+    are numbers and the others nan."""
     ordered = np.sort(maxima, axis=2)  # nan last
-    days = n_days[:, None]
+    days = n_days
     total = np.zeros(ordered.shape[:2])
     ranked = np.zeros(ordered.shape[:2])
     for j in range(ordered.shape[2]):
@@ -151,8 +151,8 @@ def gumbel(maxima: Floats, n_days: Ints) -> tuple[Floats, Floats]:
     mean = total / np.maximum(days, 1)
     b1 = ranked / np.maximum(days * (days - 1), 1)
     own = np.maximum(2.0 * b1 - mean, 0.0) / np.log(2.0)
-    young = (days * own + PRIOR_DAYS * PRIOR_SCALE) / (days + PRIOR_DAYS)
-    scale = np.where(days <= 28, young, np.maximum(own, 0.3 * PRIOR_SCALE))
+    young = (days * own + PRIOR_DAYS * usual_scale) / (days + PRIOR_DAYS)
+    scale = np.where(days <= 28, young, np.maximum(own, 0.3 * usual_scale))
     return mean - EULER * scale, scale
 
 

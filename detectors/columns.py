@@ -8,9 +8,9 @@ sum must not depend on how many brands share the array.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,15 @@ def row_sum(x: NDArray[Any]) -> Floats:
     return total
 
 
-def column(dtype: Any, *shape: int, fill: Any = 0) -> dict[str, Any]:
+class Axis(NamedTuple):
+    """An axis whose length is known only when columns are made."""
+
+    name: str
+    usual: int
+    """Its length unless told otherwise."""
+
+
+def column(dtype: Any, *shape: int | Axis, fill: Any = 0) -> dict[str, Any]:
     """Metadata of a field of a `Columns` dataclass: an array with one row per brand, each of `shape`."""
     return {"dtype": np.dtype(dtype), "shape": shape, "fill": fill}
 
@@ -46,12 +54,21 @@ class Columns:
     """Base of dataclasses whose fields are arrays with one row per brand."""
 
     @classmethod
-    def of(cls, n: int) -> Self:
-        """Columns of n brands about which nothing is known yet."""
+    def of(cls, n: int, lengths: Mapping[str, int] | None = None) -> Self:
+        """Columns of n brands about which nothing is known yet; `lengths` are of axes, by name."""
         made = {}
         for f in fields(cls):  # type: ignore[arg-type]  # subclasses are dataclasses
-            made[f.name] = np.full((n, *f.metadata["shape"]), f.metadata["fill"], f.metadata["dtype"])
+            shape = [s if isinstance(s, int) else (lengths or {}).get(s.name, s.usual) for s in f.metadata["shape"]]
+            made[f.name] = np.full((n, *shape), f.metadata["fill"], f.metadata["dtype"])
         return cls(**made)
+
+    def frozen(self) -> Self:
+        """The same columns, which nobody can change through what is returned."""
+        made = {}
+        for f in fields(self):  # type: ignore[arg-type]
+            made[f.name] = getattr(self, f.name).view()
+            made[f.name].flags.writeable = False
+        return type(self)(**made)
 
     def row(self, i: int) -> dict[str, bytes]:
         """Brand i's row as little-endian bytes per field."""
@@ -61,7 +78,7 @@ class Columns:
             out[f.name] = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
         return out
 
-    def set_row(self, i: int, row: dict[str, bytes]) -> None:
+    def set_row(self, i: int, row: Mapping[str, bytes]) -> None:
         """Put back what `row` gave. Raises ValueError where a field is missing or of another size."""
         for f in fields(self):  # type: ignore[arg-type]
             into = getattr(self, f.name)

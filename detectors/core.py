@@ -16,6 +16,7 @@ from detectors.budget import Budget
 from detectors.columns import Columns, Floats, Ints
 from detectors.config import BrandProfile, EngineConfig
 from detectors.copies import Copies
+from detectors.detector_set import BUILT_IN_SET, DetectorSet
 from detectors.evidence import Evidence, Sample
 from detectors.exposure import Exposure
 from detectors.gaps import LONG_AGO, Gaps
@@ -44,15 +45,26 @@ class Core:
     profiles : all brands of the engine
     index : (n,) positions of this core's brands among them, ascending
     versions : of the detectors and of the tone model, told in every event
+    detectors : which judge
     """
 
     def __init__(
-        self, profiles: Sequence[BrandProfile], index: Ints, config: EngineConfig, versions: tuple[str, str]
+        self,
+        profiles: Sequence[BrandProfile],
+        index: Ints,
+        config: EngineConfig,
+        versions: tuple[str, str],
+        detectors: DetectorSet = BUILT_IN_SET,
     ) -> None:
         n = len(index)
         self.profiles, self.index, self.config, self.versions = profiles, index, config, versions
+        self.detectors = detectors
         self.closed: int | None = None
-        self.baseline, self.gaps, self.budget, self.track = Baseline.of(n), Gaps.of(n), Budget.of(n), Track.of(n)
+        lengths = {"detectors": len(detectors)}
+        self.baseline, self.gaps = Baseline.of(n), Gaps.of(n)
+        self.budget, self.track = Budget.of(n, lengths), Track.of(n, lengths)
+        self.learned = detectors.nothing_learned(n)
+        """What detectors have learned, by their names."""
         self.windows = Windows(index)
         self.evidence = Evidence()
         self.copies = Copies()
@@ -80,7 +92,7 @@ class Core:
 
     def set_thresholds(self) -> None:
         """Compute the thresholds anew: after a day, and after a restore, as the budget may have changed meanwhile."""
-        self.budget.set_thresholds(self.budgets, self.config)
+        self.budget.set_thresholds(self.budgets, self.config, self.detectors)
 
     def started(self, i: int) -> bool:
         """Whether brand i has had a member."""
@@ -121,7 +133,7 @@ class Core:
 
     def nbytes(self) -> int:
         """Bytes of the arrays of the state."""
-        columns: tuple[Columns, ...] = (self.baseline, self.gaps, self.budget, self.track)
+        columns: tuple[Columns, ...] = (self.baseline, self.gaps, self.budget, self.track, *self.learned.values())
         arrays = self.windows.nbytes() + self.copies.nbytes() + self.exposure.nbytes()
         return sum(c.nbytes() for c in columns) + arrays
 
@@ -131,12 +143,15 @@ class Core:
         first = parts[0]
         index = np.concatenate([p.index for p in parts])
         order = np.argsort(index)
-        whole = Core(first.profiles, index[order], first.config, first.versions)
+        whole = Core(first.profiles, index[order], first.config, first.versions, first.detectors)
         whole.closed, whole.recorder = first.closed, first.recorder
         whole.baseline = Baseline.concat([p.baseline for p in parts], order)
         whole.gaps = Gaps.concat([p.gaps for p in parts], order)
         whole.budget = Budget.concat([p.budget for p in parts], order)
         whole.track = Track.concat([p.track for p in parts], order)
+        whole.learned = {
+            name: type(own).concat([p.learned[name] for p in parts], order) for name, own in whole.learned.items()
+        }
         whole.windows = Windows.merge(
             [p.windows for p in parts], index[order], 0 if first.closed is None else first.closed
         )

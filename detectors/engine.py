@@ -18,6 +18,8 @@ from detectors.catching_up import catch_up
 from detectors.columns import Ints
 from detectors.config import BrandProfile, EngineConfig
 from detectors.core import Core
+from detectors.detector import Detector
+from detectors.detector_set import DetectorSet
 from detectors.incidents import Decision
 from detectors.levels import Levels, levels
 from detectors.observations import Observations
@@ -35,15 +37,16 @@ class Engine:
     brands : names must differ
     config : constants of the method
     model_version : of the tone model, told in every event
+    detectors : a user's own, which judge beside the built-in ones
     recorder : called with the numbers of every block of ticks, for plots; costs memory and time
 
     Raises
     ------
     ValueError
         Two brands of one name, a budget that is not positive, or an unknown time zone.
+    DetectorError
+        A detector that cannot be used (see detector_set).
     """
-
-    version: str = DETECTOR_VERSION
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Engine:
         config: EngineConfig | None = None,
         model_version: str = "",
         recorder: Recorder | None = None,
+        detectors: Sequence[Detector] = (),
     ) -> None:
         names = [b.name for b in brands]
         twice = sorted({n for n in names if names.count(n) > 1}) if len(set(names)) != len(names) else []
@@ -67,11 +71,14 @@ class Engine:
         self.config = EngineConfig() if config is None else config
         self.model_version = model_version
         self.recorder = recorder
+        self.detectors = DetectorSet(detectors)
+        self.version = DETECTOR_VERSION + self.detectors.version
+        """Of the detectors, told in every event: the built-in ones', and name and version of each other one."""
         self._cores = [self._core(np.arange(len(self.brands)))]
         self._written = snapshots.Written()
 
     def _core(self, index: Ints) -> Core:
-        core = Core(self.brands, index, self.config, (self.version, self.model_version))
+        core = Core(self.brands, index, self.config, (self.version, self.model_version), self.detectors)
         core.recorder = self.recorder
         return core
 
@@ -148,7 +155,7 @@ class Engine:
 
     def levels(self) -> Levels:
         """Where each brand stands."""
-        return levels(self.brands, self._cores)
+        return levels(self.brands, self._cores, self.detectors)
 
     def nbytes(self) -> int:
         """Bytes of the arrays of the state (not of kept texts)."""

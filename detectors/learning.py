@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from detectors.columns import Floats
 from detectors.core import Core
+from detectors.detector import Hour
 from detectors.feed import come_up
-from detectors.score import PAGING, UNSCORED
-from detectors.windows import AUTHORS, NEGATIVES
+from detectors.score import UNSCORED
+from detectors.view import frozen
+from detectors.windows import AUTHORS, MENTIONS, NEGATIVES
 from detectors.worth import IMMEDIATE, TICKET
 
 LOW_HOURS = 24
@@ -25,6 +29,7 @@ def end_hour(core: Core, tick: int) -> None:
     shape = core.exposure.shape(0)
     observed = np.where(started & ~core.gaps.down, np.minimum(exposure[1] / shape, 1.0), 0.0)
     skip = core.track.last_open >= 60 * (hour - 1)
+    _teach(core, observed, ~skip)
     core.baseline.learn(core.exposure.local - 1, core.exposure.shape(1), skip, core.config)
     core.baseline.hold(counts[AUTHORS, 1], counts[NEGATIVES, 1], observed)
     minutes = tick - np.maximum(core.gaps.last_seen, tick - 60)
@@ -52,8 +57,9 @@ def forget(core: Core, tick: int) -> None:
 
 def end_day(core: Core) -> None:
     """Keep the day's maxima where it was quiet and long enough, and set the thresholds anew."""
-    limit = core.budget.page[:, list(PAGING)] + IMMEDIATE * core.budget.scale[:, list(PAGING)]
-    extreme = (core.track.day_max[:, list(PAGING)] >= limit).any(axis=1)
+    paging = list(core.detectors.paging)
+    limit = core.budget.page[:, paging] + IMMEDIATE * core.budget.scale[:, paging]
+    extreme = (core.track.day_max[:, paging] >= limit).any(axis=1)
     quiet = (core.track.day_ticks >= LONG_DAY) & ~core.track.day_carried & ~extreme
     core.budget.keep_day(quiet, np.maximum(core.track.day_max, LEAST_MAXIMUM))
     core.set_thresholds()
@@ -63,6 +69,25 @@ def end_day(core: Core) -> None:
     for name, incident in core.incidents.items():
         if incident.closed is None and incident.notify >= TICKET:
             core.track.day_carried[core.row(name)] = True
+
+
+def _teach(core: Core, observed: Floats, quiet: NDArray[np.bool_]) -> None:
+    """Let the detectors that learn have the hour, with what was expected in it."""
+    level, level_negative = core.baseline.level()
+    exposure, counts = core.last.exposure, core.last.counts
+    for detector in core.detectors.learners:
+        hour = Hour(
+            local_hour=frozen(core.exposure.local),
+            mentions=frozen(counts[MENTIONS]),
+            authors=frozen(counts[AUTHORS]),
+            negative=frozen(counts[NEGATIVES]),
+            authors_expected=frozen(exposure * level),
+            negative_expected=frozen(exposure * level_negative),
+            observed=frozen(observed),
+            quiet=frozen(quiet),
+            learned=core.learned[detector.name],
+        )
+        detector.learn(hour)
 
 
 def _take_low_for_normal(core: Core, tick: int) -> None:

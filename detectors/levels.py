@@ -12,8 +12,9 @@ from detectors.budget import NEVER
 from detectors.columns import Floats, Ints
 from detectors.config import BrandProfile
 from detectors.core import Core
+from detectors.detector_set import DetectorSet
 from detectors.incidents import SEVERITY
-from detectors.score import DETECTORS, UNSCORED
+from detectors.score import UNSCORED
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES
 
 
@@ -51,11 +52,11 @@ class Levels:
     """(n,) days the thresholds rest on."""
 
 
-def levels(brands: Sequence[BrandProfile], cores: Iterable[Core]) -> Levels:
+def levels(brands: Sequence[BrandProfile], cores: Iterable[Core], detectors: DetectorSet) -> Levels:
     """Where each of these brands stands, each being in one of the cores."""
     n = len(brands)
     closed = np.full(n, np.nan)
-    score, threshold, ticket = (np.full((n, len(DETECTORS)), np.nan) for _ in range(3))
+    score, threshold, ticket = (np.full((n, len(detectors)), np.nan) for _ in range(3))
     ratio, mu, nu = np.ones(n), np.zeros(n), np.zeros(n)
     mentions, authors, negative = (np.zeros(n, np.int64) for _ in range(3))
     is_open, silent = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
@@ -87,7 +88,7 @@ def levels(brands: Sequence[BrandProfile], cores: Iterable[Core]) -> Levels:
                 severity[position] = SEVERITY[incident.severity]
     return Levels(
         tuple(b.name for b in brands),
-        DETECTORS,
+        detectors.names,
         closed,
         score,
         threshold,

@@ -15,6 +15,8 @@ from detectors.columns import Floats, Ints
 class Recording:
     """Per-tick numbers of a block, for plots: rows are brands, columns ticks (windows: see windows.WIDTHS)."""
 
+    detectors: tuple[str, ...]
+    """Their names."""
     ticks: Ints
     brands: Ints
     """Positions in the engine."""

@@ -27,7 +27,7 @@ from detectors.incidents import Incident
 
 R = TypeVar("R", "BrandRecord", "HourlyRecord", "PaneRecord")
 
-VERSION = 1
+VERSION = 2
 BRAND, PANE = b"brand\0", b"pane\0"
 HOURLY = (b"hourly0\0", b"hourly1\0")
 
@@ -42,6 +42,8 @@ class BrandRecord(msgspec.Struct):
     version: int
     closed: int
     hourly: int
+    detectors: tuple[str, ...]
+    """Name and version of each, in the order in which they stand in arrays and bits (see other_detectors)."""
     gaps: dict[str, bytes]
     track: dict[str, bytes]
     incident: Incident | None
@@ -52,10 +54,13 @@ class HourlyRecord(msgspec.Struct):
 
     version: int
     number: int
+    detectors: tuple[str, ...]
     baseline: dict[str, bytes]
     budget: dict[str, bytes]
     normal: bytes | None
     learned: int | None
+    detectors_learned: dict[str, dict[str, bytes]]
+    """What detectors have learned, by name and version."""
 
 
 class PaneRecord(msgspec.Struct):

@@ -10,16 +10,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.columns import Floats, Ints, ln
+from detectors.columns import Axis, Floats, Ints, ln
 
 FAST, SLOW, TONE, DAY, SURGE = range(5)
 DETECTORS = ("fast", "slow", "tone", "day", "surge")
-"""fast: joint score of 1 h, confirmed by 10 min. slow: of 6 h, confirmed by 1 h. tone: share of 6 h alone. day: joint
-score of 24 h, confirmed by 6 h, a ticket at most. surge: all authors of 1 h, whatever their tone, confirmed by 10
-min, info at most."""
-DETECTOR_WINDOW = (1, 2, 2, 3, 1)
-"""Index in windows.WIDTHS of the window a detector judges."""
-PAGING = (FAST, SLOW, TONE)
+"""The built-in ones, which always come first (see built_in.py)."""
+DETECTOR_AXIS = Axis("detectors", len(DETECTORS))
 DECIMALS = 6
 """Scores are rounded before they are compared, so that the last bit of a logarithm never decides."""
 UNSCORED = -50.0
@@ -73,27 +69,3 @@ def pace(count: Ints, expected: Floats) -> Floats:
     """Log ratio in a shorter window, used to confirm: is it still going on? A half instead of kappa, since counts are
     small."""
     return ln((count + 0.5) / (expected + 0.5))
-
-
-def scores(
-    authors: Ints, negative: Ints, authors_expected: Floats, negative_expected: Floats, share_weight: float
-) -> Floats:
-    """All detectors at once: (5, n, ticks) from counts and expectations of the four windows, each (4, n, ticks).
-
-    A confirmation is part of the score: score >= h asks for twice the log ratio of the shorter window >= h too, i.e.
-    the surge goes on at no less than the square root of the pace that is claimed. So the daily maxima, from which
-    thresholds are computed, are maxima of the same thing that is compared with them.
-    """
-    k, nu = negative[1:], negative_expected[1:]
-    x = size_of_surge(k, nu)
-    evidence = share_evidence(k, authors[1:], expected_share(nu, authors_expected[1:]))
-    joint = x + share_weight * np.clip(evidence, *SHARE_CLIP)
-    confirm = 2.0 * pace(negative[:3], negative_expected[:3])
-    out = np.empty((len(DETECTORS), *negative.shape[1:]))
-    out[FAST] = np.minimum(joint[0], confirm[0])
-    out[SLOW] = np.minimum(joint[1], confirm[1])
-    out[DAY] = np.minimum(joint[2], confirm[2])
-    out[TONE] = np.clip(evidence[1], *TONE_CLIP)
-    surge = ln((authors[1] + 2.0 * SMALL) / (authors_expected[1] + 2.0 * SMALL))
-    out[SURGE] = np.minimum(surge, 2.0 * pace(authors[0], authors_expected[0]))
-    return np.asarray(np.round(out, DECIMALS), np.float64)

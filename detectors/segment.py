@@ -19,7 +19,8 @@ from detectors.gaps import is_heard
 from detectors.incidents import Decision
 from detectors.late import Late
 from detectors.recording import Recording
-from detectors.score import UNSCORED, scores
+from detectors.score import UNSCORED
+from detectors.view import View
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES
 from detectors.worth import worth
 
@@ -54,7 +55,17 @@ def run_segment(
     heard = is_heard(counts[AUTHORS, 1], mu[1], silent_for[:, :k])
 
     judged = core.track.started & ~core.gaps.down & (core.baseline.weight >= core.config.warm_hours)
-    raw = scores(counts[AUTHORS], counts[NEGATIVES], mu, nu, core.config.share_weight)
+    view = View(
+        ticks=ticks,
+        local_hour=core.exposure.local,
+        mentions=counts[MENTIONS],
+        authors=counts[AUTHORS],
+        negative=counts[NEGATIVES],
+        authors_expected=mu,
+        negative_expected=nu,
+        share_weight=core.config.share_weight,
+    )
+    raw = core.detectors.scores(view, core.learned)
     raw[:, ~judged] = UNSCORED
     twice = _twice(core, raw)
 
@@ -64,7 +75,7 @@ def run_segment(
     core.track.day_ticks = core.track.day_ticks + np.where(settled, k, 0)
 
     calm = counts[NEGATIVES, 1] <= 1.5 * nu[1] + 1.0
-    value, agree = worth(raw, twice, counts, nu, settled, core.budget, core.config)
+    value, agree = worth(raw, twice, counts, mu, nu, settled, core.budget, core.config, core.detectors)
     opened = np.zeros((len(core), k), np.bool_) if core.recorder is not None else None
     involved = set(np.nonzero(value.any(axis=1) | (core.track.waiting > 0))[0].tolist())
     involved |= _with_incident(core, int(ticks[-1]))
@@ -92,6 +103,7 @@ def run_segment(
     core.track.calm = np.where(calm.any(axis=1), ticks[-1] - np.argmax(calm[:, ::-1], axis=1), core.track.calm)
     if core.recorder is not None and opened is not None:
         recording = Recording(
+            core.detectors.names,
             ticks,
             core.index,
             counts[MENTIONS],

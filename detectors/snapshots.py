@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from detectors import records
+from detectors.budget import Budget
 from detectors.columns import Ints
 from detectors.config import BrandProfile
 from detectors.copies import LIVES
 from detectors.core import Core
 from detectors.evidence import KEEP_MINUTES, NormalTerms
+from detectors.other_detectors import carried, carried_bits
+from detectors.track import Track
 from detectors.windows import LONGEST
 
 Changes = dict[bytes, bytes | None]
@@ -86,7 +89,13 @@ def _write_brand(core: Core, name: int, brand: str, written: Written, out: Chang
 def _brand_record(core: Core, i: int, name: int, number: int) -> records.BrandRecord:
     closed = 0 if core.closed is None else core.closed
     return records.BrandRecord(
-        records.VERSION, closed, number, core.gaps.row(i), core.track.row(i), core.incidents.get(name)
+        records.VERSION,
+        closed,
+        number,
+        core.detectors.keys,
+        core.gaps.row(i),
+        core.track.row(i),
+        core.incidents.get(name),
     )
 
 
@@ -95,10 +104,12 @@ def _hourly_record(core: Core, i: int, name: int, number: int) -> records.Hourly
     return records.HourlyRecord(
         records.VERSION,
         number,
+        core.detectors.keys,
         core.baseline.row(i),
         core.budget.row(i),
         None if normal is None else normal.counts.astype("<f4").tobytes(),
         core.evidence.learned.get(name),
+        {d.key: core.learned[d.name].row(i) for d in core.detectors.learners},
     )
 
 
@@ -191,12 +202,23 @@ class _Found:
 
 
 def _load(core: Core, i: int, position: int, record: records.BrandRecord, hourly: records.HourlyRecord) -> None:
+    now = core.detectors.keys
     core.gaps.set_row(i, record.gaps)
-    core.track.set_row(i, record.track)
+    core.track.set_row(i, carried(Track, record.track, record.detectors, now))
     core.baseline.set_row(i, hourly.baseline)
-    core.budget.set_row(i, hourly.budget)
+    core.budget.set_row(i, carried(Budget, hourly.budget, hourly.detectors, now))
     if record.incident is not None:
         core.incidents[position] = record.incident
+        record.incident.detectors = carried_bits(record.incident.detectors, record.detectors, now)
+    for detector in core.detectors.learners:
+        if detector.key in hourly.detectors_learned:
+            try:
+                core.learned[detector.name].set_row(i, hourly.detectors_learned[detector.key])
+            except ValueError as error:
+                raise records.StateVersionError(
+                    f"what detector {detector.name} has learned was saved in another form under the same version "
+                    f"{detector.version} ({error}): give the detector another version"
+                ) from error
     if hourly.normal is not None:
         core.evidence.normal[position] = NormalTerms(np.frombuffer(hourly.normal, "<f4").astype(np.float32))
     if hourly.learned is not None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.columns import Columns, Floats, Ints, column
 from detectors.gaps import LONG_AGO
-from detectors.score import DETECTORS, UNSCORED
+from detectors.score import DETECTOR_AXIS, UNSCORED
 
 
 @dataclass
@@ -18,13 +18,13 @@ class Track(Columns):
 
     start: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
     """Tick of its first member; LONG_AGO before."""
-    score: Floats = field(metadata=column(np.float64, len(DETECTORS), fill=UNSCORED))
+    score: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=UNSCORED))
     calm: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
     """The last tick at which the last hour held no more negative authors than usual."""
     last_open: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
     waiting: Ints = field(metadata=column(np.int64))
     """Ticks whose evidence would open something less urgent than a page, less those since whose would not."""
-    day_max: Floats = field(metadata=column(np.float64, len(DETECTORS), fill=UNSCORED))
+    day_max: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=UNSCORED))
     day_ticks: Ints = field(metadata=column(np.int64))
     day_carried: NDArray[np.bool_] = field(metadata=column(np.bool_))
     """An incident was open when the day began."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from detectors.backtest import DAYS_PER_MONTH, BrandCounts, KnownEvent, Match, compare, poisson_interval
 from detectors.config import BrandProfile, EngineConfig
+from detectors.detector import Detector
 from detectors.engine import Engine
 from detectors.incidents import Decision
 from detectors.observations import Observations
@@ -34,8 +35,9 @@ class WhatIf(Engine):
         config: EngineConfig | None = None,
         model_version: str = "",
         recorder: Recorder | None = None,
+        detectors: Sequence[Detector] = (),
     ) -> None:
-        super().__init__(brands, config, model_version, recorder)
+        super().__init__(brands, config, model_version, recorder, detectors)
         self.decisions: dict[float, list[Decision]] = {}
         self._others: dict[float, Engine] = {}
         for budget in sorted(set(budgets)):
@@ -43,7 +45,7 @@ class WhatIf(Engine):
             # An engine with the same budgets would decide the same.
             if any(brand.budget != budget for brand in brands):
                 others = [replace(brand, budget=budget) for brand in brands]
-                self._others[budget] = Engine(others, config, model_version)
+                self._others[budget] = Engine(others, config, model_version, detectors=detectors)
 
     def advance(self, upto: int, observations: Observations, clock_ticks: Collection[int] = ()) -> list[Decision]:
         """As `Engine.advance`, and the same for the others."""

@@ -10,9 +10,11 @@ from detectors.brand_rows import BrandRows
 from detectors.budget import NEVER, return_period
 from detectors.columns import Floats
 from detectors.core import Core
+from detectors.detector import Detector, Told
+from detectors.detector_set import DetectorSet
 from detectors.evidence import top_mentions, top_terms
 from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType, Incident
-from detectors.score import DETECTOR_WINDOW, DETECTORS, FAST, PAGING, SLOW, SURGE, TONE, expected_share
+from detectors.score import FAST, SLOW, expected_share
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS
 from detectors.worth import INFO, PAGE, resolve_levels
 
@@ -39,13 +41,13 @@ def describe(
     level = int(rows.worth[j])
     threshold = page if level == PAGE else ticket
     shown = np.where(threshold >= NEVER, page, threshold)
-    detector = _decisive(rows, j, level, shown, scale)
+    detector = _decisive(core.detectors, rows, j, level, shown, scale)
     score, limit = float(rows.raw[detector, j]), float(shown[detector])
     amends = incident.revision - 1 if event == "amended" else None
     if event == "amended":
         _tell_again(incident)
     else:
-        _tell(incident, rows, j, DETECTOR_WINDOW[detector])
+        _tell(incident, rows, j, core.detectors.window[detector])
     window = incident.event_window
     authors, negative = incident.event_authors, incident.event_negative
     mu, nu = incident.event_authors_expected, incident.event_negative_expected
@@ -77,15 +79,15 @@ def describe(
         negative_expected=short(nu),
         share=short(share),
         share_expected=short(share_expected),
-        detector=DETECTORS[detector],
+        detector=core.detectors.names[detector],
         score=short(score),
         threshold=short(limit),
         return_period_days=None if period is None else short(period),
         budget=profile.budget,
-        detectors=_names(int(rows.agree[j])),
+        detectors=tuple(core.detectors.names[d] for d in _places(int(rows.agree[j]))),
         windows=_windows(rows, j),
-        reason=_reason(event, detector, incident, share, share_expected),
-        resolves_when=_resolves_when(incident, page, ticket, core.config.resolve_minutes),
+        reason=_reason(event, core.detectors.all[detector], incident, share, share_expected),
+        resolves_when=_resolves_when(core, incident, page, ticket),
         amends=amends,
         closed_by="clock" if by_clock else "event",
         top_mentions=tuple(top_mentions(samples)),
@@ -101,17 +103,18 @@ def short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _names(bits: int) -> tuple[str, ...]:
-    return tuple(DETECTORS[d] for d in range(len(DETECTORS)) if bits >> d & 1)
+def _places(bits: int) -> list[int]:
+    """The bits that are set."""
+    return [d for d in range(bits.bit_length()) if bits >> d & 1]
 
 
-def _decisive(rows: BrandRows, j: int, level: int, threshold: Floats, scale: Floats) -> int:
+def _decisive(detectors: DetectorSet, rows: BrandRows, j: int, level: int, threshold: Floats, scale: Floats) -> int:
     """Of the detectors that agree the one that stands highest above its threshold."""
-    candidates = [d for d in range(len(DETECTORS)) if rows.agree[j] >> d & 1] or [FAST, SLOW]
+    candidates = _places(int(rows.agree[j])) or [FAST, SLOW]
     if level == PAGE:
-        candidates = [d for d in candidates if d in PAGING] or candidates
+        candidates = [d for d in candidates if detectors.pages[d]] or candidates
     elif level == INFO:
-        candidates = [SURGE]
+        candidates = [d for d in candidates if detectors.informs[d]]
     return max(candidates, key=lambda d: (float((rows.raw[d, j] - threshold[d]) / scale[d]), -d))
 
 
@@ -147,29 +150,28 @@ def _windows(rows: BrandRows, j: int) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _resolves_when(incident: Incident, page: Floats, ticket: Floats, minutes: int) -> str:
+def _resolves_when(core: Core, incident: Incident, page: Floats, ticket: Floats) -> str:
     calm_below = resolve_levels(page, ticket)
-    watched = sorted({FAST, SLOW} | {d for d in range(len(DETECTORS)) if incident.detectors >> d & 1})
-    parts = ", ".join(f"{DETECTORS[d]} {short(float(calm_below[d]))}" for d in watched)
-    return f"scores below {parts} for {minutes} minutes in which the feed is heard"
+    watched = sorted({FAST, SLOW} | set(_places(incident.detectors)))
+    parts = ", ".join(f"{core.detectors.names[d]} {short(float(calm_below[d]))}" for d in watched)
+    return f"scores below {parts} for {core.config.resolve_minutes} minutes in which the feed is heard"
 
 
-def _reason(event: EventType, detector: int, incident: Incident, share: float, share_expected: float) -> str:
-    authors, negative = incident.event_authors, incident.event_negative
-    mu, nu = incident.event_authors_expected, incident.event_negative_expected
+def _reason(event: EventType, detector: Detector, incident: Incident, share: float, share_expected: float) -> str:
+    negative, nu = incident.event_negative, incident.event_negative_expected
     span = _WINDOW_NAMES[incident.event_window]
     if event == "resolved":
         ending = (
             "after 72 h the new level was absorbed into the baseline" if incident.absorbed else "scores fell to normal"
         )
         return f"{ending}; {negative} negative authors in {span} against {nu:.3g} expected"
-    if detector == SURGE:
-        return (
-            f"{authors} authors in {span} against {mu:.3g} expected, with a usual share of negative ones ({share:.0%})"
-        )
-    if detector == TONE:
-        return f"{share:.0%} of {authors} authors in {span} are negative against {share_expected:.0%} expected"
-    return (
-        f"{negative} negative authors in {span} against {nu:.3g} expected; "
-        f"{share:.0%} of {authors} authors are negative against {share_expected:.0%} expected"
+    told = Told(
+        window=span,
+        authors=incident.event_authors,
+        authors_expected=incident.event_authors_expected,
+        negative=negative,
+        negative_expected=nu,
+        share=share,
+        share_expected=share_expected,
     )
+    return detector.reason(told)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from detectors.budget import NEVER, Budget
 from detectors.columns import Floats, Ints
 from detectors.config import EngineConfig
-from detectors.score import DETECTOR_WINDOW, DETECTORS, FAST, PAGING, SLOW, SMALL, SURGE
-from detectors.windows import AUTHORS, NEGATIVES
+from detectors.detector_set import DetectorSet
+from detectors.score import FAST, SLOW, SMALL
+from detectors.windows import NEGATIVES
 
 IMMEDIATE = 2.0
 """Scales of the daily maxima above a threshold at which one tick is enough."""
@@ -27,10 +28,12 @@ def worth(
     raw: Floats,
     twice: Floats,
     counts: Ints,
+    mu: Floats,
     nu: Floats,
     settled: NDArray[np.bool_],
     budget: Budget,
     config: EngineConfig,
+    detectors: DetectorSet,
 ) -> tuple[NDArray[np.int8], Ints]:
     """What each tick's evidence is worth (index of NOTIFY) and bits of the detectors that agree, (n, ticks) each.
 
@@ -38,7 +41,7 @@ def worth(
     ----------
     raw, twice : (detectors, n, ticks) the score, and the lower one of this tick's and the tick's before
     counts : (3, 4, n, ticks)
-    nu : (4, n, ticks) negative authors expected
+    mu, nu : (4, n, ticks) authors and negative authors expected
     settled : (n,) brands known long enough for more than pages
     """
     page, ticket, scale = budget.page.T[:, :, None], budget.ticket.T[:, :, None], budget.scale.T[:, :, None]
@@ -46,26 +49,26 @@ def worth(
     agree = np.zeros(raw.shape[1:], np.int64)
     cold = (budget.days < config.cold_days)[:, None]
     if not ((twice >= ticket) | (raw >= ticket + IMMEDIATE * scale) | (raw >= page + IMMEDIATE * scale)).any():
-        surge = twice[SURGE] >= page[SURGE]
-        if not surge.any():
+        informing = list(detectors.informing)
+        if not (twice[informing] >= page[informing]).any():
             return level, agree
-    for d in range(len(DETECTORS)):
+    for d, w in enumerate(detectors.window):
+        enough = counts[detectors.counts[d], w]
         over_page = (twice[d] >= page[d]) | (raw[d] >= page[d] + IMMEDIATE * scale[d])
         over_ticket = (twice[d] >= ticket[d]) | (raw[d] >= ticket[d] + IMMEDIATE * scale[d])
-        if d == SURGE:
-            over_page &= settled[:, None] & (counts[AUTHORS, 1] >= config.min_surge_authors)
+        if detectors.informs[d]:
+            over_page &= settled[:, None] & (enough >= config.min_surge_authors)
             level = np.maximum(level, np.where(over_page, INFO, 0)).astype(np.int8)
             agree |= np.where(over_page, 1 << d, 0)
             continue
-        enough = counts[NEGATIVES, DETECTOR_WINDOW[d]]
         # Before the brand's own days say what is usual, the bonus of a moved share must not make a page.
-        ratio = (enough + SMALL) / (nu[DETECTOR_WINDOW[d]] + SMALL)
+        ratio = (enough + SMALL) / ((nu if detectors.counts[d] == NEGATIVES else mu)[w] + SMALL)
         over_page &= ~cold | (ratio >= config.cold_page_ratio)
         over_page &= enough >= config.min_page_authors
         over_ticket &= settled[:, None] & (enough >= config.min_ticket_authors)
         agree |= np.where(over_ticket | over_page, 1 << d, 0)
         level = np.maximum(level, np.where(over_ticket, TICKET, 0)).astype(np.int8)
-        if d in PAGING:
+        if detectors.pages[d]:
             level = np.maximum(level, np.where(over_page, PAGE, 0)).astype(np.int8)
     return level, agree
 
@@ -94,6 +97,6 @@ def resolve_levels(page: Floats, ticket: Floats) -> Floats:
 def active(raw: Floats, resolve: Floats) -> Ints:
     """Bits of the detectors that are not calm, (ticks,), from scores (detectors, ticks)."""
     out = np.zeros(raw.shape[1], np.int64)
-    for d in range(len(DETECTORS)):
+    for d in range(len(raw)):
         out |= np.where(raw[d] >= resolve[d], 1 << d, 0)
     return out

@@ -33,7 +33,7 @@ from streams.seeking_consumer import SeekingConsumer
 from streams.settings import Settings
 from streams.snapshots import SnapshotTable, changelog_topic
 from streams.web import Web
-from streams.wiring import brand_profiles, event_links, make_classification
+from streams.wiring import brand_profiles, event_links, make_classification, own_detectors
 
 log = structlog.get_logger()
 
@@ -75,10 +75,11 @@ class Worker:
         classified = make_classification(settings, version)
         counts = DetectionCounts()
         brands, links = brand_profiles(settings), event_links(settings)
+        detectors = own_detectors(settings)
 
         def detection(partition: int) -> Detection:
             ours = [brand for brand in brands if partition_of(brand.name, partitions) == partition]
-            engine = Engine(ours, model_version=str(model.id))
+            engine = Engine(ours, model_version=str(model.id), detectors=detectors)
             return Detection(engine, origins=partitions, links=links, counts=counts)
 
         table = SnapshotTable(self.app, partitions=partitions, options=_store_options(settings))

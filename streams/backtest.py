@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import backtest as report
+from detectors.detector import Detector
 from detectors.engine import BrandProfile, Engine
 from detectors.incidents import Decision
 from detectors.what_if import WhatIf
@@ -79,6 +80,8 @@ class Backtest:
         Given to the engine, for plots.
     budgets : sequence of float
         Other budgets to try on the same observations.
+    detectors : sequence of Detector
+        A user's own, which judge beside the built-in ones.
     """
 
     def __init__(
@@ -90,13 +93,18 @@ class Backtest:
         links: Links | None = None,
         recorder: Callable[[Any], None] | None = None,
         budgets: Sequence[float] = (),
+        detectors: Sequence[Detector] = (),
     ) -> None:
         self._classification, self._model = classification, model
         self.model_version = str(model.id) if model is not None else f"{GOLD.name}@{GOLD.version}"
-        self._what_if = (
-            WhatIf(brands, budgets, model_version=self.model_version, recorder=recorder) if budgets else None
+        self._what_if = None
+        if budgets:
+            self._what_if = WhatIf(
+                brands, budgets, model_version=self.model_version, recorder=recorder, detectors=detectors
+            )
+        engine = self._what_if or Engine(
+            brands, model_version=self.model_version, recorder=recorder, detectors=detectors
         )
-        engine = self._what_if or Engine(brands, model_version=self.model_version, recorder=recorder)
         self._detection = Detection(engine, origins=1, links=links)
         self._brands = brands
         self._hours: dict[str, Counter[int]] = {}

@@ -47,6 +47,7 @@ def checks(settings: Settings, wanted: Sequence[topics.TopicSpec] | None = None)
     answers = any(finding.name == "broker" and finding.status == "ok" for finding in broker)
     return [
         *check_brands(settings),
+        *check_detectors(settings),
         *broker,
         *check_clock(settings, ask_broker=answers and not settings.worker.embedded),
         *check_model(settings),
@@ -79,6 +80,22 @@ def check_brands(settings: Settings) -> Iterator[Finding]:
                     f"{owner} and {brand.name} share the keyword {keyword!r}: such a mention counts for both",
                     "give each brand keywords of its own",
                 )
+
+
+def check_detectors(settings: Settings) -> Iterator[Finding]:
+    """Whether the detectors of installed packages can be used, if any is switched on."""
+    if not settings.detectors:
+        return
+    from detectors.detector_set import DetectorError
+    from streams.wiring import own_detectors
+
+    try:
+        detectors = own_detectors(settings)
+    except DetectorError as error:
+        yield Finding("detectors", "fail", str(error), "mend or update the package, or take it out of 'detectors'")
+        return
+    names = ", ".join(f"{detector.name} {detector.version} ({detector.asks_for})" for detector in detectors)
+    yield Finding("detectors", "ok", f"beside the built-in ones: {names}")
 
 
 def check_model(settings: Settings) -> Iterator[Finding]:

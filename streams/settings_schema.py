@@ -313,6 +313,7 @@ class Settings(_Section):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     budget: Budget = 1.0
     brands: Annotated[tuple[BrandSettings, ...], Field(min_length=1)]
+    detectors: tuple[Text, ...] = ()
     links: LinkSettings = Field(default_factory=LinkSettings)
     web: WebSettings = Field(default_factory=WebSettings)
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
@@ -325,6 +326,16 @@ class Settings(_Section):
             first = seen.setdefault(brand.name.casefold(), number)
             if first != number:
                 raise ValueError(f"brands.{number} and brands.{first} are both named {brand.name!r}; names must differ")
+        return value
+
+    @field_validator("detectors")
+    @classmethod
+    def _are_installed(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value:
+            from detectors.installed import unknown
+
+            if problem := unknown(value):
+                raise ValueError(problem)
         return value
 
     def budget_of(self, brand: BrandSettings) -> float:

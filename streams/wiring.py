@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from detectors.detector import Detector
 from detectors.engine import BrandProfile
+from detectors.installed import load
 from streams.classification import Classification
 from streams.crisis_events import Links
 from streams.matching import BrandMatcher
@@ -48,6 +50,11 @@ def brand_profiles(settings: Settings) -> list[BrandProfile]:
         )
         for brand in settings.brands
     ]
+
+
+def own_detectors(settings: Settings) -> tuple[Detector, ...]:
+    """The detectors of installed packages that the settings switch on. Raises DetectorError."""
+    return load(settings.detectors)
 
 
 def event_links(settings: Settings) -> Links:

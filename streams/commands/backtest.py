@@ -18,7 +18,7 @@ from streams.commands.console import UserError, note, stderr_console
 from streams.mention_files import STDIN
 from streams.records import Limits, Mention, Model
 from streams.replay import Entry, merged
-from streams.wiring import brand_profiles, event_links, make_classification, mention_limits
+from streams.wiring import brand_profiles, event_links, make_classification, mention_limits, own_detectors
 
 if TYPE_CHECKING:
     from detectors.backtest import KnownEvent
@@ -80,6 +80,7 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
         links=event_links(settings) if settings is not None else None,
         recorder=story.add if story is not None else None,
         budgets=BUDGETS if wants_budgets else (),
+        detectors=own_detectors(settings) if settings is not None else (),
     )
     with _progress() as progress:
         task = progress.add_task("mentions, at each budget" if wants_budgets else "mentions", total=total)

@@ -27,6 +27,7 @@ NO_READER: Final = 141
 #: Errors whose message is meant for the user. By name, so that no command imports what only others need.
 _FOR_USERS: Final = frozenset(
     {
+        "detectors.detector_set.DetectorError",
         "models.errors.ModelError",
         "streams.brokers.BrokerError",
         "streams.commands.console.UserError",

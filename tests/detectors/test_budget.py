@@ -7,6 +7,7 @@ import pytest
 
 from detectors.budget import DAYS, NEVER, Budget, gumbel, return_period
 from detectors.config import EngineConfig
+from detectors.detector_set import BUILT_IN_SET
 from detectors.score import DAY, DETECTORS, FAST, SLOW, SURGE, TONE
 
 D = len(DETECTORS)
@@ -26,7 +27,7 @@ def filled(n: int, days: int, rng: np.random.Generator, loc: float = 1.5, scale:
 def test_gumbel_finds_location_and_scale() -> None:
     rng = np.random.default_rng(1)
     budget = filled(2000, DAYS, rng)
-    loc, scale = gumbel(budget.maxima.astype(np.float64), budget.days)
+    loc, scale = gumbel(budget.maxima.astype(np.float64), budget.own_days(), BUILT_IN_SET.usual_scale)
     assert abs(np.mean(loc[:, FAST]) - 1.5) < 0.03
     assert abs(np.mean(scale[:, FAST]) - 0.4) < 0.02
 

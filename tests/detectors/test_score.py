@@ -6,7 +6,22 @@ import numpy as np
 from scipy import stats
 
 from detectors.columns import Floats, Ints, ln
-from detectors.score import CORRELATION, FAST, ODDS, SLOW, SURGE, TONE, expected_share, scores, share_evidence
+from detectors.detector_set import BUILT_IN_SET
+from detectors.score import CORRELATION, FAST, ODDS, SLOW, SURGE, TONE, expected_share, share_evidence
+from detectors.view import View
+
+
+def scores(authors: Ints, negative: Ints, mu: Floats, nu: Floats) -> Floats:
+    view = View(
+        ticks=np.arange(authors.shape[-1]),
+        local_hour=np.zeros(authors.shape[1], np.int64),
+        mentions=authors,
+        authors=authors,
+        negative=negative,
+        authors_expected=mu,
+        negative_expected=nu,
+    )
+    return BUILT_IN_SET.scores(view)
 
 
 def test_share_evidence_is_the_beta_binomial_ratio() -> None:
@@ -38,12 +53,12 @@ def _counts(rng: np.random.Generator, n: int, k: int) -> tuple[Ints, Ints, Float
 
 def test_same_bits_alone_and_in_a_crowd() -> None:
     rng = np.random.default_rng(0)
-    whole = scores(*_counts(rng, 37, 61), 0.4)
+    whole = scores(*_counts(rng, 37, 61))
     rng = np.random.default_rng(0)
     authors, negative, mu, nu = _counts(rng, 37, 61)
     for i, j in [(0, 0), (36, 60), (17, 3)]:
         one = np.s_[:, i : i + 1, j : j + 1]
-        alone = scores(authors[one].copy(), negative[one].copy(), mu[one].copy(), nu[one].copy(), 0.4)
+        alone = scores(authors[one].copy(), negative[one].copy(), mu[one].copy(), nu[one].copy())
         np.testing.assert_array_equal(alone[:, 0, 0], whole[:, i, j])
     values = rng.uniform(1e-3, 1e6, 1001)
     assert [float(ln(v)) for v in values] == ln(values).tolist()
@@ -56,7 +71,7 @@ def test_what_each_detector_sees() -> None:
 
     def score(authors: list[int], negative: list[int]) -> list[float]:
         a, n = (np.array(x).reshape(4, 1, 1) for x in (authors, negative))
-        return [float(s) for s in scores(a, n, mu, nu, 0.4)[:, 0, 0]]
+        return [float(s) for s in scores(a, n, mu, nu)[:, 0, 0]]
 
     usual = score([2, 10, 60, 240], [0, 2, 12, 48])
     assert max(usual[d] for d in (FAST, SLOW, SURGE)) < 0.5

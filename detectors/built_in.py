@@ -1,0 +1,95 @@
+"""The built-in detectors.
+
+| name    | window | confirmed by | what it sees                | asks for at most |
+|---------|--------|--------------|-----------------------------|------------------|
+| `fast`  | 1 h    | 10 min       | count and share together    | page             |
+| `slow`  | 6 h    | 1 h          | the same, weaker and longer | page             |
+| `tone`  | 6 h    |              | the share alone             | page             |
+| `day`   | 24 h   | 6 h          | slow burns                  | ticket           |
+| `surge` | 1 h    | 10 min       | many authors of usual tone  | info             |
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.columns import Floats, ln
+from detectors.detector import Asks, Counts, Detector, Told
+from detectors.score import SMALL, TONE_CLIP
+from detectors.view import View, row_of
+
+VERSION = "1"
+"""To be changed with a formula of theirs: maxima of another formula say nothing about this one."""
+
+
+class Joint(Detector):
+    """How many negative authors, and how negative the authors are: x + lambda clip(B, -2, 4) (see score.py)."""
+
+    version = VERSION
+    pages_when_cold = True
+
+    def __init__(self, name: str, window: int, confirmed_by: int, asks_for: Asks, usual_scale: float) -> None:
+        self.name, self.window, self.confirmed_by = name, window, confirmed_by
+        self.asks_for, self.usual_scale = asks_for, usual_scale
+
+    def score(self, view: View) -> Floats:
+        """S of the window."""
+        return np.asarray(view.joint[row_of(self.window) - 1], np.float64)
+
+
+class Tone(Detector):
+    """The share of negative authors in 6 h alone, at whatever volume: B (see score.py)."""
+
+    name = "tone"
+    version = VERSION
+    window = 360
+    asks_for: Asks = "page"
+    floor, ticket_floor = 3.0, 2.5
+    usual_scale = 1.2
+    cold_page, cold_ticket = 12.0, 6.0
+
+    def score(self, view: View) -> Floats:
+        """B."""
+        return np.asarray(np.clip(view.share_evidence[row_of(self.window) - 1], *TONE_CLIP), np.float64)
+
+    def reason(self, told: Told) -> str:
+        """The two shares."""
+        return (
+            f"{told.share:.0%} of {told.authors} authors in {told.window} are negative "
+            f"against {told.share_expected:.0%} expected"
+        )
+
+
+class Surge(Detector):
+    """Many authors, whatever their tone."""
+
+    name = "surge"
+    version = VERSION
+    window = 60
+    confirmed_by = 10
+    counts: Counts = "authors"
+    asks_for: Asks = "info"
+    usual_scale = 0.35
+    pages_when_cold = True
+
+    def score(self, view: View) -> Floats:
+        """ln((T + 4) / (mu + 4))."""
+        w = row_of(self.window)
+        return ln((view.authors[w] + 2.0 * SMALL) / (view.authors_expected[w] + 2.0 * SMALL))
+
+    def reason(self, told: Told) -> str:
+        """The two counts."""
+        return (
+            f"{told.authors} authors in {told.window} against {told.authors_expected:.3g} expected, "
+            f"with a usual share of negative ones ({told.share:.0%})"
+        )
+
+
+BUILT_IN: tuple[Detector, ...] = (
+    Joint("fast", 60, 10, "page", 0.4),
+    Joint("slow", 360, 60, "page", 0.4),
+    Tone(),
+    Joint("day", 1440, 360, "ticket", 0.3),
+    Surge(),
+)
+"""In the order of score.DETECTORS."""

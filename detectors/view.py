@@ -1,0 +1,100 @@
+"""What a detector sees: counts and expectations of the four windows at some ticks, of some brands."""
+
+from __future__ import annotations
+
+import copy
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.columns import Floats, Ints
+from detectors.score import SHARE_CLIP, expected_share, pace, share_evidence, size_of_surge
+from detectors.windows import WIDTHS
+
+
+class View:
+    """Counts and expectations: arrays (4, n, ticks), the first axis being the windows of 10 min, 1 h, 6 h, 24 h.
+
+    Arrays are read-only. `row_of` turns minutes into a row: ``view.negative[row_of(60)]`` is (n, ticks).
+
+    Parameters
+    ----------
+    ticks : (ticks,) minutes since 1970 UTC, one after the other within one hour
+    local_hour : (n,) the hour in the brand's time zone, hours since 1970 there
+    mentions, authors, negative : mentions, distinct authors and distinct negative authors in each window
+    authors_expected, negative_expected : what the baseline expects; 0 where it knows nothing or the feed was silent
+    share_weight : EngineConfig.share_weight
+    learned : what this detector has learned (`Detector.learns`), read-only; None if it learns nothing
+
+    What several detectors need is computed once, when the first one asks.
+    """
+
+    def __init__(
+        self,
+        *,
+        ticks: Ints,
+        local_hour: Ints,
+        mentions: Ints,
+        authors: Ints,
+        negative: Ints,
+        authors_expected: Floats,
+        negative_expected: Floats,
+        share_weight: float = 0.4,
+        learned: Any = None,
+    ) -> None:
+        self.ticks = frozen(ticks)
+        self.local_hour = frozen(local_hour)
+        self.mentions, self.authors, self.negative = frozen(mentions), frozen(authors), frozen(negative)
+        self.authors_expected, self.negative_expected = frozen(authors_expected), frozen(negative_expected)
+        self.share_weight = share_weight
+        self.learned = learned
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a score: (n, ticks)."""
+        return self.authors.shape[1], self.authors.shape[2]
+
+    def with_learned(self, learned: Any) -> Self:
+        """The same view with what another detector has learned."""
+        other = copy.copy(self)
+        other.learned = learned
+        return other
+
+    @cached_property
+    def size(self) -> Floats:
+        """x = ln((K + 2) / (nu + 2)) of 1 h, 6 h, 24 h: (3, n, ticks), as the two below."""
+        return frozen(size_of_surge(self.negative[1:], self.negative_expected[1:]))
+
+    @cached_property
+    def share_evidence(self) -> Floats:
+        """B: log Bayes factor that the share of negative authors has risen (see score.share_evidence)."""
+        p0 = expected_share(self.negative_expected[1:], self.authors_expected[1:])
+        return frozen(share_evidence(self.negative[1:], self.authors[1:], p0))
+
+    @cached_property
+    def joint(self) -> Floats:
+        """S = x + lambda clip(B, -2, 4)."""
+        return frozen(self.size + self.share_weight * np.clip(self.share_evidence, *SHARE_CLIP))
+
+    @cached_property
+    def negative_pace(self) -> Floats:
+        """Log ratio of negative authors in 10 min, 1 h, 6 h, by which longer windows are confirmed: (3, n, ticks)."""
+        return frozen(pace(self.negative[:3], self.negative_expected[:3]))
+
+    def author_pace(self, w: int) -> Floats:
+        """The same of all authors in one window (index), (n, ticks)."""
+        return pace(self.authors[w], self.authors_expected[w])
+
+
+def row_of(minutes: int) -> int:
+    """Row of the window of so many minutes: 10, 60, 360 or 1440."""
+    return WIDTHS.index(minutes)
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers, which nobody can change through what is returned."""
+    out = array.view()
+    out.flags.writeable = False
+    return out
