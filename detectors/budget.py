@@ -67,7 +67,8 @@ class Budget(Columns):
         share = np.clip(pages / MONTH, 1e-6, 0.9)
         share_ticket = np.clip(config.ticket_budget_factor * pages / MONTH, 1e-6, 0.9)
         known = n_days >= FIRST_DAYS
-        most = len(detectors.paging)
+        # One that has no days yet cannot page, and must not use up what is the others'.
+        most = np.maximum((n_days[:, list(detectors.paging)] > 0).sum(axis=1), 1)
         page = self.loc + self.scale * together_level(every, able, days, share, most)[:, None]
         ticket = self.loc + self.scale * together_level(every, able, days, share_ticket, most)[:, None]
         # Without days of its own a brand is judged by ratios that would be unusual for nearly all; later the two are
@@ -111,8 +112,8 @@ def _largest(y: Floats) -> Floats:
     return np.asarray(out, np.float64)
 
 
-def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats, most: int) -> Floats:
-    """Level in standard units that the largest of `most` detectors exceeds on this share of days, (n,).
+def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats, most: Ints) -> Floats:
+    """Level in standard units that the largest of `most` (n,) detectors exceeds on this share of days, (n,).
 
     The mean of two estimates. One is Gumbel with a location between 0 (detectors always agree) and ln d (they are
     independent), estimated from the mean. The other is the empirical quantile (Weibull's plotting position, which is
@@ -122,7 +123,7 @@ def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats, mos
     """
     valid = np.arange(DAYS) < n_days[:, None]
     mean = row_sum(np.where(valid, every, 0.0)) / np.maximum(n_days, 1)
-    highest = float(np.log(most))
+    highest = ln(most)
     overlap = np.clip(mean - EULER, 0.0, highest)
     overlap = (n_days * overlap + PRIOR_DAYS * 0.7 * highest) / (n_days + PRIOR_DAYS)
     model = overlap - ln(-ln(1.0 - share))

@@ -29,7 +29,7 @@ def installed() -> dict[str, EntryPoint]:
         Two packages offer different detectors of one name.
     """
     found: dict[str, EntryPoint] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, e.value)):
         other = found.setdefault(entry.name, entry)
         if other.value != entry.value:
             raise DetectorError(

@@ -226,3 +226,8 @@ def test_the_manual_names_every_setting() -> None:
     text = OPERATIONS.read_text(encoding="utf-8")
     missing = [key for key in keys(Settings) if f"`{key}`" not in text]
     assert not missing
+
+
+def test_a_detector_that_no_package_offers_is_refused(tmp_path: Path) -> None:
+    found = problems(tmp_path, {"brands": BRANDS, "detectors": ["storm"]})
+    assert "detectors: no installed package offers a detector named 'storm'" in found

@@ -1,0 +1,18 @@
+"""Packages that offer detectors, as an installer would leave them in a folder on the path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from detectors.installed import GROUP
+
+
+def install(where: Path, package: str, offers: dict[str, str], code: str = "", version: str = "1.0") -> None:
+    """What an installer leaves on the path: a module, and who offers what."""
+    if code:
+        (where / f"{package}.py").write_text(code, encoding="utf-8")
+    info = where / f"{package}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    lines = [f"[{GROUP}]", *(f"{name} = {value}" for name, value in offers.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")

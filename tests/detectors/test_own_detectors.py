@@ -1,0 +1,302 @@
+"""A user's own detector: found in installed packages, held to the budget, told in events, kept in the state."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detectors import Decision, Detector, DetectorError, Engine, Observations, StateVersionError, View
+from detectors.built_in import BUILT_IN
+from detectors.columns import Columns, Floats, column
+from detectors.detector_set import DetectorSet
+from detectors.installed import installed, load, unknown
+from detectors.recording import Recording
+from detectors.view import row_of
+from tests.detectors.packages import install
+from tests.detectors.worlds import QUICK, START, profiles, run, span, world
+
+MANUAL = Path(__file__).parents[2] / "docs" / "detection.md"
+END = START + 60 * 60
+
+
+def blocks(language: str) -> list[str]:
+    """Code in the manual's section on one's own detector."""
+    section = MANUAL.read_text(encoding="utf-8").split("## Your own detector")[1].split("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on the path, to install packages into."""
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if name.startswith("acme"):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def flood(site: Path) -> Detector:
+    """The manual's example, installed as the manual says."""
+    offers = dict(re.findall(r'^(\w+) = "(.*)"$', blocks("toml")[0], re.MULTILINE))
+    install(site, "acme_tocsin", offers, blocks("python")[0])
+    (detector,) = load(["flood"])
+    return detector
+
+
+def shouting() -> Observations:
+    """A calm brand of 30 hours in which, 25 hours in, six negative people post and post."""
+    rng = np.random.default_rng(4)
+    calm = np.sort(rng.integers(START, START + 1800, 900))
+    storm = np.repeat(np.arange(START + 1500, START + 1560), 4)
+    tick = np.concatenate([calm, storm])
+    people = np.concatenate([rng.integers(1, 2**62, len(calm)), 1 + np.arange(len(storm)) % 6]).astype(np.uint64)
+    negative = np.concatenate([rng.random(len(calm)) < 0.2, np.ones(len(storm), np.bool_)])
+    order = np.argsort(tick, kind="stable")
+    m = len(tick)
+    return Observations(
+        tick=tick[order],
+        minute=tick[order],
+        brand=np.zeros(m, np.int32),
+        author=people[order],
+        negative=negative[order],
+        p_negative=negative[order].astype(np.float32),
+        kind=np.zeros(m, np.uint8),
+        reach=np.full(m, np.nan),
+        id=[str(j) for j in range(m)],
+        text=[f"number {j}" for j in range(m)],
+        url=[None] * m,
+    )
+
+
+class Half(Detector):
+    """Half as excited as the built-in one, and as often right: enough to see where a detector shows."""
+
+    name = "half"
+    version = "2"
+    asks_for = "page"
+
+    def score(self, view: View) -> Floats:
+        return np.asarray(view.joint[row_of(self.window) - 1] / 2, np.float64)
+
+
+@dataclass
+class OtherColumns(Columns):
+    """Of another form than what Flood learns."""
+
+    posts: Floats = field(metadata=column(np.float64))
+
+
+def test_the_manuals_example_finds_what_the_others_do_not(flood: Detector) -> None:
+    observations = shouting()
+    without = Engine(profiles(1), QUICK).advance(START + 1700, span(observations, 0, START + 1700))
+    engine = Engine(profiles(1), QUICK, detectors=[flood])
+    decisions = engine.advance(START + 1700, span(observations, 0, START + 1700))
+    assert [d.type for d in without] != [d.type for d in decisions]
+    (first, *_) = [d for d in decisions if d.detector == "flood"]
+    assert first.notify == "ticket"
+    assert first.detectors == ("flood",)
+    assert first.reason.startswith("few people post much: ")
+    assert first.detector_version.endswith("+flood@1")
+    assert first.data()["why"]["detector"] == "flood"
+    assert engine.levels().detectors[-1] == "flood"
+
+
+def test_an_engine_without_own_detectors_decides_as_before_whatever_another_scores() -> None:
+    """A detector that never fires changes no number of the others."""
+
+    class Calm(Detector):
+        name = "calm"
+
+        def score(self, view: View) -> Floats:
+            return np.zeros(view.shape)
+
+    observations = world(5)
+    plain = run(Engine(profiles(3), QUICK), observations, END)
+    beside = run(Engine(profiles(3), QUICK, detectors=[Calm()]), observations, END)
+    assert plain
+    assert [without_version(d) for d in beside] == [without_version(d) for d in plain]
+
+
+def without_version(decision: Decision) -> dict[str, object]:
+    data = decision.data()
+    del data["versions"]
+    return data
+
+
+def test_scores_of_all_are_recorded_by_name() -> None:
+    seen: list[Recording] = []
+    run(
+        Engine(profiles(3), QUICK, recorder=seen.append, detectors=[Half()]),
+        span(world(1), 0, START + 600),
+        START + 600,
+    )
+    assert {r.detectors for r in seen} == {("fast", "slow", "tone", "day", "surge", "half")}
+    assert all(r.scores.shape[0] == 6 and r.page.shape[1] == 6 for r in seen)
+
+
+def test_nan_is_no_score_and_too_much_is_cut() -> None:
+    class Odd(Half):
+        def score(self, view: View) -> Floats:
+            out = np.full(view.shape, 1e9)
+            out[view.authors[1] % 2 == 0] = np.nan
+            return out
+
+    engine = Engine(profiles(3), QUICK, detectors=[Odd()])
+    run(engine, world(2), END)
+    levels = engine.levels()
+    assert set(np.unique(levels.score[:, -1][~np.isnan(levels.score[:, -1])])) <= {40.0}
+    assert np.isfinite(levels.score[:, 0]).all()
+
+
+@pytest.mark.parametrize("value", [np.zeros(3), "none", None])
+def test_a_score_of_another_shape_stops_with_the_detectors_name(value: object) -> None:
+    class Broken(Half):
+        def score(self, view: View) -> Floats:
+            return value  # type: ignore[return-value]
+
+    with pytest.raises(DetectorError, match=r"detector half: score\(\)"):
+        run(Engine(profiles(3), QUICK, detectors=[Broken()]), world(2), END)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [
+        ("name", "My Detector", "the name of Half must be"),
+        ("name", "fast", "detectors of the same name: fast"),
+        ("version", "", "version must be"),
+        ("window", 30, "window must be one of 10, 60, 360, 1440 minutes, not 30"),
+        ("confirmed_by", 60, "confirmed_by must be a window shorter than 60"),
+        ("asks_for", "call", "asks_for must be info or ticket or page, not 'call'"),
+        ("counts", "mentions", "counts must be negative or authors"),
+        ("floor", 0.0, "floor must be above 0"),
+        ("usual_scale", float("nan"), "usual_scale must be above 0"),
+        ("cold_page", -1, "cold_page must be above 0"),
+        ("learns", dict, "learns must be a dataclass"),
+    ],
+)
+def test_what_a_detector_does_not_say_right_is_said(attribute: str, value: object, message: str) -> None:
+    detector = Half()
+    setattr(detector, attribute, value)
+    with pytest.raises(DetectorError, match=re.escape(message)):
+        DetectorSet([detector])
+
+
+def test_names_that_nobody_offers_are_refused_with_those_that_are(site: Path) -> None:
+    assert unknown([]) is None
+    assert "'storm' (none is installed)" in str(unknown(["storm"]))
+    install(site, "acme_calm", {"calm": "acme_calm:Calm", "fine": "acme_calm:Calm"})
+    with pytest.raises(DetectorError, match=r"'storm' \(installed: calm, fine\)"):
+        load(["calm", "storm"])
+    assert unknown(["calm", "calm"]) == "calm is named twice"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import nothing_of_that_name", "cannot be loaded: ModuleNotFoundError"),
+        ("class Calm: pass", "is no detector"),
+        ("def Calm(): pass", "is no detector"),
+        ("from tests.detectors.test_own_detectors import Half as Calm", "offers detector 'half' under the name 'calm'"),
+    ],
+)
+def test_a_package_that_cannot_be_used_is_named(site: Path, code: str, message: str) -> None:
+    install(site, "acme_calm", {"calm": "acme_calm:Calm"}, code)
+    with pytest.raises(DetectorError, match=f"acme_calm 1.0.*{re.escape(message)}|{re.escape(message)}"):
+        load(["calm"])
+
+
+def test_two_packages_with_detectors_of_one_name(site: Path) -> None:
+    install(site, "acme_calm", {"calm": "acme_calm:Calm"})
+    install(site, "acme_other", {"calm": "acme_other:Calm"})
+    with pytest.raises(DetectorError, match=r"acme_calm 1.0 .*acme_other 1.0 .*uninstall one"):
+        installed()
+
+
+def carried_over(before: Sequence[Detector], after: Sequence[Detector], seed: int = 5) -> tuple[Engine, Engine]:
+    """An engine in the middle of things, and one of other detectors that goes on from its state."""
+    middle = START + 50 * 60
+    first = Engine(profiles(3), QUICK, detectors=before)
+    run(first, span(world(seed), 0, middle), middle)
+    second = Engine(profiles(3), QUICK, detectors=after)
+    second.restore([(k, v) for k, v in first.changes().items() if v is not None])
+    return first, second
+
+
+def test_a_detector_that_is_switched_on_leaves_the_others_thresholds_alone() -> None:
+    first, second = carried_over([], [Half()])
+    before, after = first.levels(), second.levels()
+    assert (before.quiet_days >= 1).any()
+    np.testing.assert_array_equal(after.threshold[:, :5], before.threshold)
+    np.testing.assert_array_equal(after.score[:, :5], before.score)
+    assert np.isnan(after.score[:, 5]).all()
+    assert second.advance(END, span(world(5), START + 50 * 60, END)) is not None
+
+
+def test_switching_off_and_on_again_and_other_versions() -> None:
+    newer = Half()
+    newer.version = "3"
+    for before, after in (([Half()], []), ([Half()], [newer]), ([Half()], [Half()])):
+        first, second = carried_over(before, after)
+        a, b = first.levels(), second.levels()
+        np.testing.assert_array_equal(b.score[:, :5], a.score[:, :5])
+        if after == [newer]:
+            assert np.isnan(b.score[:, 5]).all(), "another version's numbers are not its own"
+        elif after:
+            np.testing.assert_array_equal(b.score, a.score)
+            np.testing.assert_array_equal(b.threshold, a.threshold)
+
+
+def test_who_agreed_to_an_open_incident_is_kept_by_name() -> None:
+    class Loud(Half):
+        name = "loud"
+
+        def score(self, view: View) -> Floats:
+            return np.where(view.negative[1] >= 3, 9.0, 0.0)
+
+    loud, half = Loud(), Half()
+    for seed in range(10):
+        first, second = carried_over([loud], [half, loud], seed)
+        agreed = [d for d in ([i.detectors for i in first._cores[0].incidents.values()]) if d >> 5 & 1]
+        if agreed:
+            now = [i.detectors for c in second._cores for i in c.incidents.values()]
+            assert any(d >> 6 & 1 for d in now)
+            assert not any(d >> 5 & 1 for d in now)
+            return
+    pytest.fail("no incident in which the detector agreed")
+
+
+def test_what_was_learned_is_kept_by_version_and_never_misread(flood: Detector) -> None:
+    observations = shouting()
+    half_way = START + 1000
+    first = Engine(profiles(1), QUICK, detectors=[flood])
+    out = first.advance(half_way, span(observations, 0, half_way))
+    stored = [(k, v) for k, v in first.changes().items() if v is not None]
+    assert flood.learns is not None
+    second = Engine(profiles(1), QUICK, detectors=[flood])
+    second.restore(stored)
+    whole = Engine(profiles(1), QUICK, detectors=[flood])
+    rest = span(observations, half_way, START + 1700)
+    expected = whole.advance(START + 1700, span(observations, 0, START + 1700))
+    assert out + second.advance(START + 1700, rest) == expected
+    assert any(d.detector == "flood" for d in expected)
+
+    renamed = type("Renamed", (type(flood),), {"learns": OtherColumns})()
+    with pytest.raises(StateVersionError, match="detector flood has learned was saved in another form"):
+        Engine(profiles(1), QUICK, detectors=[renamed]).restore(stored)
+    plain = Engine(profiles(1), QUICK)
+    plain.restore(stored)
+    assert plain.levels().detectors == tuple(d.name for d in BUILT_IN)
+
+
+def test_state_of_an_older_layout_is_refused() -> None:
+    engine = Engine(profiles(1), QUICK)
+    with pytest.raises(StateVersionError, match="version 1, this release reads"):
+        engine.load_state_dict({"version": 1, "items": []})
