@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +111,8 @@ def _keep_samples(core: Core, members: Members, at: Ints, names: list[int]) -> N
         if not evidence.has_room(name, tick):
             continue
         text = writable(observations.text[j][:EXCERPT])
-        sample = Sample(tick, author, observations.id[j], text, observations.url[j], round(p, 4), r if r == r else None)
+        sample = Sample(
+            tick, author, observations.id[j], text, observations.url[j], round(p, 4), None if math.isnan(r) else r
+        )
         evidence.keep(name, sample)
         unsaved.setdefault((name, tick), []).append(sample)

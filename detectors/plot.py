@@ -18,7 +18,6 @@ from detectors.backtest import Match
 from detectors.columns import Floats, Ints
 from detectors.incident_log import IncidentLog, incident_logs
 from detectors.incidents import Decision, instant
-from detectors.score import DETECTORS
 from detectors.story import Story
 
 if TYPE_CHECKING:
@@ -83,13 +82,15 @@ def figure(
     *,
     known: Sequence[Match] = (),
     points: int = MOST_POINTS,
-    detectors: Sequence[str] = DETECTORS,
+    detectors: Sequence[str] | None = None,
 ) -> Figure:
     """One brand's story from tick `begin` to `end`: ``{"data": [...], "layout": {...}}`` with arrays as values.
 
     From above: incidents and known events, volume with what is expected, share of negative authors with what is
     expected, and per detector the score with its page and ticket thresholds.
     """
+    if detectors is None:
+        detectors = story.detectors
     tick, values = story.series(brand, points)
     keep = np.ones(len(tick), np.bool_)
     if begin is not None:
@@ -238,23 +239,26 @@ def _band(picture: _Panels, row: int, low: Floats, high: Floats) -> None:
 
 
 def _score(picture: _Panels, row: int, detector: str, values: Mapping[str, Floats]) -> None:
-    pages = detector in ("fast", "slow", "tone")
     score = np.maximum(values[detector], _LOWEST)
     page, ticket = values[f"page_{detector}"], values[f"ticket_{detector}"]
-    limit = page if pages or detector == "surge" else ticket
+    # Only what asks for a page has both thresholds; what asks for an info has that of a page alone.
+    informs = bool(np.isnan(ticket).all()) and not np.isnan(page).all()
+    pages = not np.isnan(page).all() and not informs
+    limit = page if pages or informs else ticket
+    title = _TITLES.get(detector, f"{detector}, a detector of your own")
     picture.add(
         row,
         y=score,
         customdata=limit,
         line={"color": "$ink", "width": 1.2},
-        hovertemplate=f"{_TITLES[detector]}: %{{y:.2f}}, threshold %{{customdata:.2f}}<extra></extra>",
+        hovertemplate=f"{title}: %{{y:.2f}}, threshold %{{customdata:.2f}}<extra></extra>",
         name=f"score {detector}",
     )
     step = {"shape": "hv"}
     if pages:
         line = {"color": "$page", "width": 1.5, "dash": "dash", **step}
         picture.add(row, y=page, line=line, hoverinfo="skip", name="page threshold")
-    if detector == "surge":
+    if informs:
         line = {"color": "$info", "width": 1.5, "dash": "dashdot", **step}
         picture.add(row, y=page, line=line, hoverinfo="skip", name="info threshold")
     else:
@@ -262,7 +266,7 @@ def _score(picture: _Panels, row: int, detector: str, values: Mapping[str, Float
         picture.add(row, y=ticket, line=line, hoverinfo="skip", name="ticket threshold")
     what = {"fast": "dashed: page, dotted: ticket", "day": "a ticket at most", "surge": "an info at most"}
     note = f"; {what[detector]}" if detector in what else ""
-    head, _, window = _TITLES[detector].partition(", ")
+    head, _, window = title.partition(", ")
     picture.title(row, f"<b>{head.capitalize()}</b>, {window}{note}")
     picture.layout[picture.axis(row)]["rangemode"] = "normal"
 

@@ -28,7 +28,7 @@ MOST_DETAIL = 20_000
 """Minutes of a brand that are kept one by one at most."""
 
 MAX, MEAN, LAST = range(3)
-FIELDS: dict[str, int] = {
+_COUNTS: dict[str, int] = {
     "authors": MAX,
     "negatives": MAX,
     "authors_expected": MEAN,
@@ -37,13 +37,11 @@ FIELDS: dict[str, int] = {
     "share_expected": MEAN,
     "share_spread": MEAN,
     "silent": MAX,
-    **dict.fromkeys(DETECTORS, MAX),
-    **{f"page_{d}": LAST for d in DETECTORS},
-    **{f"ticket_{d}": LAST for d in DETECTORS},
 }
 """Authors and negative authors are those of one hour, the share that of six, whose noise is bearable; how each is
 folded: a line keeps its peaks, an expectation its mean, a threshold its last value."""
-_HOW = np.array(list(FIELDS.values()))
+_OF_DETECTORS = {"": MAX, "page_": LAST, "ticket_": LAST}
+"""Score and thresholds of each detector, by what its name is prefixed with."""
 _SHARE_WINDOW = 2
 _EVERY = NDArray[np.float32]
 
@@ -81,10 +79,13 @@ class Story:
         self._detail: dict[int, list[tuple[Ints, _EVERY]]] = {}
         self._kept: dict[int, int] = {}
         self._step = 1
+        self.detectors: tuple[str, ...] = DETECTORS
+        """Names; those of the engine, once it has recorded."""
         self._seen: NDArray[np.bool_] = np.zeros(len(self.brands), np.bool_)
 
     def add(self, recording: Recording) -> None:
         """The recorder to give to an engine."""
+        self.detectors = recording.detectors
         key = recording.brands.tobytes()
         group = self._groups.get(key)
         if group is None:
@@ -175,7 +176,7 @@ class Story:
             tick, value = tick[order], value[:, order]
             last = np.append(tick[1:] != tick[:-1], True)
             tick, value = tick[last], value[:, last]
-        return tick, {name: value[j].astype(np.float64) for j, name in enumerate(FIELDS)}
+        return tick, {name: value[j].astype(np.float64) for j, name in enumerate(field_names(self.detectors))}
 
     def _near(self, brand: int, tick: Ints) -> Ints:
         """Positions of unfolded minutes near a change or a watched span."""
@@ -198,10 +199,22 @@ class Story:
         return [int(i) for i in np.nonzero(self._seen)[0]]
 
 
+def field_names(detectors: Sequence[str]) -> list[str]:
+    """Names of the values that a story of these detectors has."""
+    return [*_COUNTS, *(prefix + detector for prefix in _OF_DETECTORS for detector in detectors)]
+
+
+def _how(fields: int) -> Ints:
+    """How each of so many fields is folded."""
+    detectors = (fields - len(_COUNTS)) // len(_OF_DETECTORS)
+    return np.array([*_COUNTS.values(), *(how for how in _OF_DETECTORS.values() for _ in range(detectors))], np.int64)
+
+
 def _numbers(recording: Recording) -> _EVERY:
-    """(fields, n, ticks) in the order of FIELDS."""
+    """(fields, n, ticks) in the order of field_names."""
     n, k = recording.open.shape
-    out = np.empty((len(FIELDS), n, k), np.float32)
+    size = len(recording.detectors)
+    out = np.empty((len(_COUNTS) + len(_OF_DETECTORS) * size, n, k), np.float32)
     out[0], out[1] = recording.authors[1], recording.negatives[1]
     out[2], out[3] = recording.authors_expected[1], recording.negative_expected[1]
     authors, negatives = recording.authors[_SHARE_WINDOW], recording.negatives[_SHARE_WINDOW]
@@ -212,7 +225,6 @@ def _numbers(recording: Recording) -> _EVERY:
     # Standard deviation of a beta-binomial share with the correlation that the score assumes.
     out[6] = np.sqrt(p * (1.0 - p) / many * (1.0 + (many - 1.0) * CORRELATION))
     out[7] = recording.down[:, None]
-    size = len(DETECTORS)
     out[8 : 8 + size] = np.where(recording.scores > UNSCORED, recording.scores, np.nan)
     for at, limit in ((8 + size, recording.page), (8 + 2 * size, recording.ticket)):
         out[at : at + size] = np.where(limit < NEVER, limit, np.nan).T[:, :, None]
@@ -228,10 +240,11 @@ def folded(ticks: Ints, values: _EVERY, step: int) -> tuple[Ints, _EVERY]:
     out = np.empty((*values.shape[:2], len(first)), np.float32)
     blank = np.isnan(values)
     many = np.add.reduceat(~blank, first, axis=2)
-    peak, sums = _HOW == MAX, _HOW == MEAN
+    how = _how(len(values))
+    peak, sums = how == MAX, how == MEAN
     highest = np.maximum.reduceat(np.where(blank[peak], -np.inf, values[peak]), first, axis=2)
     out[peak] = np.where(many[peak] > 0, highest, np.nan)
     total = np.add.reduceat(np.where(blank[sums], 0.0, values[sums]), first, axis=2)
     out[sums] = np.where(many[sums] > 0, total / np.maximum(many[sums], 1), np.nan)
-    out[_HOW == LAST] = values[_HOW == LAST][..., np.append(first[1:], len(ticks)) - 1]
+    out[how == LAST] = values[how == LAST][..., np.append(first[1:], len(ticks)) - 1]
     return start[first], out

@@ -16,7 +16,9 @@ from detectors.built_in import BUILT_IN
 from detectors.columns import Columns, Floats, column
 from detectors.detector_set import DetectorSet
 from detectors.installed import installed, load, unknown
+from detectors.plot import figure
 from detectors.recording import Recording
+from detectors.story import Story
 from detectors.view import row_of
 from tests.detectors.packages import install
 from tests.detectors.worlds import QUICK, START, profiles, run, span, world
@@ -300,3 +302,16 @@ def test_state_of_an_older_layout_is_refused() -> None:
     engine = Engine(profiles(1), QUICK)
     with pytest.raises(StateVersionError, match="version 1, this release reads"):
         engine.load_state_dict({"version": 1, "items": []})
+
+
+def test_it_has_a_panel_of_its_own_in_the_report() -> None:
+    story = Story([p.name for p in profiles(3)])
+    engine = Engine(profiles(3), QUICK, recorder=story.add, detectors=[Half()])
+    decisions = engine.advance(END, span(world(5), 0, END))
+    tick, values = story.series(0, 200)
+    assert {"half", "page_half", "ticket_half", "surge", "ticket_fast"} <= set(values)
+    picture = figure(story, 0, decisions, points=200)
+    (line,) = [trace for trace in picture["data"] if trace.get("name") == "score half"]
+    np.testing.assert_allclose(line["y"], np.maximum(values["half"], 0.0))
+    assert len(tick) == len(line["y"])
+    assert any("<b>Half</b>, a detector of your own" in note["text"] for note in picture["layout"]["annotations"])

@@ -11,7 +11,7 @@ from detectors import Engine
 from detectors.incident_log import incident_logs
 from detectors.recording import Recording
 from detectors.score import DETECTORS
-from detectors.story import AROUND, FIELDS, MOST_BINS, MOST_DETAIL, Story
+from detectors.story import AROUND, MOST_BINS, MOST_DETAIL, Story, field_names
 from tests.detectors.worlds import QUICK, START, profiles, run, span, world
 
 D = len(DETECTORS)
@@ -33,7 +33,7 @@ def recording(ticks: np.ndarray, n: int = 2, **given: np.ndarray) -> Recording:
         "open": np.zeros((n, k), np.bool_),
         "down": np.zeros(n, np.bool_),
     }
-    return Recording(ticks=ticks, brands=np.arange(n), **{**plain, **given})
+    return Recording(detectors=DETECTORS, ticks=ticks, brands=np.arange(n), **{**plain, **given})
 
 
 def blocks(hours: int) -> list[np.ndarray]:
@@ -111,7 +111,7 @@ def test_a_feed_that_is_silent_shows() -> None:
     assert silent[0] // 60 == START // 60 + 30
     assert silent[-1] // 60 == START // 60 + 49
     assert not story.series(1)[1]["silent"].any()
-    assert set(values) == set(FIELDS)
+    assert set(values) == set(field_names(DETECTORS))
 
 
 def test_who_was_never_mentioned_is_not_shown() -> None:
