@@ -40,7 +40,11 @@ def check_model(
     """See :func:`models.check`, which this carries out."""
     findings: list[Finding] = []
     if model == "bundled":
-        for what, verify in (("tone base encoder", _base), ("tone adapter", _adapter)):
+        for what, verify in (
+            ("tone base encoder", _base),
+            ("tone adapter", _adapter),
+            ("tone model for Russian", _russian),
+        ):
             try:
                 findings.append(Finding(True, what, verify()))
             except ModelError as error:
@@ -102,4 +106,13 @@ def _adapter() -> str:
 
     load_adapter()
     file = BUNDLED / "adapter.safetensors"
+    return f"{file}, SHA-256 {sha256_of(file)[:12]} as expected"
+
+
+def _russian() -> str:
+    from models.base import sha256_of
+    from models.russian import BUNDLED_RU, load_ngrams
+
+    load_ngrams()
+    file = BUNDLED_RU / "ngrams.safetensors"
     return f"{file}, SHA-256 {sha256_of(file)[:12]} as expected"

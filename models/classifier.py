@@ -109,6 +109,10 @@ class Classifier:
             call.add(texts[start : start + _WINDOW])
         return call.finish()
 
+    def knows(self, text: str, lang: str | None = None) -> bool:  # noqa: ARG002
+        """See :meth:`models.tone.ToneModel.knows`: whoever names a model of their own chose it for their texts."""
+        return True
+
     def close(self) -> None:
         """Stop the threads. A later ``predict`` raises ``RuntimeError``."""
         self._pool.shutdown()

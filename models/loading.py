@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from models.classifier import DEFAULT_CACHE_SIZE, Classifier
 from models.errors import ModelError
+from models.routed import RoutedModel
 
 
 def load_model(
@@ -16,7 +17,7 @@ def load_model(
     backend: str = "auto",
     labels: Sequence[str] | None = None,
     cache_size: int = DEFAULT_CACHE_SIZE,
-) -> Classifier:
+) -> Classifier | RoutedModel:
     """Load ``"bundled"``, a folder or a hub name: see :func:`models.load`, which this carries out."""
     if model == "bundled":
         if revision is not None or labels is not None:
@@ -25,8 +26,11 @@ def load_model(
                 "labels, or name another model"
             )
         from models.bundled import load_bundled
+        from models.russian import load_russian
 
-        return load_bundled(threads=threads, backend=backend, cache_size=cache_size)
+        # The small one first: a file that is missing is said before the encoder is loaded.
+        russian = load_russian(cache_size=cache_size)
+        return RoutedModel({"en": load_bundled(threads=threads, backend=backend, cache_size=cache_size), "ru": russian})
     from models.hub import load_foreign
 
     return load_foreign(

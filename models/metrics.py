@@ -31,6 +31,14 @@ def precisions(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArr
     return recalls(predicted, labels)
 
 
+def f1_scores(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.float64]:
+    """F1 of each class, (3,): the harmonic mean of recall and precision; 0 for a class that is never found."""
+    hits = np.bincount(labels[labels == predicted], minlength=len(LABELS)).astype(np.float64)
+    either = np.bincount(labels, minlength=len(LABELS)) + np.bincount(predicted, minlength=len(LABELS))
+    scores: NDArray[np.float64] = 2 * hits / np.maximum(either, 1)
+    return scores
+
+
 def macro_recall(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
     """Mean recall over the classes that occur, the measure of SemEval-2017 task 4A (Rosenthal et al., 2017)."""
     return float(np.nanmean(recalls(labels, predicted)))

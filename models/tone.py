@@ -43,3 +43,8 @@ class ToneModel(Protocol):
         many threads work. Any ``str`` gets a tone: empty, huge, emoji only, control characters, lone surrogates. Safe
         to call from several threads at once.
         """
+
+    def knows(self, text: str, lang: str | None = None) -> bool:
+        """Whether the model knows the language of ``text``, as far as script and ``lang`` (BCP 47, as the feed declares
+        it) tell. Where it does not, the tone is a guess: count the mention, but do not believe its tone.
+        """

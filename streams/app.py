@@ -72,7 +72,7 @@ class Worker:
         cast(Any, self.app.transport).Consumer = SeekingConsumer
         partitions = settings.topics.partitions
         version = Model(model.id.name, model.id.version)
-        classified = make_classification(settings, version)
+        classified = make_classification(settings, version, model.knows)
         counts = DetectionCounts()
         brands, links = brand_profiles(settings), event_links(settings)
         detectors = own_detectors(settings)

@@ -203,7 +203,9 @@ class Backtest:
             self._outcome.events += closing.events
 
 
-def classification_of_any_brand(model: Model) -> Classification:
+def classification_of_any_brand(
+    model: Model, knows: Callable[[str, str | None], bool] = lambda _text, _lang: True
+) -> Classification:
     """Without settings each brand that a mention names is a brand, and none is looked for in texts."""
     return Classification(
         brands=None,
@@ -212,6 +214,7 @@ def classification_of_any_brand(model: Model) -> Classification:
         lateness_us=_LATENESS_US,
         partitions=1,
         model=model,
+        knows=knows,
     )
 
 

@@ -111,6 +111,8 @@ class Counts:
     control: int = 0
     #: Records sent: one for each brand that a mention names.
     scored: int = 0
+    #: Among the matched: those in a language or script that the model does not know.
+    unreliable: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
 
 
@@ -129,6 +131,8 @@ class Classification:
         How far behind the newest event time of its origin a mention may come and still count in its own tick.
     partitions : int
         How many partitions the topic of scored mentions has.
+    knows : callable
+        Whether the tone of a text, in the language that the feed declares or None, can be relied on.
     """
 
     def __init__(
@@ -141,6 +145,7 @@ class Classification:
         partitions: int,
         limits: Limits | None = None,
         model: Model,
+        knows: Callable[[str, str | None], bool] = lambda _text, _lang: True,
     ) -> None:
         self._brands = None if brands is None else frozenset(brands)
         self._matcher = matcher
@@ -149,6 +154,7 @@ class Classification:
         self._partitions = partitions
         self._limits = limits or Limits()
         self._model = model
+        self._knows = knows
         self._watermarks: dict[int, Watermark] = {}
         self._next: dict[int, int] = {}
         self.counts = Counts()
@@ -267,15 +273,17 @@ class Classification:
         out = []
         for one, (negative, neutral, positive) in zip(batch.matched, np.asarray(tones, float).tolist(), strict=True):
             tone = Tone(round(negative, TONE_DECIMALS), round(neutral, TONE_DECIMALS), round(positive, TONE_DECIMALS))
+            reliable = self._knows(one.mention.text, one.mention.lang)
+            self.counts.unreliable += not reliable
             for brand in one.brands:
-                record = self._scored(one.mention, brand, tone, one.origin)
+                record = self._scored(one.mention, brand, tone, one.origin, reliable=reliable)
                 out.append(Outgoing(partition_of(brand, self._partitions), brand.encode(), record))
         self.counts.scored += len(out)
         for advance in batch.advances:
             out.extend(Outgoing(partition, b"", advance) for partition in range(self._partitions))
         return out
 
-    def _scored(self, mention: Mention, brand: str, tone: Tone, origin: Origin) -> ScoredMention:
+    def _scored(self, mention: Mention, brand: str, tone: Tone, origin: Origin, *, reliable: bool) -> ScoredMention:
         author = mention.author
         return ScoredMention(
             id=mention.id,
@@ -283,6 +291,7 @@ class Classification:
             text=mention.text,
             brand=brand,
             tone=tone,
+            tone_reliable=reliable,
             model=self._model,
             origin=origin,
             source=mention.source,

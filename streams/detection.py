@@ -196,8 +196,9 @@ class Detection:
             brand=np.array([self._brands[one.brand] for one in mentions], np.int32),
             # Who is unknown counts as somebody else each time.
             author=np.array([int(one.author, 16) if one.author else hash64(one.id) for one in mentions], np.uint64),
-            negative=np.array([one.tone.label == "negative" for one in mentions], np.bool_),
-            p_negative=np.array([one.tone.negative for one in mentions], np.float32),
+            # A tone in a language that the model does not know is a guess: it must neither page nor lead the evidence.
+            negative=np.array([one.tone_reliable and one.tone.label == "negative" for one in mentions], np.bool_),
+            p_negative=np.array([one.tone.negative if one.tone_reliable else 0.0 for one in mentions], np.float32),
             kind=np.array([_KIND_CODES[one.kind or "post"] for one in mentions], np.uint8),
             reach=np.array([np.nan if one.reach is None else one.reach for one in mentions], np.float64),
             id=[one.id for one in mentions],

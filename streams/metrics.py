@@ -81,6 +81,11 @@ class Work(Collector):
             rejected.add_metric([reason], count)
         yield rejected
         yield _counter("mentions_scored", "Scored mentions sent, one for each brand a mention names", counts.scored)
+        yield _counter(
+            "tone_unreliable",
+            "Matched mentions in a language or script that the tone model does not know",
+            counts.unreliable,
+        )
         yield _counter("control_records", "Control records read from mentions (ends of replays)", counts.control)
         hits, misses = self.cache()
         yield _counter("tone_cache_hits", "Texts whose tone was known from an equal text before", hits)

@@ -110,6 +110,8 @@ class ScoredMention(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     text: str
     brand: str
     tone: Tone
+    #: False where the model does not know the language: the mention counts, its tone is a guess that decides nothing.
+    tone_reliable: bool = True
     model: Model
     origin: Origin
     source: str = "unknown"

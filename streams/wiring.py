@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from detectors.detector import Detector
@@ -25,8 +26,10 @@ def mention_limits(settings: Settings) -> Limits:
     )
 
 
-def make_classification(settings: Settings, model: Model) -> Classification:
-    """Classify's work."""
+def make_classification(
+    settings: Settings, model: Model, knows: Callable[[str, str | None], bool] = lambda _text, _lang: True
+) -> Classification:
+    """Classify's work; `knows` tells whether the model's tone of a text in a declared language can be relied on."""
     return Classification(
         brands=[brand.name for brand in settings.brands],
         matcher=BrandMatcher([(brand.name, brand.keywords) for brand in settings.brands]),
@@ -35,6 +38,7 @@ def make_classification(settings: Settings, model: Model) -> Classification:
         partitions=settings.topics.partitions,
         limits=mention_limits(settings),
         model=model,
+        knows=knows,
     )
 
 

@@ -68,6 +68,7 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
     brands = _brands(source, settings, options.budget)
     model = _model(settings) if options.tone == "model" else None
     version = GOLD if model is None else Model(model.id.name, model.id.version)
+    knows = () if model is None else (model.knows,)
     watched: dict[str, list[tuple[int, int]]] = {}
     for event in known:
         watched.setdefault(event.brand, []).append((event.start, event.end))
@@ -75,7 +76,9 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
     wants_budgets = options.report is not None if options.what_if is None else options.what_if
     backtest = Backtest(
         brands,
-        classification_of_any_brand(version) if settings is None else make_classification(settings, version),
+        classification_of_any_brand(version, *knows)
+        if settings is None
+        else make_classification(settings, version, *knows),
         model,
         links=event_links(settings) if settings is not None else None,
         recorder=story.add if story is not None else None,

@@ -69,7 +69,7 @@ CRISIS_DAYS = (7.0, 11.5)
 
 
 def backtested(mentions: list[Mention], settings: Settings, model: ToneModel) -> dict[str, bytes]:
-    work = make_classification(settings, Model(model.id.name, model.id.version))
+    work = make_classification(settings, Model(model.id.name, model.id.version), model.knows)
     backtest = Backtest(brand_profiles(settings), work, model)
     for _ in backtest.run(Entry("test", number, mention) for number, mention in enumerate(mentions)):
         pass

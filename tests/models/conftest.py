@@ -9,6 +9,8 @@ import pytest
 
 from models.bundled import load_bundled
 from models.classifier import Classifier
+from models.routed import RoutedModel
+from models.russian import load_russian
 from tests.models.tiny import write_tiny_model
 
 TONE_DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "tone"
@@ -20,6 +22,12 @@ def bundled() -> Iterator[Classifier]:
     model = load_bundled(threads=2, cache_size=0)
     yield model
     model.close()
+
+
+@pytest.fixture(scope="session")
+def routed(bundled: Classifier) -> RoutedModel:
+    """What ``models.load()`` gives, without caches: the English model above and the Russian one, by script."""
+    return RoutedModel({"en": bundled, "ru": load_russian(cache_size=0)})
 
 
 @pytest.fixture

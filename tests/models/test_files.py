@@ -129,6 +129,7 @@ def test_checkup_of_the_bundled_model_is_clean() -> None:
     assert [finding.what for finding in findings] == [
         "tone base encoder",
         "tone adapter",
+        "tone model for Russian",
         "tone model",
         "tone of obvious texts",
     ]

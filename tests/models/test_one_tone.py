@@ -91,7 +91,7 @@ def test_callers_in_several_threads_do_not_disturb_each_other(bundled: Classifie
 
 def test_another_process_gives_the_same_bits_and_version(bundled: Classifier, alone: NDArray[np.float32]) -> None:
     program = (
-        "import json, sys; from models import load; m = load(threads=1, cache_size=0); "
+        "import json, sys; from models.bundled import load_bundled as load; m = load(threads=1, cache_size=0); "
         "texts = json.load(sys.stdin); print(json.dumps([m.id.version, m.predict(texts[::-1]).tobytes().hex()]))"
     )
     done = subprocess.run(

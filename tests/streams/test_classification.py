@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streams.classification import CONTROL_HEADER, Classification, Incoming
 from streams.matching import BrandMatcher
-from streams.records import Advance, Limits, Model, ScoredMention, microseconds, partition_of
+from streams.records import Advance, Limits, Model, ScoredMention, encode, microseconds, partition_of
 from tests.streams.test_records import BAD
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -71,6 +71,18 @@ def test_each_kind_of_record_ends_under_one_counter() -> None:
         "Castor",
         "Castor",
     ]
+
+
+def test_a_tone_that_the_model_cannot_know_is_flagged_and_counted_once_a_mention() -> None:
+    work = classification(knows=lambda text, lang: lang != "de")
+    batch = work.read([incoming(0, 0, "lumo und castor", lang="de"), incoming(1, 1, "lumo")])
+    out = [one.record for one in work.outgoing(batch, [[0.9, 0.05, 0.05]] * 2)]
+    mentions = [record for record in out if isinstance(record, ScoredMention)]
+    assert [(one.brand, one.tone_reliable) for one in mentions] == [("Lumo", False), ("Castor", False), ("Lumo", True)]
+    assert all(one.tone.negative == 0.9 for one in mentions)
+    assert work.counts.unreliable == 1
+    assert b"tone_reliable" in encode(mentions[0])
+    assert b"tone_reliable" not in encode(mentions[2])
 
 
 def test_mentions_go_to_their_brand_and_advances_behind_them_to_all() -> None:

@@ -8,13 +8,24 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.engine import BrandProfile, Engine
 from streams.detection import DUPLICATE_TICKS, Detection
-from streams.records import Advance, Model, Origin, ScoredMention, Tone, hashed_author, microseconds
+from streams.records import (
+    Advance,
+    Model,
+    Origin,
+    ScoredMention,
+    Tone,
+    decode_scored,
+    encode,
+    hashed_author,
+    microseconds,
+)
 from tests.streams.faults import Detector, Row, Scored, out_partition, run
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -219,3 +230,27 @@ def test_state_of_another_topic_layout_is_refused() -> None:
     saved = {key: value for key, value in closing.changes.items() if value is not None}
     with pytest.raises(ValueError, match="repartitioned"):
         fed(origins=2).restore(saved.items())
+
+
+@pytest.mark.parametrize("reliable", [True, False])
+def test_a_tone_that_cannot_be_known_counts_as_mention_and_author_but_never_as_negative(reliable: bool) -> None:
+    seen: list[Any] = []
+
+    class Listening(Engine):
+        def advance(self, tick: int, observations: Any, clock_ticks: Any = frozenset()) -> Any:
+            seen.append(observations)
+            return super().advance(tick, observations, clock_ticks)
+
+    detection = Detection(Listening([BrandProfile("Lumo")]), origins=1)
+    mention = scored(Row(microseconds(START), "a", "Lumo", True, "ann"), 0, 0, TICK)
+    assert mention.tone.label == "negative"
+    # As the log holds it: the flag must survive the wire.
+    record = decode_scored(encode(msgspec.structs.replace(mention, tone_reliable=reliable)))
+    detection.receive(record, 0)
+    detection.receive(Advance(partition=0, offset=1, tick=TICK + 1, cause="event"), 1)
+    assert detection.close() is not None
+    (observations,) = seen
+    assert len(observations) == detection.counts.counted == 1
+    assert observations.author[0] == int(str(mention.author), 16)
+    assert bool(observations.negative[0]) is reliable
+    assert float(observations.p_negative[0]) == pytest.approx(0.9 if reliable else 0.0)

@@ -1,0 +1,219 @@
+"""The bundled model for Russian: a linear model on hashed n-grams, a megabyte of numbers and no library but numpy.
+
+The score of a class is a sum of integers over the n-grams of a text, divided by the text's norm (Salton's TF-IDF with
+cosine normalisation, features counted once). Sums of integers are exact in any order, so a text's tone is the same bit
+for bit in any company, and no self-check is needed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from models.base import sha256_of, verify
+from models.cache import ToneCache
+from models.classifier import DEFAULT_CACHE_SIZE
+from models.errors import ModelFileError
+from models.ngrams import BITS, BLOCKS, FOLDING, features, fold
+from models.normalise import NORMALISATION
+from models.tone import LABELS, ModelId
+from models.version import version_of
+
+NAME: Final = "tocsin-ru-ngrams"
+FORMAT: Final = 1
+BUNDLED_RU: Final = Path(__file__).parent / "weights_ru"
+"""Folder of the weights that ship with Tocsin."""
+
+# Texts whose features are counted in one go; bounds memory (some 20,000 features of 8 bytes in a few arrays).
+_WINDOW: Final = 256
+
+
+@dataclass(frozen=True)
+class NgramWeights:
+    """What was learned, as integers.
+
+    ``keys`` (f,) int32: block and bucket of each feature, ``block << BITS | bucket``, ascending. ``idf`` (f,) uint8:
+    its inverse document frequency in some unit. ``weights`` (f, 3) int16: its weight in each class, idf included, in
+    units of ``scale``. ``bias`` (3,): added to the scores. ``temperature`` divides the scores.
+    """
+
+    keys: NDArray[np.int32]
+    idf: NDArray[np.uint8]
+    weights: NDArray[np.int16]
+    scale: float
+    bias: tuple[float, ...]
+    temperature: float
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """What goes into the safetensors file."""
+        return {"keys": self.keys, "idf": self.idf, "weights": self.weights}
+
+
+class NgramScorer:
+    """Scores of folded texts, from :class:`NgramWeights` laid out as tables over all buckets."""
+
+    def __init__(self, learned: NgramWeights) -> None:
+        size = BLOCKS << BITS
+        # Columns: idf squared, then one per class.
+        self._table = np.zeros((1 + len(LABELS), size), dtype=np.int32)
+        self._table[0, learned.keys] = learned.idf.astype(np.int32) ** 2
+        self._table[1:, learned.keys] = learned.weights.T
+        self._learned = learned
+
+    def __call__(self, folded: Sequence[str]) -> NDArray[np.float64]:
+        """Scores (n, 3) before the temperature, float64."""
+        count = len(folded)
+        rows, blocks, buckets = features(folded)
+        group, keys = rows * BLOCKS + blocks, (blocks << BITS) | buckets
+        # bincount sums in float64, in which integers of this size are exact.
+        sums = [np.bincount(group, weights=column[keys], minlength=count * BLOCKS) for column in self._table]
+        norms = np.sqrt(np.maximum(sums[0], 1.0))
+        scores = np.empty((count, len(LABELS)))
+        for index, bias in enumerate(self._learned.bias):
+            parts = (sums[1 + index] / norms).reshape(count, BLOCKS)
+            scores[:, index] = (parts[:, 0] + parts[:, 1]) * self._learned.scale + bias
+        return scores
+
+
+def probabilities(scores: NDArray[np.float64], temperature: float) -> NDArray[np.float32]:
+    """Softmax of scores (n, 3) over ``temperature``, row by row."""
+    shifted = scores / temperature
+    shifted = np.exp(shifted - shifted.max(axis=1, keepdims=True))
+    result: NDArray[np.float32] = (shifted / (shifted[:, :1] + shifted[:, 1:2] + shifted[:, 2:])).astype(np.float32)
+    return result
+
+
+class RussianModel:
+    """A :class:`models.tone.ToneModel` for Russian; safe to call from several threads."""
+
+    threads: Final = 1
+
+    def __init__(self, model_id: ModelId, learned: NgramWeights, *, cache_size: int = DEFAULT_CACHE_SIZE) -> None:
+        self._id = model_id
+        self._temperature = learned.temperature
+        self._scorer = NgramScorer(learned)
+        self._cache = ToneCache(cache_size)
+
+    @property
+    def id(self) -> ModelId:
+        """Name and version of what decides the tones."""
+        return self._id
+
+    @property
+    def cache_hits(self) -> int:
+        """Texts answered without computing: remembered, or equal to another in the same call."""
+        return self._cache.hits
+
+    @property
+    def cache_misses(self) -> int:
+        """Texts computed."""
+        return self._cache.misses
+
+    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See :meth:`models.tone.ToneModel.predict`."""
+        if isinstance(texts, str):
+            raise TypeError("predict takes a sequence of texts, not one text; put it in a list")
+        folded = [fold(text) for text in texts]
+        slots: dict[str, int] = {}
+        slot_of = [slots.setdefault(text, len(slots)) for text in folded]
+        unique = list(slots)
+        tones = np.empty((len(unique), len(LABELS)), dtype=np.float32)
+        missing: list[int] = []
+        for slot, tone in enumerate(self._cache.get(unique)):
+            if tone is None:
+                missing.append(slot)
+            else:
+                tones[slot] = tone
+        self._cache.count(hits=len(texts) - len(missing), misses=len(missing))
+        for start in range(0, len(missing), _WINDOW):
+            window = missing[start : start + _WINDOW]
+            some = [unique[slot] for slot in window]
+            computed = probabilities(self._scorer(some), self._temperature)
+            tones[window] = computed
+            self._cache.put(some, computed)
+        result: NDArray[np.float32] = tones[np.asarray(slot_of, dtype=np.int64)]
+        return result
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+def save_russian(learned: NgramWeights, directory: Path, about: dict[str, Any]) -> None:
+    """Write weights and configuration to ``directory``; ``about`` is kept in the configuration (recipe, figures)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "ngrams.safetensors"
+    save_file(learned.tensors(), file)
+    numbers = {key: value for key, value in asdict(learned).items() if key in {"scale", "bias", "temperature"}}
+    config = {
+        "format": FORMAT,
+        "name": NAME,
+        "weights_sha256": sha256_of(file),
+        "labels": list(LABELS),
+        "normalisation": NORMALISATION,
+        "folding": FOLDING,
+        "bits": BITS,
+        **numbers,
+        **about,
+    }
+    (directory / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load_ngrams(directory: Path = BUNDLED_RU) -> NgramWeights:
+    """Read and verify what :func:`save_russian` wrote.
+
+    Raises ``ModelFileError`` when a file is missing, has another checksum than its configuration states, or was made
+    for another folding, normalisation or label order than this version of Tocsin has.
+    """
+    file = directory / "config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelFileError(f"cannot read {file}: {error.strerror}; reinstall tocsin") from error
+    except ValueError as error:
+        raise ModelFileError(f"{file} is not JSON ({error}); reinstall tocsin") from error
+    expected = {
+        "format": FORMAT,
+        "labels": list(LABELS),
+        "normalisation": NORMALISATION,
+        "folding": FOLDING,
+        "bits": BITS,
+    }
+    for key, value in expected.items():
+        if config.get(key) != value:
+            raise ModelFileError(
+                f"{file}: {key} is {config.get(key)!r}, but this version of tocsin reads {value!r}; use weights "
+                "trained with this version"
+            )
+    weights = directory / "ngrams.safetensors"
+    verify(weights, str(config.get("weights_sha256")))
+    try:
+        tensors = load_file(weights)
+        return NgramWeights(
+            tensors["keys"],
+            tensors["idf"],
+            tensors["weights"],
+            float(config["scale"]),
+            tuple(float(value) for value in config["bias"]),
+            float(config["temperature"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{file} lacks or misstates a field ({error}); reinstall tocsin") from error
+
+
+def load_russian(directory: Path = BUNDLED_RU, *, cache_size: int = DEFAULT_CACHE_SIZE) -> RussianModel:
+    """Load the bundled Russian model, or another of its kind for a trial. Raises ``ModelFileError``."""
+    learned = load_ngrams(directory)
+    parts = {
+        "weights": sha256_of(directory / "ngrams.safetensors"),
+        "config": sha256_of(directory / "config.json"),
+        "folding": str(FOLDING),
+    }
+    version = version_of(parts, f"integer n-grams, numpy {np.__version__}")
+    return RussianModel(ModelId(NAME, version), learned, cache_size=cache_size)
