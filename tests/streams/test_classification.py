@@ -74,7 +74,7 @@ def test_each_kind_of_record_ends_under_one_counter() -> None:
 
 
 def test_a_tone_that_the_model_cannot_know_is_flagged_and_counted_once_a_mention() -> None:
-    work = classification(knows=lambda text, lang: lang != "de")
+    work = classification(knows=lambda _text, lang: lang != "de")
     batch = work.read([incoming(0, 0, "lumo und castor", lang="de"), incoming(1, 1, "lumo")])
     out = [one.record for one in work.outgoing(batch, [[0.9, 0.05, 0.05]] * 2)]
     mentions = [record for record in out if isinstance(record, ScoredMention)]
