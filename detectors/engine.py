@@ -24,6 +24,7 @@ from detectors.incidents import Decision
 from detectors.levels import Levels, levels
 from detectors.observations import Observations
 from detectors.recording import Recorder
+from detectors.unsaved import Unsaved
 
 DETECTOR_VERSION = "1.0"
 """Changes with anything that can change a decision; it is in every event."""
@@ -112,6 +113,13 @@ class Engine:
             self._cores, out = catch_up(self._cores, upto, observations, clock_ticks)
         out.sort(key=lambda d: (d.tick, d.brand))
         return out
+
+    def forget_changes(self) -> None:
+        """For who saves nothing: drop what the next `changes` would give."""
+        for core in self._cores:
+            core.unsaved = Unsaved()
+            core.dirty.clear()
+            core.relearned.clear()
 
     def changes(self) -> dict[bytes, bytes | None]:
         """State changed since the last call as keys and values (None: delete), to be written whole and in this order.

@@ -55,6 +55,12 @@ class WhatIf(Engine):
             made.extend(own if other is None else other.advance(upto, observations, clock_ticks))
         return own
 
+    def forget_changes(self) -> None:
+        """As `Engine.forget_changes`, and the same for the others."""
+        super().forget_changes()
+        for other in self._others.values():
+            other.forget_changes()
+
 
 @dataclass(frozen=True)
 class BudgetRow:

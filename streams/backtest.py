@@ -1,4 +1,4 @@
-"""``tocsin backtest``: what would Tocsin have paged for? The worker's classify and detect over files, no Kafka.
+"""``tocsin backtest``: what would Tocsin have paged for? What the worker does, over files, without Kafka.
 
 The files are merged in order of time and read as one origin, as a replay to a topic with one partition would be. Where
 they are sorted by time, the number of partitions makes no difference, and the events are the worker's byte for byte.
@@ -21,22 +21,22 @@ from detectors.detector import Detector
 from detectors.engine import BrandProfile, Engine
 from detectors.incidents import Decision
 from detectors.what_if import WhatIf
-from streams.classification import Batch, Classification, Matched
+from streams.classification import Classification, rounded_tone
 from streams.crisis_events import CrisisEvent, Links
-from streams.detection import Detection
+from streams.detection import Closing
 from streams.matching import BrandMatcher
-from streams.records import Advance, Mention, Model, RejectedError, ScoredMention, microseconds, tick_of
+from streams.one_origin import Batch, OneOrigin
+from streams.records import MINUTE_US, Mention, Model, RejectedError, microseconds
 from streams.replay import Entry
 
 if TYPE_CHECKING:
     from models import ToneModel
 
-#: Mentions taken at once: enough for full batches of every length, few enough to show progress.
-_BATCH_MENTIONS = 2048
+#: Mentions taken at once: enough for full batches of every length and for arrays to pay, few enough to show progress.
+_BATCH_MENTIONS = 8192
 
 #: What stands for a model where the tone is a human's.
 GOLD = Model("gold", "1")
-_GOLD_TONES = {"negative": (1.0, 0.0, 0.0), "neutral": (0.0, 1.0, 0.0), "positive": (0.0, 0.0, 1.0)}
 
 #: Authors of files without settings are hashed too, with a key that nobody needs to know.
 _AUTHOR_KEY = b"tocsin backtest"
@@ -66,7 +66,7 @@ class Outcome:
 
 
 class Backtest:
-    """Runs entries of mention files through classify's and detect's own code.
+    """Runs entries of mention files through classify's matching and detect's engine.
 
     Parameters
     ----------
@@ -105,13 +105,12 @@ class Backtest:
         engine = self._what_if or Engine(
             brands, model_version=self.model_version, recorder=recorder, detectors=detectors
         )
-        self._detection = Detection(engine, origins=1, links=links)
+        self._detection = OneOrigin(
+            engine, lateness_us=classification.lateness_us, author_key=classification.author_key, links=links
+        )
         self._brands = brands
         self._hours: dict[str, Counter[int]] = {}
         self._span: dict[str, tuple[int, int]] = {}
-        self._position = 0
-        self._offset = 0
-        self._newest_us: int | None = None
         self._outcome = Outcome()
 
     def run(self, entries: Iterable[Entry]) -> Iterator[int]:
@@ -121,11 +120,8 @@ class Backtest:
         while some := list(islice(entries, _BATCH_MENTIONS)):
             self._take(some)
             yield len(some)
-        if self._newest_us is not None:
-            # What a replay ends with: nothing follows, so the last minutes close as well.
-            end = Advance(partition=0, offset=self._offset, tick=tick_of(self._newest_us) + 1, cause="end")
-            self._receive(end)
-            self._close()
+        # What a replay ends with: nothing follows, so the last minutes close as well.
+        self._note(self._detection.end())
         self._outcome.seconds = time.monotonic() - started
 
     @property
@@ -142,8 +138,6 @@ class Backtest:
             for brand in self._brands
             if brand.name in self._hours
         ]
-        self._outcome.read = self._classification.counts.read
-        self._outcome.unmatched = self._classification.counts.unmatched
         counts = self._detection.counts
         self._outcome.duplicates, self._outcome.late = counts.duplicate, counts.late
         self._outcome.too_late = counts.too_late
@@ -151,53 +145,69 @@ class Backtest:
         return self._outcome
 
     def _take(self, entries: Sequence[Entry]) -> None:
-        batch = Batch()
+        read_us: list[int] = []
+        place: list[int] = []
+        mentions: list[Mention] = []
+        brands: list[str] = []
+        gold, brands_of = self._model is None, self._classification.brands_of
         for entry in entries:
+            mention = entry.content
             try:
-                if not isinstance(entry.content, Mention):
-                    raise entry.content
-                matched = self._match(entry.content)
+                if not isinstance(mention, Mention):
+                    raise mention
+                if gold and mention.gold_tone is None:
+                    self._outcome.without_gold += 1
+                    continue
+                found = brands_of(mention)
             except RejectedError as error:
                 self._outcome.rejected[error.reason] += 1
                 if len(self._outcome.examples) < 5:
                     self._outcome.examples.append(f"{entry.path}:{entry.line}: {error}")
                 continue
-            if matched is not None:
-                batch.matched.append(matched)
-        advance = self._classification.advance(0)
-        if advance is not None:
-            batch.advances.append(advance)
-        for one in self._classification.outgoing(batch, self._tones(batch.matched)):
-            self._receive(one.record)
-        self._close()
+            read_us.append(microseconds(mention.created_at))
+            if not found:
+                self._outcome.unmatched += 1
+            for brand in found:
+                place.append(len(read_us) - 1)
+                mentions.append(mention)
+                brands.append(brand)
+        self._outcome.read += len(read_us)
+        negative, p_negative = self._tones(mentions)
+        self._count(read_us, place, brands)
+        self._note(self._detection.take(Batch(read_us, place, mentions, brands, negative, p_negative)))
 
-    def _match(self, mention: Mention) -> Matched | None:
-        if self._model is None and mention.gold_tone is None:
-            self._outcome.without_gold += 1
-            return None
-        self._offset += 1
-        us = microseconds(mention.created_at)
-        self._newest_us = us if self._newest_us is None else max(us, self._newest_us)
-        matched = self._classification.match(mention, 0, self._offset - 1)
-        for brand in matched.brands if matched is not None else ():
-            tick = tick_of(us)
-            self._hours.setdefault(brand, Counter())[tick // 60] += 1
-            first, last = self._span.get(brand, (tick, tick))
-            self._span[brand] = (min(first, tick), max(last, tick))
-        return matched
+    def _count(self, read_us: Sequence[int], place: Sequence[int], brands: Sequence[str]) -> None:
+        """Note when mentions of each brand came."""
+        ticks: dict[str, list[int]] = {}
+        for brand, i in zip(brands, place, strict=True):
+            ticks.setdefault(brand, []).append(read_us[i])
+        for brand, us in ticks.items():
+            tick = np.array(us, np.int64) // MINUTE_US
+            hours, times = np.unique(tick // 60, return_counts=True)
+            self._hours.setdefault(brand, Counter()).update(dict(zip(hours.tolist(), times.tolist(), strict=True)))
+            first, last = int(tick.min()), int(tick.max())
+            before = self._span.get(brand, (first, last))
+            self._span[brand] = (min(first, before[0]), max(last, before[1]))
 
-    def _tones(self, matched: Sequence[Matched]) -> NDArray[np.float32]:
-        if self._model is not None:
-            return self._model.predict([one.mention.text for one in matched])
-        tones = [_GOLD_TONES[one.mention.gold_tone or "neutral"] for one in matched]
-        return np.array(tones, np.float32).reshape(len(matched), 3)
+    def _tones(self, mentions: Sequence[Mention]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Whether each is negative, and with which probability."""
+        # A tone in a language that the model does not know is a guess: it must neither page nor lead the evidence.
+        reliable = np.array([self._classification.knows(one) for one in mentions], np.bool_)
+        if self._model is None:
+            negative = np.array([one.gold_tone == "negative" for one in mentions], np.bool_) & reliable
+            return negative, negative.astype(np.float32)
+        # A mention of several brands stands there several times in a row; its tone is read once.
+        texts, which = [], []
+        for i, one in enumerate(mentions):
+            if i == 0 or one is not mentions[i - 1]:
+                texts.append(one.text)
+            which.append(len(texts) - 1)
+        read = [rounded_tone(*row) for row in np.asarray(self._model.predict(texts), float).tolist()] if texts else []
+        negative = np.array([read[i].label == "negative" for i in which], np.bool_) & reliable
+        p_negative = np.array([read[i].negative for i in which], np.float32)
+        return negative, np.where(reliable, p_negative, np.float32(0.0))
 
-    def _receive(self, record: ScoredMention | Advance) -> None:
-        self._detection.receive(record, self._position)
-        self._position += 1
-
-    def _close(self) -> None:
-        closing = self._detection.close()
+    def _note(self, closing: Closing | None) -> None:
         if closing is not None:
             self._outcome.decisions += closing.decisions
             self._outcome.events += closing.events

@@ -116,6 +116,11 @@ class Counts:
     rejected: Counter[str] = field(default_factory=Counter)
 
 
+def rounded_tone(negative: float, neutral: float, positive: float) -> Tone:
+    """A tone as records carry it."""
+    return Tone(round(negative, TONE_DECIMALS), round(neutral, TONE_DECIMALS), round(positive, TONE_DECIMALS))
+
+
 class Classification:
     """Classify's work on the records of any number of origins.
 
@@ -158,6 +163,20 @@ class Classification:
         self._watermarks: dict[int, Watermark] = {}
         self._next: dict[int, int] = {}
         self.counts = Counts()
+
+    @property
+    def author_key(self) -> bytes:
+        """The key of the authors' hashes."""
+        return self._author_key
+
+    @property
+    def lateness_us(self) -> int:
+        """How far behind a mention may come, microseconds."""
+        return self._lateness_us
+
+    def knows(self, mention: Mention) -> bool:
+        """Whether the tone of a mention can be relied on: the model knows its language."""
+        return self._knows(mention.text, mention.lang)
 
     def forget(self, origins: Iterable[int] | None = None) -> None:
         """Drop what is known of origins (all by default): they are read again from the acknowledged offset."""
@@ -223,6 +242,20 @@ class Classification:
             batch.matched.append(matched)
         return None
 
+    def brands_of(self, mention: Mention) -> tuple[str, ...]:
+        """The brands of a mention, in the configured order; nothing is counted.
+
+        Raises
+        ------
+        RejectedError
+            When it carries a brand that is not configured.
+        """
+        if mention.brand is None:
+            return self._matcher.match(mention.text)
+        if self._brands is None or mention.brand in self._brands:
+            return (mention.brand,)
+        raise RejectedError("unknown_brand", f"brand {mention.brand!r} is not among the configured brands")
+
     def match(self, mention: Mention, origin: int, offset: int, written_us: int | None = None) -> Matched | None:
         """Find the brands of a mention; None where it names none.
 
@@ -233,12 +266,7 @@ class Classification:
         RejectedError
             When it carries a brand that is not configured. The mention then does not count as read.
         """
-        if mention.brand is None:
-            brands = self._matcher.match(mention.text)
-        elif self._brands is None or mention.brand in self._brands:
-            brands = (mention.brand,)
-        else:
-            raise RejectedError("unknown_brand", f"brand {mention.brand!r} is not among the configured brands")
+        brands = self.brands_of(mention)
         reached = self.watermark(origin).observe(microseconds(mention.created_at), written_us)
         self._next[origin] = offset + 1
         self.counts.read += 1
@@ -272,8 +300,8 @@ class Classification:
         """
         out = []
         for one, (negative, neutral, positive) in zip(batch.matched, np.asarray(tones, float).tolist(), strict=True):
-            tone = Tone(round(negative, TONE_DECIMALS), round(neutral, TONE_DECIMALS), round(positive, TONE_DECIMALS))
-            reliable = self._knows(one.mention.text, one.mention.lang)
+            tone = rounded_tone(negative, neutral, positive)
+            reliable = self.knows(one.mention)
             self.counts.unreliable += not reliable
             for brand in one.brands:
                 record = self._scored(one.mention, brand, tone, one.origin, reliable=reliable)

@@ -164,7 +164,8 @@ _encoder = msgspec.json.Encoder()
 
 def microseconds(moment: datetime) -> int:
     """Microseconds since 1970-01-01 UTC, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def tick_of(us: int) -> int:
@@ -190,6 +191,12 @@ def partition_of(key: str, partitions: int) -> int:
 def hashed_author(author: str, source: str, key: bytes) -> str:
     """The keyed hash of an author (BLAKE2b, 64 bits, as 16 hexadecimal digits); one person per source."""
     return blake2b(f"{source}\0{author}".encode(errors="surrogatepass"), digest_size=8, key=key[:64]).hexdigest()
+
+
+def author_number(author: str, source: str, key: bytes) -> int:
+    """The same hash as a number: ``int(hashed_author(...), 16)``."""
+    digest = blake2b(f"{source}\0{author}".encode(errors="surrogatepass"), digest_size=8, key=key[:64]).digest()
+    return int.from_bytes(digest, "big")
 
 
 def hash64(text: str) -> int:

@@ -68,6 +68,9 @@ def merged(paths: Sequence[Path | str], limits: Limits | None = None) -> Iterato
         At once, if a file is missing or not a file of mentions.
     """
     streams = [(str(path), read_mentions(path, limits)) for path in paths]
+    if len(streams) == 1:
+        path, entries = streams[0]
+        return (Entry(path, line, content) for line, content in entries)
     return _merge([_timed(path, entries) for path, entries in streams])
 
 

@@ -1,0 +1,92 @@
+"""Speed of `tocsin backtest` from file to report, with tone from human labels, beside reading the same file as JSON.
+
+usage: python -m bench.backtest [FILE.jsonl.gz ...] [--days 14] [--runs 3]
+
+Without a file: a fortnight simulated by `tocsin simulate` (three brands, sparse hours), and a denser one made of it (the
+same mentions in a tenth of the time). CPU time of one core, imports left out; the best of the runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gzip
+import io
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from streams.cli import app
+from streams.records import encode_lines
+from streams.simulation import BRANDS, START, simulate
+
+LEAST = 50_000
+"""Mentions a second and core that a backtest should reach."""
+
+
+def whole_way(file: Path, config: Path | None) -> None:
+    arguments = ["backtest", str(file), "--tone", "gold", *(["--config", str(config)] if config else [])]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        app(arguments, standalone_mode=False)
+
+
+def plain_json(file: Path) -> int:
+    with gzip.open(file, "rb") as lines:
+        return sum(1 for line in lines if json.loads(line))
+
+
+def best(runs: int, work: Callable[[], object]) -> float:
+    took = []
+    for _ in range(runs):
+        began = time.process_time()
+        work()
+        took.append(time.process_time() - began)
+    return min(took)
+
+
+def simulated(directory: Path, days: int) -> list[tuple[str, Path]]:
+    made = list(simulate(days=days))
+    dense = [msgspec.structs.replace(one, created_at=START + (one.created_at - START) / 10) for one in made]
+    files = []
+    for name, mentions in ((f"{days} days simulated", made), ("ten times as dense", dense)):
+        path = directory / f"{name.replace(' ', '-')}.jsonl.gz"
+        path.write_bytes(gzip.compress(encode_lines(mentions)))
+        files.append((name, path))
+    return files
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--days", type=int, default=14)
+    parser.add_argument("--runs", type=int, default=3)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = Path(scratch)
+        config = directory / "tocsin.yaml"
+        config.write_text(json.dumps({"brands": [{"name": b.name, "keywords": list(b.keywords)} for b in BRANDS]}))
+        cases = [(path.name, path, None) for path in asked.files]
+        if not cases:
+            cases = [(name, path, config) for name, path in simulated(directory, asked.days)]
+        whole_way(cases[0][1], cases[0][2])  # imports and caches
+        print(f"{'':30} {'mentions':>9} {'a second':>9} {'json.loads of the file':>23}")
+        slowest = float("inf")
+        for name, path, settings in cases:
+            mentions = plain_json(path)
+            took = best(asked.runs, lambda path=path, settings=settings: whole_way(path, settings))  # type: ignore[misc]
+            plain = best(asked.runs, lambda path=path: plain_json(path))  # type: ignore[misc]
+            slowest = min(slowest, mentions / took)
+            ratio = f"{mentions / plain:,.0f} a second ({took / plain:.1f} times as fast)"
+            print(f"{name[:30]:30} {mentions:>9,} {mentions / took:>9,.0f} {ratio:>23}", flush=True)
+    print(f"at least {LEAST:,} a second: {'yes' if slowest >= LEAST else 'no'}")
+
+
+if __name__ == "__main__":
+    main()
