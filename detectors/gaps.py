@@ -58,10 +58,13 @@ class Gaps(Columns):
 def improbable(count: Ints, expected: Floats, phi: Floats) -> NDArray[np.bool_]:
     """Whether so few in a window are very improbable: Chernoff bound of a Poisson count, its exponent divided by the
     over-dispersion phi (quasi-Poisson)."""
+    few = count <= NEARLY_SILENT * expected
+    if not few.any():
+        return np.asarray(few, np.bool_)
     c = count.astype(np.float64)
     some = np.maximum(c, 1e-9)
     nats = (expected - c + np.where(count > 0, c * ln(some / np.maximum(expected, 1e-9)), 0.0)) / phi
-    return np.asarray((c <= NEARLY_SILENT * expected) & (nats >= IMPROBABLE), np.bool_)
+    return np.asarray(few & (nats >= IMPROBABLE), np.bool_)
 
 
 def is_heard(authors: Ints, expected: Floats, silence: Floats) -> NDArray[np.bool_]:

@@ -205,16 +205,24 @@ def _now_us() -> int:
 def _json_lines(
     stream: io.BufferedReader, limits: Limits, now_us: int | None
 ) -> Iterator[tuple[int, Mention | BadLineError]]:
+    # Asking for the time at each line would take longer than reading it.
+    now = _now_us() if now_us is None else now_us
     for number, line, cut in _lines(stream, limits.record_bytes):
-        if not line.strip():
+        if not line or line.isspace():
             continue
         if cut:
             yield number, _too_large(limits, line)
             continue
         try:
-            yield number, decode_mention(line, limits, now_us=_now_us() if now_us is None else now_us)
-        except RejectedError as error:
-            yield number, BadLineError(error.reason, str(error), line)
+            mention = decode_mention(line, limits, now_us=now)
+        except RejectedError:
+            now = _now_us() if now_us is None else now_us
+            try:
+                mention = decode_mention(line, limits, now_us=now)
+            except RejectedError as error:
+                yield number, BadLineError(error.reason, str(error), line)
+                continue
+        yield number, mention
 
 
 def _too_large(limits: Limits, raw: bytes) -> BadLineError:

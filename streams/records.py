@@ -222,14 +222,15 @@ def decode_mention(value: bytes | None, limits: Limits, *, now_us: int) -> Menti
     RejectedError
         With the reason and a message that says what is wrong.
     """
-    if value is None or not value.strip():
+    if value is None or not value or value.isspace():
         raise RejectedError("empty", "the record is empty")
     if len(value) > limits.record_bytes:
         raise RejectedError("too_large", f"the record has {len(value)} bytes; the limit is {limits.record_bytes}")
-    try:
-        value.decode()
-    except UnicodeDecodeError as error:
-        raise RejectedError("not_utf8", f"not UTF-8: {error.reason} at byte {error.start}") from None
+    if not value.isascii():
+        try:
+            value.decode()
+        except UnicodeDecodeError as error:
+            raise RejectedError("not_utf8", f"not UTF-8: {error.reason} at byte {error.start}") from None
     try:
         mention = _mention_decoder.decode(value)
     except msgspec.ValidationError as error:

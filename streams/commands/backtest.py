@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from streams.backtest import GOLD, Backtest, Outcome, brands_in, classification_of_any_brand
 from streams.commands.console import UserError, note, stderr_console
-from streams.mention_files import STDIN
+from streams.mention_files import STDIN, count_lines
 from streams.records import Limits, Mention, Model
 from streams.replay import Entry, merged
 from streams.wiring import brand_profiles, event_links, make_classification, mention_limits, own_detectors
@@ -127,9 +127,12 @@ class _Source:
             return self._kept
         return merged(self._files, self._limits)
 
-    def count(self) -> int:
-        """How many entries there are."""
-        return sum(1 for _ in self.again())
+    def count(self) -> int | None:
+        """How many lines there are, blank ones included; None where nobody knows."""
+        if self.once_only:
+            return sum(1 for _ in self.again())
+        lines = [count_lines(file) for file in self._files]
+        return None if None in lines else sum(line for line in lines if line is not None)
 
     def again(self) -> Iterable[Entry]:
         """All entries, for a reader that is not the last."""
