@@ -49,7 +49,7 @@ was wasn't way we well were what when where which while who why will with won't 
 _COMMON = frozenset(_COMMON_WORDS.split())
 
 
-class Sample(msgspec.Struct, frozen=True, array_like=True):
+class Sample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A negative mention kept to be shown."""
 
     tick: int

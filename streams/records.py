@@ -40,7 +40,7 @@ Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 
 
-class Mention(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Mention(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A mention as a source delivers it: one post, reply, article or review that may name a brand."""
 
     id: Identifier
@@ -66,7 +66,7 @@ class EndOfReplay(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Timestamp
 
 
-class Tone(msgspec.Struct, frozen=True):
+class Tone(msgspec.Struct, frozen=True, gc=False):
     """Probabilities of the three tones; they add up to 1 within rounding."""
 
     negative: float
@@ -92,7 +92,7 @@ class Model(msgspec.Struct, frozen=True):
     version: str
 
 
-class Origin(msgspec.Struct, frozen=True, array_like=True):
+class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where in ``mentions`` a scored record comes from: what makes redelivery harmless and ticks reproducible."""
 
     partition: int
