@@ -2,7 +2,7 @@
 
 usage: python -m bench.backtest [FILE.jsonl.gz ...] [--days 14] [--runs 3]
 
-Without a file: a fortnight simulated by `tocsin simulate` (three brands, sparse hours), and a denser one made of it (the
+Without a file: a fortnight as `tocsin simulate` makes it (three brands, sparse hours), and a denser one made of it (the
 same mentions in a tenth of the time). CPU time of one core, imports left out; the best of the runs.
 """
 
@@ -72,7 +72,7 @@ def main() -> None:
         directory = Path(scratch)
         config = directory / "tocsin.yaml"
         config.write_text(json.dumps({"brands": [{"name": b.name, "keywords": list(b.keywords)} for b in BRANDS]}))
-        cases = [(path.name, path, None) for path in asked.files]
+        cases: list[tuple[str, Path, Path | None]] = [(path.name, path, None) for path in asked.files]
         if not cases:
             cases = [(name, path, config) for name, path in simulated(directory, asked.days)]
         whole_way(cases[0][1], cases[0][2])  # imports and caches
