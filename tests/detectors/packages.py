@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from detectors.installed import GROUP
+
+MANUAL = Path(__file__).parents[2] / "docs" / "detection.md"
+
+
+def manual(language: str) -> list[str]:
+    """Code in the manual's section on one's own detector."""
+    section = MANUAL.read_text(encoding="utf-8").split("## Your own detector")[1].split("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
 
 def install(where: Path, package: str, offers: dict[str, str], code: str = "", version: str = "1.0") -> None:

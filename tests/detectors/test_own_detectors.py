@@ -20,17 +20,10 @@ from detectors.plot import figure
 from detectors.recording import Recording
 from detectors.story import Story
 from detectors.view import row_of
-from tests.detectors.packages import install
+from tests.detectors.packages import install, manual
 from tests.detectors.worlds import QUICK, START, profiles, run, span, world
 
-MANUAL = Path(__file__).parents[2] / "docs" / "detection.md"
 END = START + 60 * 60
-
-
-def blocks(language: str) -> list[str]:
-    """Code in the manual's section on one's own detector."""
-    section = MANUAL.read_text(encoding="utf-8").split("## Your own detector")[1].split("\n## ")[0]
-    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
 
 @pytest.fixture
@@ -47,8 +40,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def flood(site: Path) -> Detector:
     """The manual's example, installed as the manual says."""
-    offers = dict(re.findall(r'^(\w+) = "(.*)"$', blocks("toml")[0], re.MULTILINE))
-    install(site, "acme_tocsin", offers, blocks("python")[0])
+    offers = dict(re.findall(r'^(\w+) = "(.*)"$', manual("toml")[0], re.MULTILINE))
+    install(site, "acme_tocsin", offers, manual("python")[0])
     (detector,) = load(["flood"])
     return detector
 
