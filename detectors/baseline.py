@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.columns import Columns, Floats, Ints, column, row_sum
+from detectors.columns import Columns, Floats, Ints, Minutes, column, row_sum
 from detectors.config import EngineConfig
 
 CELL_PRIOR = 10.0
@@ -59,7 +59,7 @@ class Baseline(Columns):
     """Hours of a feed that is nearly silent: if they go on, that is the new level."""
     low_negative: Floats = field(metadata=column(np.float64))
     low_weight: Floats = field(metadata=column(np.float64))
-    low_hours: Ints = field(metadata=column(np.int64))
+    low_hours: Minutes = field(metadata=column(np.int32))
 
     def level(self) -> tuple[Floats, Floats]:
         """Authors and negative authors per hour at shape 1; zero before the first hour."""

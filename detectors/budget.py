@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.columns import Columns, Floats, Ints, column, ln, row_sum
+from detectors.columns import Columns, Floats, Ints, Minutes, column, ln, row_sum
 from detectors.config import EngineConfig
 from detectors.detector_set import BUILT_IN_SET, DetectorSet
 from detectors.score import DETECTOR_AXIS
@@ -40,11 +40,11 @@ LONGEST_RETURN = 3650.0
 
 @dataclass
 class Budget(Columns):
-    """Per brand and detector. `maxima` holds the last 56 quiet days, newest first, nan where none; changes once a
-    day."""
+    """Per brand and detector; changes once a day. `maxima` holds the last 56 quiet days, newest first, to three digits,
+    nan where none."""
 
-    maxima: NDArray[np.float32] = field(metadata=column(np.float32, DETECTOR_AXIS, DAYS, fill=np.nan))
-    days: Ints = field(metadata=column(np.int64))
+    maxima: NDArray[np.float16] = field(metadata=column(np.float16, DETECTOR_AXIS, DAYS, fill=np.nan))
+    days: Minutes = field(metadata=column(np.int32))
     loc: Floats = field(metadata=column(np.float64, DETECTOR_AXIS))
     scale: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=1.0))
     page: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=NEVER))

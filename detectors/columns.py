@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -18,6 +19,8 @@ from scipy import special
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Minutes = NDArray[np.signedinteger[Any]]
+"""Ticks and other whole numbers that fit into 32 bits: enough for minutes since 1970 until the year 6053."""
 
 
 def ln(x: Any) -> Floats:
@@ -35,6 +38,12 @@ def row_sum(x: NDArray[Any]) -> Floats:
     return np.asarray(np.cumsum(x, axis=-1, dtype=np.float64)[..., -1], np.float64)
 
 
+@cache
+def _kind(cls: type[Columns], name: str) -> np.dtype[Any] | None:
+    """Type of a column."""
+    return next((f.metadata["dtype"] for f in fields(cls) if f.name == name), None)  # type: ignore[arg-type]
+
+
 class Axis(NamedTuple):
     """An axis whose length is known only when columns are made."""
 
@@ -49,7 +58,17 @@ def column(dtype: Any, *shape: int | Axis, fill: Any = 0) -> dict[str, Any]:
 
 
 class Columns:
-    """Base of dataclasses whose fields are arrays with one row per brand."""
+    """Base of dataclasses whose fields are arrays with one row per brand.
+
+    A column keeps its type: what is assigned to it is rounded to it, since a wider one would cost memory and be
+    written to snapshots that nobody can read. Whole numbers stay whole (TypeError).
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        kind = _kind(type(self), name)  # type: ignore[arg-type]
+        super().__setattr__(
+            name, value if kind is None else np.asarray(value).astype(kind, "C", "same_kind", copy=False)
+        )
 
     @classmethod
     def of(cls, n: int, lengths: Mapping[str, int] | None = None) -> Self:

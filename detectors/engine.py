@@ -26,7 +26,7 @@ from detectors.observations import Observations
 from detectors.recording import Recorder
 from detectors.unsaved import Unsaved
 
-DETECTOR_VERSION = "1.0"
+DETECTOR_VERSION = "1.1"
 """Changes with anything that can change a decision; it is in every event."""
 
 

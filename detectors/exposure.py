@@ -36,7 +36,6 @@ class Exposure:
         self._zone = np.array([zone_at[z] for z in time_zones], np.int64)
         self._hour: int | None = None
         self._shape = np.zeros((n, HISTORY + 1))
-        self._reach = np.zeros((n, HISTORY + 1))
         self.local = np.zeros(n, np.int64)
         """(n,) the hour in the brand's time zone, hours since 1970."""
 
@@ -52,7 +51,6 @@ class Exposure:
         self.local = hour + np.array(offset, np.int64)[self._zone]
         hours = self.local[:, None] + np.arange(1 - HISTORY, 1)
         self._shape[:, :HISTORY] = baseline.shape(hours)
-        self._reach[:, 1:] = np.cumsum(self._shape[:, :HISTORY], axis=1)
         self._hour = hour
 
     def outdated(self) -> None:
@@ -66,12 +64,13 @@ class Exposure:
     def of_windows(self, ticks: Ints, gaps: Gaps) -> Floats:
         """Sum of the shape over the observed part of each window, in hours: (4, n, ticks)."""
         base = _base(ticks)
+        reach = self._running()
         upper = ticks + 1 - base
         lower = upper - _ROW
         out = np.empty((len(WIDTHS), len(self.local), len(ticks)))
-        top = self._until(upper)
+        top = self._until(reach, upper)
         for w in range(len(WIDTHS)):
-            out[w] = top - self._until(lower[w])
+            out[w] = top - self._until(reach, lower[w])
         special = gaps.near(int(ticks[0]))
         if len(special):
             low, high = lower[:, None, :], upper[None, None, :]
@@ -81,29 +80,37 @@ class Exposure:
                 if not (until > 0).any():
                     continue
                 begin, end = np.clip(since, low, high), np.clip(until, low, high)
-                inside = self._until_each(special, end) - self._until_each(special, begin)
+                inside = self._until_each(reach, special, end) - self._until_each(reach, special, begin)
                 out[:, special] = out[:, special] - np.where(end > begin, inside, 0.0)
         return np.maximum(out, 0.0)
 
     def of_minutes(self, ticks: Ints, width: int) -> Floats:
         """Sum of the shape over the last `width` minutes, gaps or not, in hours: (n, ticks)."""
         upper = ticks + 1 - _base(ticks)
-        return self._until(upper) - self._until(upper - width)
+        reach = self._running()
+        return self._until(reach, upper) - self._until(reach, upper - width)
 
-    def _until(self, offset: Ints) -> Floats:
+    def _running(self) -> Floats:
+        """Sums of the shape up to the beginning of each hour: (n, HISTORY + 1). Made anew each time, since to keep them
+        would take as much memory as the shape."""
+        reach = np.zeros_like(self._shape)
+        np.cumsum(self._shape[:, :HISTORY], axis=1, out=reach[:, 1:])
+        return reach
+
+    def _until(self, reach: Floats, offset: Ints) -> Floats:
         """Running sum of the shape up to these minutes since the first hour in reach: (n, ticks) from (ticks,)."""
         hour, rest = offset // 60, (offset % 60) / 60.0
-        return np.asarray(self._reach[:, hour] + self._shape[:, hour] * rest, np.float64)
+        return np.asarray(reach[:, hour] + self._shape[:, hour] * rest, np.float64)
 
-    def _until_each(self, brands: Ints, offset: Ints) -> Floats:
+    def _until_each(self, reach: Floats, brands: Ints, offset: Ints) -> Floats:
         """The same for offsets per brand: (windows, brands, ticks)."""
         hour, rest = offset // 60, (offset % 60) / 60.0
         row = brands[None, :, None]
-        return np.asarray(self._reach[row, hour] + self._shape[row, hour] * rest, np.float64)
+        return np.asarray(reach[row, hour] + self._shape[row, hour] * rest, np.float64)
 
     def nbytes(self) -> int:
-        """Bytes of the shape and its sums."""
-        return self._shape.nbytes + self._reach.nbytes
+        """Bytes of the shape."""
+        return self._shape.nbytes
 
 
 def _base(ticks: Ints) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.columns import Columns, Floats, Ints, column, ln
+from detectors.columns import Columns, Floats, Ints, Minutes, column, ln
 from detectors.windows import LONGEST
 
 SLOTS = 6
@@ -29,7 +29,7 @@ HEARD = 3.0
 """Authors expected since the last one, up to which silence is the usual pause between two mentions."""
 USUAL = 0.5
 """Part of what is expected in the last hour from which an incident may be called over."""
-LONG_AGO = -(1 << 40)
+LONG_AGO = -(1 << 30)
 
 
 @dataclass
@@ -37,10 +37,10 @@ class Gaps(Columns):
     """Per brand; ticks, both ends included. The time before a brand's first mention is a gap too."""
 
     down: NDArray[np.bool_] = field(metadata=column(np.bool_))
-    down_from: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
-    since: Ints = field(metadata=column(np.int64, SLOTS, fill=LONG_AGO))
-    until: Ints = field(metadata=column(np.int64, SLOTS, fill=LONG_AGO))
-    last_seen: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
+    down_from: Minutes = field(metadata=column(np.int32, fill=LONG_AGO))
+    since: Minutes = field(metadata=column(np.int32, SLOTS, fill=LONG_AGO))
+    until: Minutes = field(metadata=column(np.int32, SLOTS, fill=LONG_AGO))
+    last_seen: Minutes = field(metadata=column(np.int32, fill=LONG_AGO))
     silence: Floats = field(metadata=column(np.float64))
     """Authors that were expected between the last mention and the beginning of this hour."""
 

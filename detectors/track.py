@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.columns import Columns, Floats, Ints, column
+from detectors.columns import Columns, Floats, Minutes, column
 from detectors.gaps import LONG_AGO
 from detectors.score import DETECTOR_AXIS, UNSCORED
 
@@ -16,16 +16,16 @@ from detectors.score import DETECTOR_AXIS, UNSCORED
 class Track(Columns):
     """Per brand: where it stands between ticks."""
 
-    start: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
+    start: Minutes = field(metadata=column(np.int32, fill=LONG_AGO))
     """Tick of its first member; LONG_AGO before."""
     score: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=UNSCORED))
-    calm: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
+    calm: Minutes = field(metadata=column(np.int32, fill=LONG_AGO))
     """The last tick at which the last hour held no more negative authors than usual."""
-    last_open: Ints = field(metadata=column(np.int64, fill=LONG_AGO))
-    waiting: Ints = field(metadata=column(np.int64))
+    last_open: Minutes = field(metadata=column(np.int32, fill=LONG_AGO))
+    waiting: Minutes = field(metadata=column(np.int32))
     """Ticks whose evidence would open something less urgent than a page, less those since whose would not."""
     day_max: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=UNSCORED))
-    day_ticks: Ints = field(metadata=column(np.int64))
+    day_ticks: Minutes = field(metadata=column(np.int32))
     day_carried: NDArray[np.bool_] = field(metadata=column(np.bool_))
     """An incident was open when the day began."""
 
