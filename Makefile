@@ -20,7 +20,7 @@ SOURCES := streams models detectors tests bench
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test test-unit test-integration lint format kafka kafka-stop train \
-	picture bench-tone bench-detectors bench-backtest bench-nab bench-injection bench-pipeline bench-parity clean
+	picture bench-tone bench-detectors bench-controller bench-backtest bench-nab bench-injection bench-pipeline bench-parity clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -71,6 +71,9 @@ bench-detectors: .venv/.installed-bench ## a tick over 100,000 brands beside riv
 
 bench-backtest: install ## mentions a second of a backtest, from the file to the report
 	$(BIN)/python -m bench.backtest
+
+bench-controller: install ## whether the budget of false pages is kept, with and without verdicts, calm and under drift
+	$(BIN)/python -m bench.controller
 
 bench-nab: install ## NAB score of bare counts, beside simpler detectors (NAB=folder of series and windows.json)
 	$(BIN)/python -m bench.nab $(NAB)

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.rivals import RATE, SHARE, plain_seconds, river_seconds
 from detectors import BrandProfile, Engine, Observations
-from detectors.backtest import poisson_interval
+from detectors.poisson import poisson_interval
 from detectors.windows import COUNTS_AS_MENTION, HAS_AUTHOR, IS_NEGATIVE
 
 START = 24_855_840

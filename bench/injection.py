@@ -32,7 +32,7 @@ from bench.product_rules import RULES, pages
 from bench.synthetic_tone import Brand, Mentions
 from bench.volumes import BIN, DAY_BINS, Ints, read_nab, simulated
 from detectors import BrandProfile, Decision, Engine, Observations
-from detectors.backtest import poisson_interval
+from detectors.poisson import poisson_interval
 
 ROOT = Path(__file__).resolve().parents[1]
 NAB = ROOT.parent / "shared" / "data" / "nab"

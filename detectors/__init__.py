@@ -3,6 +3,7 @@
 No Kafka, no model, no clock: decisions are a pure function of the mentions.
 """
 
+from detectors.commands import Command
 from detectors.config import BrandProfile, EngineConfig
 from detectors.detector import Detector, Hour, Told
 from detectors.detector_set import DetectorError
@@ -16,6 +17,7 @@ __all__ = [
     "DETECTOR_VERSION",
     "KINDS",
     "BrandProfile",
+    "Command",
     "Decision",
     "Detector",
     "DetectorError",

@@ -1,7 +1,7 @@
 """What a backtest tells: pages against the budget per brand, and known events found, missed or wrongly paged. Pure.
 
-Rates come with the exact Poisson interval, [chi2(0.025, 2k) / 2T, chi2(0.975, 2k + 2) / 2T] for k pages in T months
-(Garwood 1936): a few weeks of data say little about a page a month, and the report should show that.
+Rates come with their exact Poisson interval (poisson.py): a few weeks of data say little about a page a month, and the
+report should show that.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
 from detectors.config import BrandProfile
 from detectors.incidents import Decision, instant
 from detectors.observations import Observations
+from detectors.poisson import poisson_interval
+from detectors.tables import table
 
 MINUTES_PER_DAY = 1440
 DAYS_PER_MONTH = 30.0
@@ -62,15 +63,6 @@ def count(observations: Observations, brands: Sequence[BrandProfile]) -> list[Br
             first, last = int(minute.min()), int(minute.max())
             out.append(BrandCounts(profile.name, len(minute), first, last, profile.budget, per_hour))
     return out
-
-
-def poisson_interval(events: int, exposure: float, level: float = 0.95) -> tuple[float, float]:
-    """Exact confidence interval of a rate. Raises ValueError unless exposure > 0."""
-    if exposure <= 0:
-        raise ValueError(f"exposure must be positive, not {exposure}")
-    tail = (1.0 - level) / 2.0
-    low = float(special.gammaincinv(events, tail)) / exposure if events else 0.0
-    return low, float(special.gammaincinv(events + 1, 1.0 - tail)) / exposure
 
 
 @dataclass(frozen=True)
@@ -302,10 +294,3 @@ def render(reports: Sequence[BrandReport], matches: Sequence[Match] = ()) -> str
             rows.append([m.known.brand, kind + m.known.event[:60], m.outcome, m.notify or "nothing", after, m.note])
         text += "\n\n" + table(rows)
     return text
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows, the first of them the head, in columns wide enough for each."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])

@@ -23,6 +23,7 @@ from detectors.learning import end_hour, forget
 from detectors.members import Members, take, voices
 from detectors.observations import Observations
 from detectors.segment import run_segment
+from detectors.telling import apply_due, next_due
 from detectors.windows import AUTHORS, NEGATIVES
 
 STRETCH_CELLS = 200_000
@@ -46,10 +47,14 @@ def advance(
     most = min(max(1, STRETCH_CELLS // max(len(core), 1)), STRETCH_TICKS)
     while core.closed < upto:
         first = core.closed + 1
+        apply_due(core, first)
         last = min(upto, first + most - 1)
         whole_hours = (last + 1) // 60 * 60 - 1
         if last < upto and whole_hours >= first:
             last = whole_hours
+        due = next_due(core)
+        if due is not None:
+            last = min(last, due - 1)
         begin, end = np.searchsorted(observations.tick, [first, last + 1]).tolist()
         _stretch(core, first, last, Members.of(observations, row, begin, end), clock_ticks, out)
     return out

@@ -49,14 +49,42 @@ class Budget(Columns):
     scale: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=1.0))
     page: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=NEVER))
     ticket: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=NEVER))
+    offset: Floats = field(metadata=column(np.float64))
+    """By how many scales the controller has moved the page thresholds."""
+    kept: NDArray[np.uint64] = field(metadata=column(np.uint64))
+    """Of the last 64 days, newest in the lowest bit: whether the day is among the maxima."""
 
     def keep_day(self, which: NDArray[np.bool_], maxima: Floats) -> None:
-        """Keep a quiet day's maxima, (n, detectors), of these brands."""
+        """Keep a day's maxima, (n, detectors), of these brands, which had a quiet one."""
+        self.kept = (self.kept << np.uint64(1)) | which.astype(np.uint64)
         at = np.nonzero(which)[0]
         if len(at):
             self.maxima[at, :, 1:] = self.maxima[at, :, :-1]
             self.maxima[at, :, 0] = maxima[at]
             self.days[at] += 1
+
+    def forget_day(self, i: int, ago: int) -> bool:
+        """Drop what brand i's day taught, `ago` days before the last one kept; says whether there was anything."""
+        kept = int(self.kept[i])
+        if not 0 <= ago < 64 or not kept >> ago & 1:
+            return False
+        self.kept[i] = np.uint64(kept & ~(1 << ago))
+        at = (kept & ((1 << ago) - 1)).bit_count()
+        if at >= DAYS:
+            return False
+        self.maxima[i, :, at:-1] = self.maxima[i, :, at + 1 :]
+        self.maxima[i, :, -1] = np.nan
+        self.days[i] = min(int(self.days[i]), DAYS) - 1
+        return True
+
+    def set_thresholds_of(
+        self, rows: Ints, pages: Floats, config: EngineConfig, detectors: DetectorSet = BUILT_IN_SET
+    ) -> None:
+        """The same as `set_thresholds`, of some brands only; `pages` (n,) is of all."""
+        part = Budget.concat([self], rows)
+        part.set_thresholds(pages[rows], config, detectors)
+        for name in ("loc", "scale", "page", "ticket"):
+            getattr(self, name)[rows] = getattr(part, name)
 
     def set_thresholds(self, pages: Floats, config: EngineConfig, detectors: DetectorSet = BUILT_IN_SET) -> None:
         """Thresholds from the maxima kept and the budget (n,), in pages a month."""
@@ -70,6 +98,7 @@ class Budget(Columns):
         # One that has no days yet cannot page, and must not use up what is the others'.
         most = np.maximum((n_days[:, list(detectors.paging)] > 0).sum(axis=1), 1)
         page = self.loc + self.scale * together_level(every, able, days, share, most)[:, None]
+        page = page + np.where(detectors.pages, self.scale * self.offset[:, None], 0.0)
         ticket = self.loc + self.scale * together_level(every, able, days, share_ticket, most)[:, None]
         # Without days of its own a brand is judged by ratios that would be unusual for nearly all; later the two are
         # blended, and a brand that is burstier than that keeps its own level.

@@ -13,7 +13,9 @@ import numpy as np
 
 from detectors.baseline import Baseline
 from detectors.budget import Budget
+from detectors.casebook import Casebook
 from detectors.columns import Columns, Floats, Ints
+from detectors.commands import Applied, Command
 from detectors.config import BrandProfile, EngineConfig
 from detectors.copies import Copies
 from detectors.detector_set import BUILT_IN_SET, DetectorSet
@@ -70,6 +72,13 @@ class Core:
         self.copies = Copies()
         self.incidents: dict[int, Incident] = {}
         """By position in the engine, as in `dirty` and `relearned`; see `row`."""
+        self.casebooks: dict[int, Casebook] = {}
+        """Of brands that have had a ticket, a page or a command."""
+        self.with_plans: set[int] = set()
+        """Brands that have a planned event or a mute."""
+        self.commands: list[tuple[tuple[int, int, str], int, Command]] = []
+        """Known and not applied yet: order, position of the brand and command, sorted."""
+        self.applied: list[Applied] = []
         self.unsaved = Unsaved()
         self.dirty: set[int] = set()
         """Brands with anything new since the last snapshot."""
@@ -98,14 +107,13 @@ class Core:
         """Whether brand i has had a member."""
         return bool(self.track.start[i] != LONG_AGO)
 
-    def expected(self, window: int) -> tuple[Floats, Floats]:
-        """Authors and negative authors expected in this window at the closed tick, (n,) each."""
-        if self.closed is None:
-            return np.zeros(len(self)), np.zeros(len(self))
-        self.exposure.prepare(self.closed // 60, self.baseline)
-        exposure = self.exposure.of_windows(np.array([self.closed]), self.gaps)[window, :, 0]
-        level, level_negative = self.baseline.level()
-        return exposure * level, exposure * level_negative
+    def note_plans(self, position: int) -> None:
+        """See anew whether a brand has a planned event or a mute."""
+        book = self.casebooks.get(position)
+        if book is not None and book.plans:
+            self.with_plans.add(position)
+        else:
+            self.with_plans.discard(position)
 
     def samples(self, position: int) -> list[Sample]:
         """Negative mentions kept of a brand."""
@@ -161,7 +169,12 @@ class Core:
             whole.evidence.normal.update(p.evidence.normal)
             whole.evidence.learned.update(p.evidence.learned)
             whole.incidents.update(p.incidents)
+            whole.casebooks.update(p.casebooks)
+            whole.with_plans |= p.with_plans
+            whole.applied.extend(p.applied)
+            whole.commands.extend(p.commands)
             whole.unsaved.take_over(p.unsaved)
             whole.dirty |= p.dirty
             whole.relearned |= p.relearned
+        whole.commands.sort()
         return whole

@@ -12,9 +12,11 @@ from detectors.core import Core
 from detectors.gaps import LONG_AGO
 from detectors.incidents import Decision, Incident, TickView, step
 from detectors.late import Late, amend
+from detectors.planned import muted_ticks
+from detectors.telling import file_event
 from detectors.why import describe
 from detectors.windows import NEGATIVES, WIDTHS
-from detectors.worth import PAGE, active, excess_over_page, resolve_levels, severity
+from detectors.worth import INFO, PAGE, active, excess_over_page, resolve_levels, severity
 
 ONSET_SLACK = 10
 """Minutes by which an onset may be earlier than it is estimated."""
@@ -45,8 +47,11 @@ def decide(
     ratio = (rows.counts[NEGATIVES, 1] + 2.0) / (rows.nu[1] + 2.0)
     incident = core.incidents.get(name)
     waiting = int(core.track.waiting[i])
+    muted = muted_ticks(core, i, rows.ticks)
     for j, tick in enumerate(rows.ticks.tolist()):
         level = int(rows.worth[j])
+        if muted is not None and muted[j]:
+            level = min(level, INFO)
         if incident is None or incident.closed is not None:
             waiting = waiting + 1 if level else max(waiting - 1, 0)
             if level < PAGE and waiting < core.config.patience_minutes:
@@ -75,6 +80,7 @@ def decide(
         if event is not None:
             core.dirty.add(name)
             pages = incident.notify == PAGE and notify_before != PAGE and event in ("opened", "reopened", "escalated")
+            file_event(core, name, incident, event, tick, page=pages)
             out.append(describe(core, i, j, rows, incident, event, pages, tick in clock_ticks))
         if incident.closed is None or incident.closed == tick:
             core.track.last_open[i] = tick

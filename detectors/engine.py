@@ -16,14 +16,17 @@ from detectors import records, snapshots
 from detectors.blocks import advance
 from detectors.catching_up import catch_up
 from detectors.columns import Ints
+from detectors.commands import Applied, Command
 from detectors.config import BrandProfile, EngineConfig
 from detectors.core import Core
 from detectors.detector import Detector
 from detectors.detector_set import DetectorSet
 from detectors.incidents import Decision
-from detectors.levels import Levels, levels
+from detectors.ledger import Account
+from detectors.levels import Levels, ledger, levels
 from detectors.observations import Observations
 from detectors.recording import Recorder
+from detectors.telling import tell
 from detectors.unsaved import Unsaved
 
 DETECTOR_VERSION = "1.1"
@@ -75,13 +78,46 @@ class Engine:
         self.detectors = DetectorSet(detectors)
         self.version = DETECTOR_VERSION + self.detectors.version
         """Of the detectors, told in every event: the built-in ones', and name and version of each other one."""
+        self._position = {name: i for i, name in enumerate(names)}
+        self._commands: dict[int, dict[str, Command]] = {}
         self._cores = [self._core(np.arange(len(self.brands)))]
         self._written = snapshots.Written()
 
     def _core(self, index: Ints) -> Core:
         core = Core(self.brands, index, self.config, (self.version, self.model_version), self.detectors)
         core.recorder = self.recorder
+        for position in index.tolist():
+            for command in self._commands.get(position, {}).values():
+                tell(core, position, command)
         return core
+
+    def tell(self, commands: Iterable[Command]) -> None:
+        """Let commands be known, each to be applied at its tick; those that are known already change nothing.
+
+        Tell all that there are before the first `advance`, and new ones before the tick in which they are due: then
+        decisions are a pure function of mentions and commands. One that comes later is applied at the next tick. The
+        state does not hold commands that are still to be applied: tell them again after a restart. Commands for
+        brands that this engine does not have are passed over.
+        """
+        for command in commands:
+            position = self._position.get(command.brand)
+            if position is None or command.id in self._commands.setdefault(position, {}):
+                continue
+            self._commands[position][command.id] = command
+            for core in self._cores:
+                if position in core.index:
+                    tell(core, position, command)
+
+    def applied(self) -> list[Applied]:
+        """What became of commands since the last call, in the order in which they were applied."""
+        out = [one for core in self._cores for one in core.applied]
+        for core in self._cores:
+            core.applied = []
+        return sorted(out, key=lambda one: (one.tick, one.command.order))
+
+    def ledger(self) -> list[Account]:
+        """How each brand's pages turned out, brands in the engine's order."""
+        return ledger(self.brands, self._cores)
 
     def advance(self, upto: int, observations: Observations, clock_ticks: Collection[int] = ()) -> list[Decision]:
         """Process every tick t with closed < t <= upto, in order, empty ones included.

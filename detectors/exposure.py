@@ -84,6 +84,21 @@ class Exposure:
                 out[:, special] = out[:, special] - np.where(end > begin, inside, 0.0)
         return np.maximum(out, 0.0)
 
+    def of_span(self, i: int, begin: int, until: int, ticks: Ints, gaps: Gaps) -> Floats:
+        """Sum of brand i's shape over the observed minutes of each window that lie in begin..until, in hours:
+        (4, ticks). `until` is not in it."""
+        base = _base(ticks)
+        upper = ticks + 1 - base
+        low, high = np.clip(upper - _ROW, begin - base, until - base), np.clip(upper, begin - base, until - base)
+        row = np.array([i])
+        inside = self._until_each(row, high[None])[0] - self._until_each(row, low[:, None])[:, 0]
+        for since, last in zip(gaps.since[i].tolist(), gaps.until[i].tolist(), strict=True):
+            start, end = np.clip(since - base, low, high), np.clip(last + 1 - base, low, high)
+            if (end > start).any():
+                lost = self._until_each(row, end[:, None])[:, 0] - self._until_each(row, start[:, None])[:, 0]
+                inside = inside - np.where(end > start, lost, 0.0)
+        return np.asarray(np.maximum(inside, 0.0), np.float64)
+
     def of_minutes(self, ticks: Ints, width: int) -> Floats:
         """Sum of the shape over the last `width` minutes, gaps or not, in hours: (n, ticks)."""
         upper = ticks + 1 - _base(ticks)

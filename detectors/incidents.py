@@ -123,6 +123,17 @@ class Decision:
     runbook_url: str | None
     detector_version: str
     model_version: str
+    opened: int = 0
+    """When the incident was opened."""
+    budget_offset: float = 0.0
+    """By how many scales of the daily maxima the controller has moved the page thresholds."""
+    months: float = 0.0
+    """Of 30 days, over which the pages before this event are remembered, and how many of them were false."""
+    false_pages: int = 0
+    planned: dict[str, Any] | None = None
+    """The planned event or the mute that this event is in."""
+    response: dict[str, Any] | None = None
+    """What people have said about the incident so far."""
 
     def data(self) -> dict[str, Any]:
         """The `data` of the CloudEvent: JSON-able, keys in fixed order."""
@@ -136,6 +147,7 @@ class Decision:
             "severity": self.severity,
             "kind": {"first": self.kind, "second": None},
             "decided_at": instant(self.tick),
+            "opened_at": instant(self.opened),
             "amends": self.amends,
             "since": instant(self.since),
             "since_earliest": instant(self.since_earliest),
@@ -161,7 +173,11 @@ class Decision:
                 "detectors": list(self.detectors),
                 "windows": [dict(w) for w in self.windows],
                 "reason": self.reason,
+                "budget_offset": self.budget_offset,
+                "ledger": {"months": self.months, "false_pages": self.false_pages},
+                "planned": self.planned,
             },
+            "response": self.response,
             "resolves_when": self.resolves_when,
             "top_mentions": [dict(m) for m in self.top_mentions],
             "top_terms": [dict(t) for t in self.top_terms],

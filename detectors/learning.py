@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors import controller
 from detectors.columns import Floats
 from detectors.core import Core
 from detectors.detector import Hour
 from detectors.feed import come_up
+from detectors.planned import planned_hour
 from detectors.score import UNSCORED
 from detectors.view import frozen
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES
@@ -28,8 +30,10 @@ def end_hour(core: Core, tick: int) -> None:
     started = core.track.started
     shape = core.exposure.shape(0)
     observed = np.where(started & ~core.gaps.down, np.minimum(exposure[1] / shape, 1.0), 0.0)
-    skip = core.track.last_open >= 60 * (hour - 1)
-    _teach(core, observed, ~skip)
+    planned = planned_hour(core, hour)
+    observed = np.where(planned, 0.0, observed)
+    skip = (core.track.last_open >= 60 * (hour - 1)) | planned_hour(core, hour - 1)
+    _teach(core, observed, ~(skip | planned))
     core.baseline.learn(core.exposure.local - 1, core.exposure.shape(1), skip, core.config)
     core.baseline.hold(counts[AUTHORS, 1], counts[NEGATIVES, 1], observed)
     minutes = tick - np.maximum(core.gaps.last_seen, tick - 60)
@@ -43,7 +47,7 @@ def end_hour(core: Core, tick: int) -> None:
     core.relearned.update(core.index[started].tolist())
     core.exposure.outdated()
     if (tick + 1) % 1440 == 0:
-        end_day(core)
+        end_day(core, tick)
 
 
 def forget(core: Core, tick: int) -> None:
@@ -55,13 +59,14 @@ def forget(core: Core, tick: int) -> None:
     core.unsaved.forget(tick)
 
 
-def end_day(core: Core) -> None:
+def end_day(core: Core, tick: int) -> None:
     """Keep the day's maxima where it was quiet and long enough, and set the thresholds anew."""
     paging = list(core.detectors.paging)
     limit = core.budget.page[:, paging] + IMMEDIATE * core.budget.scale[:, paging]
     extreme = (core.track.day_max[:, paging] >= limit).any(axis=1)
     quiet = (core.track.day_ticks >= LONG_DAY) & ~core.track.day_carried & ~extreme
     core.budget.keep_day(quiet, np.maximum(core.track.day_max, LEAST_MAXIMUM))
+    _control(core, tick)
     core.set_thresholds()
     core.track.day_max = np.full_like(core.track.day_max, UNSCORED)
     core.track.day_ticks = np.zeros_like(core.track.day_ticks)
@@ -88,6 +93,19 @@ def _teach(core: Core, observed: Floats, quiet: NDArray[np.bool_]) -> None:
             learned=core.learned[detector.name],
         )
         detector.learn(hour)
+
+
+def _control(core: Core, tick: int) -> None:
+    """Let the controller see how the pages turned out."""
+    false_pages, heard = np.zeros(len(core)), np.zeros(len(core), np.bool_)
+    for name, book in core.casebooks.items():
+        i = core.row(name)
+        book.forget(tick)
+        core.note_plans(name)
+        false_pages[i] = book.newly_false(tick)
+        heard[i] = book.last_verdict is not None and tick - book.last_verdict <= controller.HEARD_DAYS * 1440
+    counts = (core.track.day_ticks >= LONG_DAY) & (core.budget.days >= 2 * core.config.cold_days)
+    core.budget.offset = controller.moved(core.budget.offset, false_pages, core.budgets, counts, heard)
 
 
 def _take_low_for_normal(core: Core, tick: int) -> None:

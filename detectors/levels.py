@@ -14,6 +14,8 @@ from detectors.config import BrandProfile
 from detectors.core import Core
 from detectors.detector_set import DetectorSet
 from detectors.incidents import SEVERITY
+from detectors.ledger import Account, account
+from detectors.planned import expected_now
 from detectors.score import UNSCORED
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES
 
@@ -50,9 +52,11 @@ class Levels:
     """(n,) the feed is improbably silent."""
     quiet_days: Ints
     """(n,) days the thresholds rest on."""
+    accounts: tuple[Account, ...]
+    """How each brand's pages turned out."""
 
 
-def levels(brands: Sequence[BrandProfile], cores: Iterable[Core], detectors: DetectorSet) -> Levels:
+def levels(brands: Sequence[BrandProfile], cores: Sequence[Core], detectors: DetectorSet) -> Levels:
     """Where each of these brands stands, each being in one of the cores."""
     n = len(brands)
     closed = np.full(n, np.nan)
@@ -71,7 +75,7 @@ def levels(brands: Sequence[BrandProfile], cores: Iterable[Core], detectors: Det
         page = core.budget.page
         ticket[at] = np.where(core.budget.ticket < NEVER, core.budget.ticket, np.nan)
         threshold[at] = np.where(page < NEVER, page, ticket[at])
-        mu[at], nu[at] = core.expected(1)
+        mu[at], nu[at] = expected_now(core, 1)
         counts = core.windows.counts[:, 1]
         mentions[at], authors[at], negative[at] = (
             counts[MENTIONS],
@@ -104,4 +108,21 @@ def levels(brands: Sequence[BrandProfile], cores: Iterable[Core], detectors: Det
         tuple(severity),
         silent,
         days,
+        tuple(ledger(brands, cores)),
     )
+
+
+def ledger(brands: Sequence[BrandProfile], cores: Iterable[Core]) -> list[Account]:
+    """How each brand's pages turned out, each being in one of the cores."""
+    found: dict[int, Account] = {}
+    for core in cores:
+        for i, position in enumerate(core.index.tolist()):
+            found[position] = account(
+                brands[position].name,
+                brands[position].budget,
+                int(core.track.start[i]) if core.started(i) else None,
+                0 if core.closed is None else core.closed,
+                core.casebooks.get(position),
+                float(core.budget.offset[i]),
+            )
+    return [found[position] for position in range(len(brands))]

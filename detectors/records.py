@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.casebook import Casebook
 from detectors.columns import Ints
 from detectors.copies import First
 from detectors.evidence import Sample
@@ -61,6 +62,7 @@ class HourlyRecord(msgspec.Struct):
     learned: int | None
     detectors_learned: dict[str, dict[str, bytes]]
     """What detectors have learned, by name and version."""
+    casebook: Casebook | None = None
 
 
 class PaneRecord(msgspec.Struct):

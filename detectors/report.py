@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from detectors.backtest import BrandCounts, BrandReport, Match, render, table
+from detectors.backtest import BrandCounts, BrandReport, Match, render
 from detectors.engine import DETECTOR_VERSION
 from detectors.incident_log import IncidentLog
 from detectors.incidents import NOTIFY, instant
+from detectors.tables import table
 from detectors.what_if import BudgetRow
 
 SHOWN = 25

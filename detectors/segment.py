@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors import feed
 from detectors.brand_rows import BrandRows
@@ -18,6 +19,7 @@ from detectors.deciding import decide
 from detectors.gaps import is_heard
 from detectors.incidents import Decision
 from detectors.late import Late
+from detectors.planned import expected_exposure, planned_ticks
 from detectors.recording import Recording
 from detectors.score import UNSCORED
 from detectors.view import View
@@ -44,15 +46,17 @@ def run_segment(
     """
     level, level_negative = core.baseline.level()
     exposure = core.exposure.of_windows(ticks, core.gaps)
-    mu = exposure * level[:, None]
+    usual = exposure * level[:, None]
     silent_for = feed.silence(core, ticks, seen)
-    turned = feed.turns(core, ticks, counts, seen, silent_for, mu)
+    # A planned event that few come to is no silence: the feed is judged by what is usual.
+    turned = feed.turns(core, ticks, counts, seen, silent_for, usual)
     k = turned.ticks
     ticks = ticks[:k]
     counts = np.ascontiguousarray(counts[..., :k])
-    exposure, mu = np.ascontiguousarray(exposure[..., :k]), np.ascontiguousarray(mu[..., :k])
-    nu = exposure * level_negative[:, None]
-    heard = is_heard(counts[AUTHORS, 1], mu[1], silent_for[:, :k])
+    exposure = np.ascontiguousarray(exposure[..., :k])
+    heard = is_heard(counts[AUTHORS, 1], usual[1, :, :k], silent_for[:, :k])
+    expected = expected_exposure(core, ticks, exposure)
+    mu, nu = expected * level[:, None], expected * level_negative[:, None]
 
     judged = core.track.started & ~core.gaps.down & (core.baseline.weight >= core.config.warm_hours)
     view = View(
@@ -70,9 +74,7 @@ def run_segment(
     twice = _twice(core, raw)
 
     settled = judged & (core.baseline.weight >= core.config.settled_hours)
-    highest = np.maximum(core.track.day_max, twice.max(axis=2).T)
-    core.track.day_max = np.where(settled[:, None], highest, core.track.day_max)
-    core.track.day_ticks = core.track.day_ticks + np.where(settled, k, 0)
+    _note_day(core, ticks, twice, settled)
 
     calm = counts[NEGATIVES, 1] <= 1.5 * nu[1] + 1.0
     value, agree = worth(raw, twice, counts, mu, nu, settled, core.budget, core.config, core.detectors)
@@ -121,6 +123,16 @@ def run_segment(
     core.last = LastTick(exposure[..., -1], counts[..., -1])
     feed.turn(core, turned, int(ticks[-1]))
     return k
+
+
+def _note_day(core: Core, ticks: Ints, twice: Floats, settled: NDArray[np.bool_]) -> None:
+    """Raise the day's maxima; ticks of planned events do not count."""
+    highest, counted = twice.max(axis=2).T, np.full(len(core), len(ticks))
+    for i, planned in planned_ticks(core, ticks).items():
+        counted[i] = len(ticks) - int(planned.sum())
+        highest[i] = np.where(planned, UNSCORED, twice[:, i]).max(axis=1)
+    core.track.day_max = np.where(settled[:, None], np.maximum(core.track.day_max, highest), core.track.day_max)
+    core.track.day_ticks = core.track.day_ticks + np.where(settled, counted, 0)
 
 
 def _twice(core: Core, raw: Floats) -> Floats:

@@ -110,6 +110,7 @@ def _hourly_record(core: Core, i: int, name: int, number: int) -> records.Hourly
         None if normal is None else normal.counts.astype("<f4").tobytes(),
         core.evidence.learned.get(name),
         {d.key: core.learned[d.name].row(i) for d in core.detectors.learners},
+        core.casebooks.get(name),
     )
 
 
@@ -223,6 +224,9 @@ def _load(core: Core, i: int, position: int, record: records.BrandRecord, hourly
         core.evidence.normal[position] = NormalTerms(np.frombuffer(hourly.normal, "<f4").astype(np.float32))
     if hourly.learned is not None:
         core.evidence.learned[position] = hourly.learned
+    if hourly.casebook is not None:
+        core.casebooks[position] = hourly.casebook
+        core.note_plans(position)
 
 
 def _load_panes(core: Core, panes: Mapping[int, list[tuple[int, bytes]]], written: Written) -> None:

@@ -11,12 +11,14 @@ import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from detectors.backtest import DAYS_PER_MONTH, BrandCounts, KnownEvent, Match, compare, poisson_interval
+from detectors.backtest import DAYS_PER_MONTH, BrandCounts, KnownEvent, Match, compare
+from detectors.commands import Command
 from detectors.config import BrandProfile, EngineConfig
 from detectors.detector import Detector
 from detectors.engine import Engine
 from detectors.incidents import Decision
 from detectors.observations import Observations
+from detectors.poisson import poisson_interval
 from detectors.recording import Recorder
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0)
@@ -46,6 +48,13 @@ class WhatIf(Engine):
             if any(brand.budget != budget for brand in brands):
                 others = [replace(brand, budget=budget) for brand in brands]
                 self._others[budget] = Engine(others, config, model_version, detectors=detectors)
+
+    def tell(self, commands: Iterable[Command]) -> None:
+        """As `Engine.tell`, and the same for the others: what was planned was planned at any budget."""
+        told = list(commands)
+        super().tell(told)
+        for other in self._others.values():
+            other.tell(told)
 
     def advance(self, upto: int, observations: Observations, clock_ticks: Collection[int] = ()) -> list[Decision]:
         """As `Engine.advance`, and the same for the others."""

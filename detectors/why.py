@@ -8,12 +8,14 @@ import numpy as np
 
 from detectors.brand_rows import BrandRows
 from detectors.budget import NEVER, return_period
+from detectors.casebook import CRISIS, FALSE, UNKNOWN, Casebook
 from detectors.columns import Floats
 from detectors.core import Core
 from detectors.detector import Detector, Told
 from detectors.detector_set import DetectorSet
 from detectors.evidence import top_mentions, top_terms
-from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType, Incident
+from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType, Incident, instant
+from detectors.ledger import account
 from detectors.score import FAST, SLOW, expected_share
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS
 from detectors.worth import INFO, PAGE, resolve_levels
@@ -56,6 +58,8 @@ def describe(
     period = None
     if core.budget.days[i] >= FEWEST_DAYS:
         period = return_period(score, float(loc[detector]), float(scale[detector]))
+    book = core.casebooks.get(name)
+    ledger = account(profile.name, profile.budget, int(core.track.start[i]), tick, book, float(core.budget.offset[i]))
     samples = core.evidence.between(name, tick - 60, tick) or core.evidence.between(name, tick - 360, tick)
     return Decision(
         type=event,
@@ -95,7 +99,42 @@ def describe(
         runbook_url=profile.runbook_url,
         detector_version=core.versions[0],
         model_version=core.versions[1],
+        opened=incident.opened,
+        budget_offset=float(core.budget.offset[i]),
+        months=round(ledger.months, 3),
+        false_pages=ledger.false,
+        planned=_planned(book, tick),
+        response=_response(book, incident.id),
     )
+
+
+def _planned(book: Casebook | None, tick: int) -> dict[str, Any] | None:
+    if book is None:
+        return None
+    mute, plan = book.mute_at(tick), book.plan_at(tick)
+    if mute is None and plan is None:
+        return None
+    shown = mute or plan
+    assert shown is not None
+    return {
+        "command": shown.id,
+        "from": instant(shown.begin),
+        "until": instant(shown.until),
+        "factor": None if plan is None else plan.factor,
+        "muted": mute is not None,
+        "note": shown.note,
+    }
+
+
+def _response(book: Casebook | None, incident: str) -> dict[str, Any] | None:
+    case = None if book is None else book.case(incident)
+    if case is None or (case.verdict == UNKNOWN and case.acknowledged is None and case.statement is None):
+        return None
+    return {
+        "verdict": {CRISIS: "crisis", FALSE: "false alarm"}.get(case.verdict),
+        "acknowledged_at": None if case.acknowledged is None else instant(case.acknowledged),
+        "statement_at": None if case.statement is None else instant(case.statement),
+    }
 
 
 def short(value: float) -> float:

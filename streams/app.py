@@ -23,6 +23,7 @@ from streams import topics
 from streams.agents.assignment import Assignment, committed_offset
 from streams.agents.classify import Classify
 from streams.agents.detect import Detect
+from streams.command_follower import CommandFollower
 from streams.commands.console import FailedError
 from streams.detection import Counts as DetectionCounts
 from streams.detection import Detection
@@ -90,12 +91,14 @@ class Worker:
             detected=counts,
             detections=lambda: self.detect.detections,
             levels=lambda: self.detect.levels(),  # noqa: PLW0108 (detect is made below)
+            commands=lambda: (self.commands.taken, self.commands.refused),
             cache=lambda: (getattr(model, "cache_hits", 0), getattr(model, "cache_misses", 0)),
         )
         self.metrics = Metrics(work)
         self.assignment = Assignment(self.app)
         shared = (self.assignment, self.progress, self.metrics)
-        self.detect = Detect(self.app, settings, table, detection, *shared)
+        self.commands = CommandFollower(settings)
+        self.detect = Detect(self.app, settings, table, detection, *shared, self.commands.known)
         self.classify = Classify(self.app, settings, classified, model, *shared, self.detect.orders)
         # A snapshot is as many messages as it has brands, all of them awaited; the buffer's limit is only a warning.
         cast(Any, self.app.producer).buffer.max_messages = 100_000
@@ -272,6 +275,9 @@ def run_worker(settings: Settings) -> NoReturn:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = Worker(settings, model)
+    # Nothing may be decided before everything that people have said is known.
+    worker.commands.start()
+    log.info("commands read", commands=worker.commands.taken)
     web = settings.web
     with Web(worker.progress, worker.metrics.registry, host=web.host, port=web.port) as server:
         log.info("listening", address=f"http://{web.host}:{server.port}/metrics")

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import backtest as report
+from detectors.commands import Applied, Command
 from detectors.detector import Detector
 from detectors.engine import BrandProfile, Engine
 from detectors.incidents import Decision
+from detectors.ledger import Account
 from detectors.what_if import WhatIf
 from streams.classification import Classification, rounded_tone
 from streams.crisis_events import CrisisEvent, Links
@@ -50,6 +52,10 @@ class Outcome:
     decisions: list[Decision] = field(default_factory=list)
     events: list[CrisisEvent] = field(default_factory=list)
     counts: list[report.BrandCounts] = field(default_factory=list)
+    #: How each brand's pages turned out.
+    accounts: list[Account] = field(default_factory=list)
+    #: What became of the commands that were due.
+    applied: list[Applied] = field(default_factory=list)
     read: int = 0
     unmatched: int = 0
     duplicates: int = 0
@@ -82,6 +88,8 @@ class Backtest:
         Other budgets to try on the same observations.
     detectors : sequence of Detector
         A user's own, which judge beside the built-in ones.
+    commands : iterable of Command
+        What people said meanwhile.
     """
 
     def __init__(
@@ -94,6 +102,7 @@ class Backtest:
         recorder: Callable[[Any], None] | None = None,
         budgets: Sequence[float] = (),
         detectors: Sequence[Detector] = (),
+        commands: Iterable[Command] = (),
     ) -> None:
         self._classification, self._model = classification, model
         self.model_version = str(model.id) if model is not None else f"{GOLD.name}@{GOLD.version}"
@@ -105,9 +114,11 @@ class Backtest:
         engine = self._what_if or Engine(
             brands, model_version=self.model_version, recorder=recorder, detectors=detectors
         )
+        self._engine = engine
         self._detection = OneOrigin(
             engine, lateness_us=classification.lateness_us, author_key=classification.author_key, links=links
         )
+        self._detection.tell(commands)
         self._brands = brands
         self._hours: dict[str, Counter[int]] = {}
         self._span: dict[str, tuple[int, int]] = {}
@@ -138,6 +149,7 @@ class Backtest:
             for brand in self._brands
             if brand.name in self._hours
         ]
+        self._outcome.accounts = self._engine.ledger()
         counts = self._detection.counts
         self._outcome.duplicates, self._outcome.late = counts.duplicate, counts.late
         self._outcome.too_late = counts.too_late
@@ -211,6 +223,7 @@ class Backtest:
         if closing is not None:
             self._outcome.decisions += closing.decisions
             self._outcome.events += closing.events
+            self._outcome.applied += closing.applied
 
 
 def classification_of_any_brand(

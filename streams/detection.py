@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
+from detectors.commands import Applied, Command
 from detectors.engine import Engine
 from detectors.incidents import Decision
 from detectors.observations import KINDS, Observations
@@ -47,6 +48,8 @@ class Counts:
     #: Among the counted: those that take effect in a later tick than their own.
     late: int = 0
     events: Counter[str] = field(default_factory=Counter)
+    #: What became of commands: applied, late, without effect.
+    commands: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Closing:
     #: One for each decision.
     events: list[CrisisEvent]
     changes: dict[bytes, bytes | None]
+    #: What became of commands that were due.
+    applied: list[Applied]
 
 
 class _Seen:
@@ -145,6 +150,10 @@ class Detection:
         if not new:
             self.counts.redelivered += 1
 
+    def tell(self, commands: Iterable[Command]) -> None:
+        """Take commands; see `Engine.tell`. Those for brands of other partitions are passed over."""
+        self._engine.tell(commands)
+
     def skip(self, position: int) -> None:
         """Pass over a record that cannot be read."""
         self.counts.received += 1
@@ -171,7 +180,10 @@ class Detection:
             changes[_ENGINE_PREFIX + key] = value
         changes.update(self._seen.changes(before, closed.upto))
         changes[_ORDER_KEY] = msgspec.json.encode(self._order.snapshot())
-        return Closing(closed.upto, decisions, events, changes)
+        applied = self._engine.applied()
+        for one in applied:
+            self.counts.commands["without effect" if one.problem else "late" if one.late else "applied"] += 1
+        return Closing(closed.upto, decisions, events, changes, applied)
 
     def _counts(self, tick: int, mention: ScoredMention) -> bool:
         minute = tick_of(microseconds(mention.created_at))

@@ -57,6 +57,8 @@ class Work(Collector):
     detections: Callable[[], dict[int, detection.Detection]]
     levels: Callable[[], list[Levels]]
     cache: Callable[[], tuple[int, int]] = lambda: (0, 0)
+    #: Commands that were read, and records that were none.
+    commands: Callable[[], tuple[int, int]] = lambda: (0, 0)
 
     def describe(self) -> list[Metric]:
         """Nothing to say before the first scrape."""
@@ -109,6 +111,15 @@ class Work(Collector):
         for kind, count in sorted(counts.events.items()):
             events.add_metric([kind], count)
         yield events
+        commands = CounterMetricFamily(
+            "tocsin_commands", "Commands that were due, by what became of them", labels=["outcome"]
+        )
+        for outcome, count in sorted(counts.commands.items()):
+            commands.add_metric([outcome], count)
+        yield commands
+        taken, refused = self.commands()
+        yield _counter("commands_read", "Commands read from crisis.commands, of all brands", taken)
+        yield _counter("commands_refused", "Records of crisis.commands that are no commands we can use", refused)
         pending = GaugeMetricFamily(
             "tocsin_detect_pending", "Scored mentions that wait for their tick to close", labels=["partition"]
         )
@@ -132,7 +143,21 @@ class Work(Collector):
             "open": _gauge("incident_open", "1 while the brand has an open incident", "brand"),
             "silent": _gauge("brand_silent", "1 while the brand's feed is improbably silent", "brand"),
         }
+        accounts = {
+            "pages": _gauge("brand_pages", "Pages of the last 12 months", "brand"),
+            "false": _gauge("brand_false_pages", "Of these: marked as false, or not confirmed within 24 h", "brand"),
+            "confirmed": _gauge("brand_confirmed_pages", "Of these: of confirmed crises", "brand"),
+            "months": _gauge("brand_watched_months", "Months of 30 days that these counts cover", "brand"),
+            "budget": _gauge("brand_budget", "False pages a month that were agreed", "brand"),
+            "offset": _gauge("budget_offset", "Scales by which the controller has moved the page thresholds", "brand"),
+        }
+        rate = _gauge("false_pages_per_month", "Realised false pages a month; absent in the first month", "brand")
         for levels in self.levels():
+            for account in levels.accounts:
+                for name, family in accounts.items():
+                    family.add_metric([account.brand], float(getattr(account, name)))
+                if account.rate is not None:
+                    rate.add_metric([account.brand], account.rate)
             for row, brand in enumerate(levels.brands):
                 for name, family in of_brands.items():
                     family.add_metric([brand], float(getattr(levels, name)[row]))
@@ -142,6 +167,8 @@ class Work(Collector):
                             family.add_metric([brand, detector], value)
         yield from of_detectors.values()
         yield from of_brands.values()
+        yield from accounts.values()
+        yield rate
 
     def _positions(self) -> Iterator[Metric]:
         progress = self.progress

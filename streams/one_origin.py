@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.commands import Command
 from detectors.engine import Engine
 from detectors.observations import KINDS, Observations
 from streams.crisis_events import Links, crisis_event
@@ -91,6 +92,10 @@ class OneOrigin:
         self._seen_since: int | None = None
         self.counts = Counts()
 
+    def tell(self, commands: Iterable[Command]) -> None:
+        """Take what people said meanwhile; see `Engine.tell`."""
+        self._engine.tell(commands)
+
     def take(self, batch: Batch) -> Closing | None:
         """Take mentions and close the ticks that they have passed; None where there is none."""
         if not batch.read_us:
@@ -132,7 +137,7 @@ class OneOrigin:
         self._engine.forget_changes()
         events = [crisis_event(decision, self._links) for decision in decisions]
         self.counts.events.update(event.type for event in events)
-        return Closing(upto, decisions, events, {})
+        return Closing(upto, decisions, events, {}, self._engine.applied())
 
     def _members(self, upto: int) -> Observations:
         """Take out the members of the ticks up to `upto`, in order, without what is too late or came before."""

@@ -172,6 +172,7 @@ class RetentionHours(_Section):
     scored: Hours = 168
     rejected: Hours = 720
     events: Hours = 8760
+    commands: Hours = 8760
 
 
 class TopicSettings(_Section):
@@ -206,6 +207,11 @@ class TopicSettings(_Section):
     def state(self) -> str:
         """Compacted topic of open incidents."""
         return f"{self.prefix}crisis.state"
+
+    @property
+    def commands(self) -> str:
+        """Topic of what people tell the detector."""
+        return f"{self.prefix}crisis.commands"
 
 
 class WorkerSettings(_Section):

@@ -113,6 +113,7 @@ def specs(settings: Settings) -> list[TopicSpec]:
         kept(topics.rejected, hours.rejected),
         kept(topics.events, hours.events),
         compacted(topics.state, settings),
+        kept(topics.commands, hours.commands),
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import faust
@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from faust.types import EventT
 
+from detectors.commands import Command
 from detectors.engine import Levels
 from streams.agents.assignment import Assignment
 from streams.detection import Closing, Detection, DetectionFactory
@@ -55,10 +56,13 @@ class Detect:
         assignment: Assignment,
         progress: Progress,
         metrics: Metrics,
+        commands: Callable[[int], Sequence[Command]],
     ) -> None:
         self._assignment = assignment
         self._app, self._topics, self._table, self._factory = app, settings.topics, table, factory
         self._progress, self._metrics = progress, metrics
+        self._commands = commands
+        self._told: dict[int, int] = {}
         self._detections: dict[int, Detection] = {}
         self._held: dict[int, deque[EventT[Any]]] = {}
         self._levels: dict[int, Levels] = {}
@@ -96,6 +100,7 @@ class Detect:
         for detection in self._detections.values():
             detection.abandon()
         self._detections.clear()
+        self._told.clear()
         self._held.clear()
         self._levels.clear()
         self._looked_at.clear()
@@ -111,7 +116,9 @@ class Detect:
             touched[message.partition] = event
         for partition, event in touched.items():
             detection = self._detections[partition]
+            self._tell(partition, detection)
             while (closing := detection.close(_CLOSE_TICKS)) is not None:
+                self._log_commands(closing)
                 await self._send(closing)
                 if self._assignment.epoch != epoch:
                     return  # the partition may be another's by now, and so is its snapshot
@@ -134,8 +141,37 @@ class Detect:
             detection = self._detections[partition] = self._factory(partition)
             detection.restore(self._table.load(partition).items())
             self._held[partition] = deque()
+            self._told[partition] = 0
             log.info("partition restored", partition=partition, closed_tick=detection.order.closed, offset=offset)
         return detection
+
+    def _tell(self, partition: int, detection: Detection) -> None:
+        """Pass on the commands that have come since the last time: at first all that there are."""
+        known = self._commands(partition)
+        if len(known) > self._told[partition]:
+            new = known[self._told[partition] :]
+            detection.tell(new)
+            self._told[partition] += len(new)
+
+    def _log_commands(self, closing: Closing) -> None:
+        for one in closing.applied:
+            command = one.command
+            about = {
+                "kind": command.kind,
+                "brand": command.brand,
+                "command": command.id,
+                "at": rfc3339(tick_start(one.tick)),
+            }
+            if one.problem is not None:
+                log.warning("a command has no effect", **about, why=one.problem)
+            elif one.late:
+                log.warning(
+                    "a command came after its time was decided and is applied now; a replay will apply it in time and "
+                    "may decide otherwise",
+                    **about,
+                )
+            else:
+                log.info("command applied", **about)
 
     def _receive(self, detection: Detection, event: EventT[Any]) -> None:
         try:

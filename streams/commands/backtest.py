@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from streams.backtest import GOLD, Backtest, Outcome, brands_in, classification_of_any_brand
 from streams.commands.console import UserError, note, stderr_console
+from streams.crisis_commands import read_commands
 from streams.mention_files import STDIN, count_lines
 from streams.records import Limits, Mention, Model
 from streams.replay import Entry, merged
@@ -22,6 +23,7 @@ from streams.wiring import brand_profiles, event_links, make_classification, men
 
 if TYPE_CHECKING:
     from detectors.backtest import KnownEvent
+    from detectors.commands import Command
     from detectors.engine import BrandProfile
     from detectors.report import Report
     from models import ToneModel
@@ -42,6 +44,7 @@ class Options:
     as_json: bool = False
     sort: bool = False
     config: Path | None = None
+    commands: Path | None = None
 
 
 def run(files: Sequence[str], settings: Settings | None, options: Options) -> None:
@@ -49,9 +52,10 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
 
     Raises
     ------
-    UserError, MentionFileError
-        The files, the known events or the options cannot be used.
+    UserError, MentionFileError, CommandError
+        The files, the known events, the commands or the options cannot be used.
     """
+    from detectors.ledger import render as render_accounts
     from detectors.page import write_html
     from detectors.story import Story
     from detectors.what_if import BUDGETS
@@ -66,6 +70,7 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
     source = _Source(files, limits, options.sort)
     total = None if settings is not None and source.once_only else source.count()
     brands = _brands(source, settings, options.budget)
+    told = [] if options.commands is None else read_commands(options.commands, [brand.name for brand in brands])
     model = _model(settings) if options.tone == "model" else None
     version = GOLD if model is None else Model(model.id.name, model.id.version)
     knows = () if model is None else (model.knows,)
@@ -84,6 +89,7 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
         recorder=story.add if story is not None else None,
         budgets=BUDGETS if wants_budgets else (),
         detectors=own_detectors(settings) if settings is not None else (),
+        commands=told,
     )
     with _progress() as progress:
         task = progress.add_task("mentions, at each budget" if wants_budgets else "mentions", total=total)
@@ -101,7 +107,12 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
         typer.echo(json.dumps(made.plain(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
         typer.echo(made.text())
+        if told:
+            typer.echo()
+            typer.echo(render_accounts(outcome.accounts))
         _sum_up(outcome, made)
+    for line in _without_effect(outcome, told):
+        note(line)
     for line in made.notes:
         note(line)
     rate = outcome.read / outcome.seconds if outcome.seconds > 0 else 0.0
@@ -291,6 +302,14 @@ def _sum_up(outcome: Outcome, report: Report) -> None:
     )
     typer.echo(f"{len(outcome.decisions)} events" + "".join(f", {n} {kind}" for kind, n in kinds.items()))
     typer.echo(f"tone: {report.tone}")
+
+
+def _without_effect(outcome: Outcome, told: Sequence[Command]) -> Iterator[str]:
+    for one in outcome.applied:
+        if one.problem is not None:
+            yield f"without effect: {one.command.kind} of {one.command.brand}: {one.problem}"
+    if late := len(told) - len(outcome.applied):
+        yield f"{late} commands were due only after the last mention"
 
 
 def _left_out(outcome: Outcome) -> Iterator[str]:

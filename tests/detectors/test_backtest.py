@@ -13,7 +13,6 @@ from detectors.backtest import (
     compare,
     count,
     not_compared,
-    poisson_interval,
     read_known_events,
     render,
     report,
@@ -31,17 +30,6 @@ def decisions() -> list[Decision]:
 def decision(tick: int, type_: str = "opened", notify: str = "page", brand: str = "brand 0") -> Decision:
     pages = notify == "page" and type_ != "resolved"
     return dataclasses.replace(decisions()[0], tick=tick, type=type_, notify=notify, pages=pages, brand=brand)  # type: ignore[arg-type]
-
-
-def test_interval_is_exact() -> None:
-    low, high = poisson_interval(0, 1.0)
-    assert low == 0.0
-    assert high == pytest.approx(3.689, abs=1e-3)
-    low, high = poisson_interval(10, 5.0)
-    assert low == pytest.approx(0.959, abs=1e-3)
-    assert high == pytest.approx(3.678, abs=1e-3)
-    with pytest.raises(ValueError, match="exposure"):
-        poisson_interval(1, 0.0)
 
 
 def test_report_counts_pages_and_reads() -> None:

@@ -62,6 +62,59 @@ def test_the_simulated_crisis_is_paged_once_and_everything_is_written(simulated:
     assert again.read_bytes() == events.read_bytes()
 
 
+def test_commands_in_a_file_are_obeyed_and_the_ledger_shows_them(simulated: Path, tmp_path: Path) -> None:
+    """A first run names the incident; the second is told what people said about it."""
+    first, second, told = tmp_path / "first.jsonl", tmp_path / "second.jsonl", tmp_path / "commands.jsonl"
+    files = (simulated / "mentions.jsonl", "--config", simulated / "tocsin.yaml", "--tone", "gold")
+    assert backtest(*files, "--events", first)[0] == 0
+    page = next(event for event in map(json.loads, first.read_text().splitlines()) if event["data"]["pages"])
+    incident, brand = page["data"]["incident_id"], page["subject"]
+    at = (datetime.fromisoformat(page["time"]) + timedelta(minutes=1)).isoformat()
+    commands: list[dict[str, object]] = [
+        {"at": at, "kind": "false", "brand": brand, "incident": incident},
+        {"at": at, "kind": "ack", "brand": brand, "incident": "nowhere"},
+        {"kind": "plan", "brand": brand, "from": "2026-03-05T10:00Z", "until": "2026-03-05T20:00Z", "factor": 4},
+    ]
+    told.write_text("".join(json.dumps(one) + "\n" for one in commands))
+    code, said = backtest(*files, "--events", second, "--commands", told)
+    assert code == 0, said
+    assert "no ticket or page of an incident nowhere is remembered" in said
+    events = [json.loads(line) for line in second.read_text().splitlines()]
+    later = [event for event in events if event["data"]["incident_id"] == incident and event["time"] > at]
+    assert {event["data"]["response"]["verdict"] for event in later if event["time"] > at[:-3]} >= {"false alarm"}
+    result = CLI.invoke(app, ["ledger", "--events", str(second), "--commands", str(told), "--brand", brand])
+    assert result.exit_code == 0, result.output
+    assert incident in result.output
+    assert "false alarm" in result.output
+    result = CLI.invoke(app, ["ledger", "--events", str(second), "--commands", str(told), "--json"])
+    lines = {line["brand"]: line for line in map(json.loads, result.output.splitlines())}
+    assert (lines[brand]["pages"], lines[brand]["false"], lines[brand]["marked"]) == (1, 1, 1)
+    table = said[said.index("of them marked") :].splitlines()
+    (row,) = [line.split() for line in table if line.startswith(brand)]
+    assert row[3:6] == ["1", "1", "1"], "the backtest's own ledger says the same"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 2: not JSON"),
+        ("[]", "line 2: not a JSON object"),
+        ('{"kind": "ack", "brand": "Lumo"}', "line 2: not a command"),
+        ('{"at": "2026-03-05T10:00Z", "kind": "ack", "brand": "Zuvarro Airlines"}', "line 2: incident"),
+        ('{"at": "2026-03-05T10:00Z", "kind": "unmute", "brand": "Nobody"}', "'Nobody' is not watched"),
+        ('{"kind": "mute", "brand": "Fjordfizz", "from": "yesterday", "until": "2026-03-05T10:00Z"}', "'yesterday'"),
+    ],
+)
+def test_a_command_that_cannot_be_used_is_one_message(simulated: Path, tmp_path: Path, line: str, message: str) -> None:
+    told = tmp_path / "commands.jsonl"
+    told.write_text(f"\n{line}\n")
+    files = (simulated / "mentions.jsonl", "--config", simulated / "tocsin.yaml", "--tone", "gold")
+    code, said = backtest(*files, "--commands", told)
+    assert code == 2
+    assert message in said
+    assert "Traceback" not in said
+
+
 def test_a_tighter_budget_pages_no_sooner(simulated: Path, tmp_path: Path) -> None:
     first = []
     for budget in ("0.1", "4"):

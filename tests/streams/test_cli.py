@@ -26,7 +26,20 @@ from streams.mention_files import read_mentions
 from streams.settings import load
 from streams.simulation import BRANDS
 
-_COMMANDS = ("worker", "replay", "watch", "topics", "doctor", "demo", "classify", "backtest", "simulate")
+_TOLD = ("confirm", "false", "ack", "statement", "plan", "mute", "unmute", "cancel")
+_COMMANDS = (
+    "worker",
+    "replay",
+    "watch",
+    "topics",
+    "doctor",
+    "demo",
+    "classify",
+    "backtest",
+    "simulate",
+    "ledger",
+    *_TOLD,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -235,3 +248,28 @@ def test_classify_does_not_wait_for_a_slow_writer_to_end() -> None:
     with open(reading, "rb") as stream:  # noqa: PTH123 - a descriptor, not a path
         classify(stream, out, predict, batch=100)
     assert answered == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mute", "Nobody", "--until", "+2h"], "there is no such brand in the settings; there are Acme"),
+        (["mute", "Acme", "--until", "later"], "--until: 'later' is no time"),
+        (["mute", "Acme", "--until", "2020-01-01T00:00Z"], "is over already"),
+        (["mute", "Acme", "--until", "+2h", "--from", "+3h"], "ends before it begins"),
+        (["mute", "Acme", "--until", "+500d"], "366 days"),
+        (["plan", "Acme", "--until", "+2h", "--factor", "0.2"], "1 to 1000"),
+        (["unmute", "Acme", "--at", "+2h"], "in the future"),
+        (["false", "3f9a0c61d2b4"], "no broker can be reached"),
+        (["mute", "Acme", "--until", "+2h"], "no broker can be reached"),
+        (["ledger"], "no broker can be reached"),
+        (["ledger", "--commands", "x.jsonl"], "goes with --events"),
+        (["ledger", "--events", "/nowhere/x.jsonl"], "/nowhere/x.jsonl: No such file"),
+    ],
+)
+def test_what_people_tell_is_checked_before_it_is_sent(config: Path, arguments: list[str], message: str) -> None:
+    code, out, said = _run(*arguments, "--config", config)
+    assert code == 2
+    assert message in said
+    assert out == ""
+    assert said.count("\n") == 1

@@ -18,10 +18,11 @@ def test_the_topics_carry_prefix_partitions_retention_and_compaction() -> None:
         "eu.mentions.rejected",
         "eu.crisis.events",
         "eu.crisis.state",
+        "eu.crisis.commands",
     ]
     assert {spec.partitions for spec in wanted} == {6}
     assert {spec.replication for spec in wanted} == {3}
-    assert [spec.configs["cleanup.policy"] for spec in wanted] == ["delete"] * 4 + ["compact"]
+    assert [spec.configs["cleanup.policy"] for spec in wanted] == ["delete"] * 4 + ["compact", "delete"]
     assert wanted[0].configs["retention.ms"] == str(7 * 24 * 3_600_000)
     assert "retention.ms" not in wanted[4].configs
 
