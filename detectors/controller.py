@@ -13,7 +13,7 @@ nothing.
 Where nobody gives a verdict (none in 90 days), every page counts as false, true ones too. Then the controller only
 gives back what is clearly left of the budget: the offset stays at or below zero, so a brand whose people are silent
 never becomes harder to page than its own quiet days make it; and since an offset that can only go one way errs that
-way, it aims at half of N.
+way, it aims at a quarter of N.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from detectors.columns import Floats
 GAMMA = 0.25
 LOWEST, HIGHEST = -1.0, 2.0
 """In scales of the daily maxima; a Gumbel rate changes by e per scale."""
-SILENT_AIM = 0.5
+SILENT_AIM = 0.25
 """Part of the budget that is aimed at where nobody speaks: with 1, calibrated brands had 1.1 to 1.3 times their budget
 (bench/controller.py)."""
 HEARD_DAYS = 90

@@ -164,14 +164,16 @@ def test_a_command_takes_effect_a_few_minutes_after_it_was_given() -> None:
 
 
 def flood(size: float, hours: int = 72, share: float = 0.2, begin: int = 60, length: int = 180) -> Observations:
-    """One brand of 30 an hour; from hour `begin` on, for `length` minutes, `size` times as many of the same tone."""
+    """One brand of 30 an hour, a fifth of them negative; from hour `begin` on, for `length` minutes, `size` times as
+    many with another share."""
     rng = np.random.default_rng(3)
     tick = []
     for m in range(hours * 60):
-        hot = 60 * begin <= m < 60 * begin + length
-        tick += [START + m] * int(rng.poisson(0.5 * (size if hot else 1.0)))
+        busy = 60 * begin <= m < 60 * begin + length
+        tick += [START + m] * int(rng.poisson(0.5 * (size if busy else 1.0)))
     n = len(tick)
-    negative = rng.random(n) < share
+    hot = (np.array(tick) >= START + 60 * begin) & (np.array(tick) < START + 60 * begin + length)
+    negative = rng.random(n) < np.where(hot, share, 0.2)
     return Observations(
         tick=np.array(tick, np.int64),
         minute=np.array(tick, np.int64),
@@ -197,18 +199,18 @@ def detect(observations: Observations, *commands: Command) -> tuple[list[Decisio
 
 
 def test_a_planned_event_pages_nobody_and_a_crisis_in_it_does() -> None:
-    launch = command("plan", BEGIN - 600, begin=BEGIN, until=BEGIN + 180, factor=10.0, note="the launch")
-    surprised, _ = detect(flood(10.0))
+    launch = command("plan", BEGIN - 600, begin=BEGIN, until=BEGIN + 180, factor=20.0, note="the launch")
+    surprised, _ = detect(flood(20.0))
     assert any(d.tick >= BEGIN for d in surprised)
-    expected, _ = detect(flood(10.0), launch)
+    expected, _ = detect(flood(20.0), launch)
     assert [d.type for d in expected if d.tick >= BEGIN] == []
-    crisis, _ = detect(flood(40.0, share=0.8), launch)
+    crisis, _ = detect(flood(80.0, share=0.8), launch)
     (page,) = [d for d in crisis if d.pages and d.tick >= BEGIN]
     planned = page.data()["why"]["planned"]
     assert planned is not None
     assert (planned["command"], planned["factor"], planned["muted"], planned["note"]) == (
         launch.id,
-        10.0,
+        20.0,
         False,
         "the launch",
     )

@@ -36,7 +36,7 @@ def test_pages_at_the_agreed_rate_move_nothing_more_or_fewer_do(budget: float) -
 
 def test_without_a_verdict_nobody_becomes_harder_to_page() -> None:
     assert offsets(1.0, 1.0, 100, heard=False) == 0.0
-    assert offsets(0.5 / 30, 1.0, 100, heard=False) == pytest.approx(0.0, abs=1e-3)
+    assert offsets(SILENT_AIM / 30, 1.0, 100, heard=False) == pytest.approx(0.0, abs=1e-3)
     given_once = moved(np.array([1.5]), np.zeros(1), np.ones(1), YES, NO)
     assert 1.3 < given_once[0] < 1.5, "what was learned from verdicts fades when they stop"
 
