@@ -90,13 +90,17 @@ class Exposure:
         base = _base(ticks)
         upper = ticks + 1 - base
         low, high = np.clip(upper - _ROW, begin - base, until - base), np.clip(upper, begin - base, until - base)
-        row = np.array([i])
-        inside = self._until_each(row, high[None])[0] - self._until_each(row, low[:, None])[:, 0]
+        shape = self._shape[i]
+        reach = np.concatenate([[0.0], np.cumsum(shape[:HISTORY])])
+
+        def until_minute(offset: Ints) -> Floats:
+            return np.asarray(reach[offset // 60] + shape[offset // 60] * ((offset % 60) / 60.0), np.float64)
+
+        inside = until_minute(high) - until_minute(low)
         for since, last in zip(gaps.since[i].tolist(), gaps.until[i].tolist(), strict=True):
             start, end = np.clip(since - base, low, high), np.clip(last + 1 - base, low, high)
             if (end > start).any():
-                lost = self._until_each(row, end[:, None])[:, 0] - self._until_each(row, start[:, None])[:, 0]
-                inside = inside - np.where(end > start, lost, 0.0)
+                inside = inside - np.where(end > start, until_minute(end) - until_minute(start), 0.0)
         return np.asarray(np.maximum(inside, 0.0), np.float64)
 
     def of_minutes(self, ticks: Ints, width: int) -> Floats:
