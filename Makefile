@@ -67,7 +67,8 @@ bench-tone: install ## texts per second of the tone model
 	$(BIN)/python -m bench.tone
 
 bench-detectors: .venv/.installed-bench ## a tick over 100,000 brands beside river and plain Python, state per brand
-	$(BIN)/python -m bench.detectors
+	$(BIN)/python -m bench.detectors speed
+	$(BIN)/python -m bench.detectors storm
 
 bench-backtest: install ## mentions a second of a backtest, from the file to the report
 	$(BIN)/python -m bench.backtest

@@ -1,10 +1,11 @@
 """Speed and memory of detection over many brands, and how well calm brands keep their budget.
 
-usage: python bench/detectors.py [speed|calm] [--brands 1000,10000,100000] [--days 180] [--budgets 1,2]
+usage: python bench/detectors.py [speed|calm|storm] [--brands 1000,10000,100000] [--days 180] [--budgets 1,2]
 
 speed: a live minute over many brands of five mentions an hour, beside the same done by river's objects and by plain
 Python per brand, and what a brand's state is made of. calm: a simulated year without any crisis (daily and weekly
 rhythm, slow drift, over-dispersed counts, bursts of volume, a share that wanders); whatever pages is a false page.
+storm: memory and error of one brand with ten million distinct authors in a day (--authors).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.rivals import RATE, SHARE, plain_seconds, river_seconds
 from detectors import BrandProfile, Engine, Observations
 from detectors.poisson import poisson_interval
-from detectors.windows import COUNTS_AS_MENTION, HAS_AUTHOR, IS_NEGATIVE
+from detectors.windows import AUTHORS, COUNTS_AS_MENTION, HAS_AUTHOR, IS_NEGATIVE, Windows
 
 START = 24_855_840
 
@@ -138,6 +139,34 @@ def speed(sizes: list[int]) -> None:
         print(f"{size:>8.0f}  {part}")
 
 
+def storm(authors: int) -> None:
+    """One brand with so many distinct authors in a day, then ten hours of a tenth of that."""
+    rng = np.random.default_rng(0)
+    windows, exact = Windows(np.arange(1)), Windows(np.arange(1), exact=1 << 60)
+    head = (
+        f"{'hour':>5} {'authors of 24 h':>16} {'told':>12} {'error':>7} {'MB':>7} {'MB of names':>12} {'s an hour':>10}"
+    )
+    print(f"one brand with {authors:,} distinct authors in 24 hours, half of them negative\n{head}")
+    for hour in range(26):
+        first = START + 60 * hour
+        m = authors // 24
+        minute = np.sort(rng.integers(first, first + 60, m))
+        author = rng.integers(0, 2**44, m, dtype=np.uint64)
+        row, negative = np.zeros(m, np.int64), rng.random(m) < 0.5
+        members = (first, first + 59, row, minute, minute, author, author, negative)
+        begin = time.process_time()
+        windows.advance(*members)
+        windows.forget(first + 59)
+        took = time.process_time() - begin
+        exact.advance(*members)
+        exact.forget(first + 59)
+        true, told = int(exact.counts[AUTHORS, -1, 0]), int(windows.counts[AUTHORS, -1, 0])
+        if hour in (0, 1, 5, 11, 23, 24, 25):
+            size, names = windows.nbytes() / 1e6, exact.nbytes() / 1e6
+            numbers = f"{true:>16,} {told:>12,} {told / true - 1:>+7.2%} {size:>7.1f} {names:>12.1f} {took:>10.2f}"
+            print(f"{hour + 1:>5} {numbers}", flush=True)
+
+
 def wander(rng: np.random.Generator, n: int, deviation: float, minutes: float) -> NDArray[np.float64]:
     """A stationary autoregressive series of n minutes."""
     keep = math.exp(-1 / minutes)
@@ -199,13 +228,16 @@ def calm(days: int, budgets: list[float], rates: Sequence[float] = (1, 3, 10, 10
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["speed", "calm"], default="speed")
+    parser.add_argument("what", nargs="?", choices=["speed", "calm", "storm"], default="speed")
     parser.add_argument("--brands", default="1000,10000,100000")
     parser.add_argument("--days", type=int, default=180)
+    parser.add_argument("--authors", type=int, default=10_000_000)
     parser.add_argument("--budgets", default="1,2")
     asked = parser.parse_args()
     if asked.what == "speed":
         speed([int(n) for n in asked.brands.split(",")])
+    elif asked.what == "storm":
+        storm(asked.authors)
     else:
         calm(asked.days, [float(b) for b in asked.budgets.split(",")])
 

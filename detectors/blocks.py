@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from detectors.columns import Ints
 from detectors.core import Core
-from detectors.gaps import LONG_AGO
 from detectors.incidents import Decision
 from detectors.late import Late, late_mentions
 from detectors.learning import end_hour, forget
@@ -24,7 +23,7 @@ from detectors.members import Members, take, voices
 from detectors.observations import Observations
 from detectors.segment import run_segment
 from detectors.telling import apply_due, next_due
-from detectors.windows import AUTHORS, NEGATIVES
+from detectors.windows import AUTHORS, LONG_AGO, NEGATIVES
 
 STRETCH_CELLS = 200_000
 """Brands times ticks of a stretch at most; bounds the memory of a call over many brands."""
@@ -56,6 +55,10 @@ def advance(
         if due is not None:
             last = min(last, due - 1)
         begin, end = np.searchsorted(observations.tick, [first, last + 1]).tolist()
+        if not core.windows.calm(end - begin):
+            # Storms begin and end at the ends of hours.
+            last = min(last, first - first % 60 + 59)
+            end = int(np.searchsorted(observations.tick, last, "right"))
         _stretch(core, first, last, Members.of(observations, row, begin, end), clock_ticks, out)
     return out
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from detectors.storm import EXACT_AUTHORS
+
 
 @dataclass(frozen=True)
 class BrandProfile:
@@ -53,5 +55,7 @@ class EngineConfig:
     once."""
     resolve_minutes: int = 30
     reopen_minutes: int = 360
+    exact_authors: int = EXACT_AUTHORS
+    """Authors of a brand within 24 hours from which those of 6 and 24 hours are counted in sketches, to 1.6 %."""
     update_minutes: int = 15
     update_factor: float = 2.0

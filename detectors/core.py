@@ -21,12 +21,12 @@ from detectors.copies import Copies
 from detectors.detector_set import BUILT_IN_SET, DetectorSet
 from detectors.evidence import Evidence, Sample
 from detectors.exposure import Exposure
-from detectors.gaps import LONG_AGO, Gaps
+from detectors.gaps import Gaps
 from detectors.incidents import Incident
 from detectors.recording import Recorder
 from detectors.track import Track
 from detectors.unsaved import Unsaved
-from detectors.windows import Windows
+from detectors.windows import LONG_AGO, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Core:
         self.budget, self.track = Budget.of(n, lengths), Track.of(n, lengths)
         self.learned = detectors.nothing_learned(n)
         """What detectors have learned, by their names."""
-        self.windows = Windows(index)
+        self.windows = Windows(index, config.exact_authors)
         self.evidence = Evidence()
         self.copies = Copies()
         self.incidents: dict[int, Incident] = {}
@@ -138,6 +138,7 @@ class Core:
                 self.unsaved.chunks.append(whole)
                 self.unsaved.samples[position, closed] = self.samples(position)
                 self.unsaved.firsts[position, closed] = self.copies.of(position)
+                self.unsaved.sketches[position, closed] = self.windows.sketches(i)
 
     def nbytes(self) -> int:
         """Bytes of the arrays of the state."""

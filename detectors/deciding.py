@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from detectors.brand_rows import BrandRows
 from detectors.core import Core
-from detectors.gaps import LONG_AGO
 from detectors.incidents import Decision, Incident, TickView, step
 from detectors.late import Late, amend
 from detectors.planned import muted_ticks
 from detectors.telling import file_event
 from detectors.why import describe
-from detectors.windows import NEGATIVES, WIDTHS
+from detectors.windows import LONG_AGO, NEGATIVES, WIDTHS
 from detectors.worth import INFO, PAGE, active, excess_over_page, resolve_levels, severity
 
 ONSET_SLACK = 10

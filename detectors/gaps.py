@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import Columns, Floats, Ints, Minutes, column, ln
-from detectors.windows import LONGEST
+from detectors.windows import LONG_AGO, LONGEST
 
 SLOTS = 6
 """Gaps remembered; with more in 24 hours the oldest counts as observed, which makes paging less likely, never more."""
@@ -29,7 +29,6 @@ HEARD = 3.0
 """Authors expected since the last one, up to which silence is the usual pause between two mentions."""
 USUAL = 0.5
 """Part of what is expected in the last hour from which an incident may be called over."""
-LONG_AGO = -(1 << 30)
 
 
 @dataclass

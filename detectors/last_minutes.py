@@ -3,6 +3,10 @@
 An author is in a window of w minutes at tick t while the newest of their mentions lies in (t - w, t], so a count of
 distinct authors changes only when an author arrives who was not inside (+1) or when a newest minute falls out at
 minute + w (-1). Ten bytes an author seen within 24 hours: a key of 64 bits and a minute of 16.
+
+A brand with more authors in 24 hours than are worth that is in a storm: the authors of the last hour are still known,
+so windows up to an hour stay exact, and those of longer ones are counted in sketches (storm.py), until they have been
+few enough for 24 hours.
 """
 
 from __future__ import annotations
@@ -13,10 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import Ints
+from detectors.storm import EXACT_AUTHORS, Storm
 
 WIDTHS = (10, 60, 360, 1440)
 """Minutes: confirmation, fast, slow, ticket (DESIGN.md, "Time, order and state")."""
 LONGEST = WIDTHS[-1]
+LAST_EXACT = 1
+"""Index of the longest window that is exact even in a storm."""
+SKETCHED = range(LAST_EXACT + 1, len(WIDTHS))
 MOST_TICKS = 60_000
 """Ticks of one call at most; minutes are kept as 16 bits."""
 AUTHOR_BITS = 44
@@ -30,13 +38,14 @@ Offsets = NDArray[np.uint16]
 
 _W = np.array(WIDTHS, np.int64)
 _SHIFT = np.uint64(AUTHOR_BITS)
-_AUTHOR = np.uint64((1 << AUTHOR_BITS) - 1)
+AUTHOR_MASK = np.uint64((1 << AUTHOR_BITS) - 1)
+"""Of a hash, what a key holds."""
 _OUT_OF_THE_WAY = np.uint16(65535)
 
 
 def author_key(author: Keys, brand: Ints) -> Keys:
     """One key for author and brand's row, in order of brands."""
-    return np.asarray((brand.astype(np.uint64) << _SHIFT) | (author & _AUTHOR), np.uint64)
+    return np.asarray((brand.astype(np.uint64) << _SHIFT) | (author & AUTHOR_MASK), np.uint64)
 
 
 @dataclass
@@ -97,6 +106,11 @@ class Table:
             return place, np.zeros(len(key), np.bool_)
         return place, self.key[np.minimum(place, len(self.key) - 1)] == key
 
+    def range(self, brand: int) -> tuple[int, int]:
+        """Where a brand's rows begin and end."""
+        ends = author_key(np.array([0, int(AUTHOR_MASK)], np.uint64), np.array([brand, brand]))
+        return int(np.searchsorted(self.key, ends[0])), int(np.searchsorted(self.key, ends[1], "right"))
+
     def insert(self, place: Ints, key: Keys, minute: Offsets) -> None:
         """Put rows where `find` said."""
         self.key = np.insert(self.key, place, key)
@@ -107,8 +121,11 @@ class LastMinutes:
     """The newest minute per (brand, author). Those of the running hour stand apart, so that a tick over many brands
     does not move the table of a whole day."""
 
-    def __init__(self) -> None:
+    def __init__(self, exact: int = EXACT_AUTHORS) -> None:
+        self.exact = exact
         self.base = 0
+        self.storms: dict[int, Storm] = {}
+        """By brand's row."""
         self.tables = (Table(), Table())
         """Of the hours before, and of those first seen in this hour."""
 
@@ -182,6 +199,56 @@ class LastMinutes:
                 self.tables[1].insert(found[1][0][made], head[made], offset[unknown])
         return before
 
+    def estimate(self, first: int, last: int, key: Keys, brand: Ints, tick: Ints, minute: Ints, counts: Ints) -> None:
+        """Put the counts of brands in a storm right where they come from sketches.
+
+        Rows as in `advance`; `counts` is (windows, n, ticks), and must be asked for after each `advance`.
+        """
+        for row, storm in self.storms.items():
+            own = np.nonzero(brand == row)[0]
+            when, minutes, authors = tick[own], minute[own].tolist(), (key[own] & AUTHOR_MASK).tolist()
+            ends = np.searchsorted(when, np.arange(first, last + 1), "right").tolist()
+            begin = 0
+            for j, end in enumerate(ends):
+                storm.add(minutes[begin:end], authors[begin:end])
+                begin = end
+                for w in SKETCHED:
+                    counts[w, row, j] = storm.count(first + j, WIDTHS[w])
+
+    def weather(self, closed: int, counts: Ints) -> bool:
+        """After the last tick of an hour: let storms begin and end; `counts` (n,) are the authors of 24 hours.
+
+        Says whether one ended: counts have to be made anew.
+        """
+        base = closed - LONGEST
+        ended = False
+        for row in [r for r, storm in self.storms.items() if storm.since <= base]:
+            del self.storms[row]
+            ended = True
+        many = set(np.nonzero(counts > self.exact)[0].tolist())
+        for row in many - self.storms.keys():
+            storm = self.storms[row] = Storm(closed)
+            authors, minutes = self.of(row)
+            storm.add(minutes.tolist(), authors.tolist())
+        for row, storm in self.storms.items():
+            storm.forget(base)
+            if row in many or counts[row] > self.exact // 2:
+                storm.since = closed - WIDTHS[LAST_EXACT]
+                self._drop(row, storm.since)
+        return ended
+
+    def _drop(self, row: int, upto: int) -> None:
+        """Forget the names of a brand's authors whose newest minute is not after `upto`."""
+        for table in self.tables:
+            begin, end = table.range(row)
+            keep = np.ones(len(table), np.bool_)
+            keep[begin:end] = table.minute[begin:end].astype(np.int64) + self.base > upto
+            table.key, table.minute = table.key[keep], table.minute[keep]
+
+    def storm_of(self, row: int, since: int) -> Storm:
+        """The storm of a brand that was in one when its state was saved."""
+        return self.storms.setdefault(row, Storm(since))
+
     def forget(self, closed: int) -> None:
         """Drop authors who are in no window any more after tick `closed`, and make one table of the two."""
         if not len(self):
@@ -214,15 +281,14 @@ class LastMinutes:
         minute = np.concatenate([t.minute for t in self.tables])
         order = np.argsort(key)
         key = key[order]
-        return (key >> _SHIFT).astype(np.int64), key & _AUTHOR, minute[order].astype(np.int64) + self.base
+        return (key >> _SHIFT).astype(np.int64), key & AUTHOR_MASK, minute[order].astype(np.int64) + self.base
 
     def of(self, brand: int) -> tuple[Keys, Ints]:
         """Authors (the lower 44 bits) of one brand, ascending, and their newest minutes."""
-        ends = author_key(np.array([0, int(_AUTHOR)], np.uint64), np.array([brand, brand]))
         key, minute = [], []
         for table in self.tables:
-            begin, end = np.searchsorted(table.key, ends[0]), np.searchsorted(table.key, ends[1], "right")
-            key.append(table.key[begin:end] & _AUTHOR)
+            begin, end = table.range(brand)
+            key.append(table.key[begin:end] & AUTHOR_MASK)
             minute.append(table.minute[begin:end].astype(np.int64) + self.base)
         author = np.concatenate(key)
         order = np.argsort(author)
@@ -231,11 +297,16 @@ class LastMinutes:
     def counts(self, closed: int, brands: int) -> Ints:
         """Authors in each window at tick `closed`: (windows, brands)."""
         brand, _, minute = self.rows()
-        return np.array([np.bincount(brand[minute > closed - width], minlength=brands) for width in WIDTHS], np.int64)
+        counts = np.array([np.bincount(brand[minute > closed - width], minlength=brands) for width in WIDTHS], np.int64)
+        for row, storm in self.storms.items():
+            for w in SKETCHED:
+                counts[w, row] = storm.count(closed, WIDTHS[w])
+        return counts
 
     def nbytes(self) -> int:
         """Bytes of what is remembered."""
-        return sum(t.key.nbytes + t.minute.nbytes for t in self.tables)
+        tables = sum(t.key.nbytes + t.minute.nbytes for t in self.tables)
+        return tables + sum(storm.nbytes() for storm in self.storms.values())
 
 
 def _running(fresh: NDArray[np.bool_], group: Ints, known: Ints, minute: Ints, low: int, last: int) -> Ints:

@@ -54,6 +54,7 @@ def forget(core: Core, tick: int) -> None:
     """Drop what no window of a later tick needs; `tick` is the last of an hour. How often this is called changes
     nothing but the memory."""
     core.windows.forget(tick)
+    core.track.known_since = core.windows.storms().T
     core.evidence.forget(tick)
     core.copies.forget(tick)
     core.unsaved.forget(tick)

@@ -12,9 +12,8 @@ from detectors.columns import Ints
 from detectors.copies import text_key
 from detectors.core import Core
 from detectors.evidence import EXCERPT, Sample, writable
-from detectors.gaps import LONG_AGO
 from detectors.observations import Observations
-from detectors.windows import IS_NEGATIVE, member_flags
+from detectors.windows import IS_NEGATIVE, LONG_AGO, member_flags
 
 
 @dataclass(frozen=True, slots=True)

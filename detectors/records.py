@@ -77,6 +77,8 @@ class PaneRecord(msgspec.Struct):
     samples: list[Sample]
     firsts: list[tuple[int, int, int]]
     """Tick, key of the text and author of first posts (see copies)."""
+    sketches: list[tuple[int, int, bytes]] = []
+    """Kind, minute and sketch of what is known by sketches alone (see windows.Windows.sketches)."""
 
 
 def encode(record: BrandRecord | HourlyRecord | PaneRecord) -> bytes:
@@ -119,12 +121,13 @@ def pane(
     flags: NDArray[np.uint8],
     samples: list[Sample],
     firsts: list[First],
+    sketches: list[tuple[int, int, bytes]] | None = None,
 ) -> PaneRecord:
     """The record of a tick's members."""
     ago = np.minimum(tick - minute, 65535).astype("<u2")
-    return PaneRecord(
-        VERSION, ago.tobytes(), author.astype("<u8").tobytes(), flags.tobytes(), samples, [f[1:] for f in firsts]
-    )
+    who = author.astype("<u8").tobytes()
+    texts = [f[1:] for f in firsts]
+    return PaneRecord(VERSION, ago.tobytes(), who, flags.tobytes(), samples, texts, sketches or [])
 
 
 def members(record: PaneRecord, tick: int) -> tuple[Ints, NDArray[np.uint64], NDArray[np.uint8]]:

@@ -18,6 +18,7 @@ from detectors.core import Core
 from detectors.evidence import KEEP_MINUTES, NormalTerms
 from detectors.other_detectors import carried, carried_bits
 from detectors.track import Track
+from detectors.unsaved import Unsaved
 from detectors.windows import LONGEST
 
 Changes = dict[bytes, bytes | None]
@@ -51,10 +52,11 @@ def changes(cores: Iterable[Core], brands: Sequence[BrandProfile], written: Writ
 
 def _write_panes(core: Core, brands: Sequence[BrandProfile], written: Written, out: Changes) -> None:
     chunks, samples, firsts = core.unsaved.chunks, core.unsaved.samples, core.unsaved.firsts
+    sketches = core.unsaved.sketches
     if not chunks:
         return
     name, tick, minute, author, flags = (np.concatenate(c) for c in zip(*chunks, strict=True))
-    core.unsaved.chunks, core.unsaved.samples, core.unsaved.firsts = [], {}, {}
+    core.unsaved = Unsaved()
     if len(name) > 1:
         order = np.lexsort((tick, name))
         name, tick, minute, author, flags = name[order], tick[order], minute[order], author[order], flags[order]
@@ -63,7 +65,8 @@ def _write_panes(core: Core, brands: Sequence[BrandProfile], written: Written, o
     for a, b in itertools.pairwise(bounds):
         brand, t = int(name[a]), int(tick[a])
         shown, texts = samples.get((brand, t), []), firsts.get((brand, t), [])
-        record = records.pane(t, minute[a:b], author[a:b], flags[a:b], shown, texts)
+        sketched = sketches.get((brand, t))
+        record = records.pane(t, minute[a:b], author[a:b], flags[a:b], shown, texts, sketched)
         out[records.pane_key(brands[brand].name, t)] = records.encode(record)
         written.panes.setdefault(brand, array("q")).append(t)
 
@@ -125,7 +128,8 @@ def whole(cores: Iterable[Core], brands: Sequence[BrandProfile], written: Writte
             number = written.hourly.get(position, 1)
             minute, author, flags = core.windows.dump(i)
             firsts = core.copies.of(position)
-            pane = records.pane(core.closed, minute, author, flags, core.samples(position), firsts)
+            samples, sketches = core.samples(position), core.windows.sketches(i)
+            pane = records.pane(core.closed, minute, author, flags, samples, firsts, sketches)
             items.append([records.pane_key(brand, core.closed), records.encode(pane)])
             hourly = _hourly_record(core, i, position, number)
             items.append([records.HOURLY[number % 2] + brand.encode(), records.encode(hourly)])
@@ -232,6 +236,7 @@ def _load(core: Core, i: int, position: int, record: records.BrandRecord, hourly
 def _load_panes(core: Core, panes: Mapping[int, list[tuple[int, bytes]]], written: Written) -> None:
     closed = 0 if core.closed is None else core.closed
     members: list[tuple[Any, ...]] = []
+    sketches: list[tuple[int, int, int, bytes]] = []
     for i, position in enumerate(core.index.tolist()):
         known = array("q")
         for tick, value in sorted(panes.get(position, [])):
@@ -241,6 +246,7 @@ def _load_panes(core: Core, panes: Mapping[int, list[tuple[int, bytes]]], writte
             record = records.decode(value, records.PaneRecord)
             minute, author, flags = records.members(record, tick)
             members.append((np.full(len(minute), i, np.int64), minute, author, flags))
+            sketches += [(i, *one) for one in record.sketches]
             core.copies.load((position, *first) for first in record.firsts if first[0] > closed - LIVES)
             for sample in record.samples:
                 if sample.tick > closed - KEEP_MINUTES:
@@ -248,4 +254,6 @@ def _load_panes(core: Core, panes: Mapping[int, list[tuple[int, bytes]]], writte
         if known:
             written.panes[position] = known
     if members:
-        core.windows.load(closed, *(np.concatenate(column) for column in zip(*members, strict=True)))
+        brand, minute, author, flags = (np.concatenate(column) for column in zip(*members, strict=True))
+        since = core.track.known_since.T.astype(np.int64)
+        core.windows.load(closed, brand, minute, author, flags, since, sketches)

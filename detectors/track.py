@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import Columns, Floats, Minutes, column
-from detectors.gaps import LONG_AGO
 from detectors.score import DETECTOR_AXIS, UNSCORED
+from detectors.windows import LONG_AGO
 
 
 @dataclass
@@ -26,6 +26,8 @@ class Track(Columns):
     """Ticks whose evidence would open something less urgent than a page, less those since whose would not."""
     day_max: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=UNSCORED))
     day_ticks: Minutes = field(metadata=column(np.int32))
+    known_since: Minutes = field(metadata=column(np.int32, 2, fill=LONG_AGO))
+    """Of all and of negative authors: the minute after which they are known by name, where a storm is (see storm)."""
     day_carried: NDArray[np.bool_] = field(metadata=column(np.bool_))
     """An incident was open when the day began."""
 

@@ -19,6 +19,8 @@ class Unsaved:
         """Brand, tick, minute, author and flags (see windows.COUNTS_AS_MENTION) of members."""
         self.samples: dict[tuple[int, int], list[Sample]] = {}
         self.firsts: dict[tuple[int, int], list[First]] = {}
+        self.sketches: dict[tuple[int, int], list[tuple[int, int, bytes]]] = {}
+        """Of a state taken over whole: what is known by sketches alone (see windows.Windows.sketches)."""
 
     def forget(self, closed: int) -> None:
         """Drop what no window needs any more; without snapshots this bounds the memory."""
@@ -33,3 +35,4 @@ class Unsaved:
         self.chunks.extend(other.chunks)
         self.samples.update(other.samples)
         self.firsts.update(other.firsts)
+        self.sketches.update(other.sketches)
