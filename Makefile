@@ -57,8 +57,10 @@ kafka: | python ## fetch Apache Kafka by Maven and start it on loopback (KAFKA_P
 kafka-stop: | python ## stop the Apache Kafka that `make kafka` started; its data is kept
 	@$(PYTHON) -m streams.apache_kafka stop
 
-train: install ## train the bundled tone model again (about a quarter of an hour on two cores)
+train: install ## train the bundled tone models again, English then Russian, from ../shared/data/tone
 	$(BIN)/python -m models.train
+	$(BIN)/python -m pip install --editable ".[train]"
+	$(BIN)/python -m models.train_russian
 
 picture: install ## draw the picture in the README again (needs Chromium)
 	$(BIN)/python -m docs.picture

@@ -1,84 +1,123 @@
-"""Measure a tone model on labelled texts: ``python -m models.evaluate --help``."""
+"""How well a tone model reads labelled texts: figures per class and language, and how far its probabilities can be
+believed. ``tocsin evaluate`` is the command around it.
+"""
 
 from __future__ import annotations
 
-import json
-import time
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
-import typer
-from rich.console import Console
-from rich.table import Table
+from numpy.typing import NDArray
 
-from models import ModelError, load
-from models.labelled import read_labelled
-from models.metrics import expected_calibration_error, macro_recall, precisions, recalls
+from models.metrics import expected_calibration_error, f1_scores, macro_recall, precisions, recalls
+from models.script import is_known, reader_of
 from models.tone import LABELS
 
-app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+RELIABILITY_BINS: Final = 10
+"""Bins of equal width of the reliability plot."""
+
+Language = str
+"""``en`` or ``ru`` as the script tells, or ``other``: a language or script that the bundled models do not know."""
 
 
-@app.command()
-def main(
-    files: Annotated[list[Path], typer.Argument(help="Files of label, tab, text lines.")],
-    model: Annotated[str, typer.Option(help="bundled, a folder, or a name on the Hugging Face hub.")] = "bundled",
-    revision: Annotated[str | None, typer.Option(help="Commit or tag of a model on the hub.")] = None,
-    labels: Annotated[
-        str | None, typer.Option(help="Meaning of a foreign model's outputs, in order, separated by commas.")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=0, help="Batches computed at once; 0: one per processor.")] = 0,
-    backend: Annotated[str, typer.Option(help="auto, torch-bf16 or torch-fp32.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file instead of tables.")] = False,
-) -> None:
-    """Tell how well a tone model reads labelled texts.
+@dataclass(frozen=True)
+class Figures:
+    """Figures of one group of texts; those of a class that does not occur are nan. Fractions, not per cent."""
 
-    Prints macro-recall (mean recall over the classes: the measure of SemEval's tweet task), recall and precision of
-    each class, the expected calibration error (15 bins) and texts per second.
+    texts: int
+    counts: tuple[int, int, int]
+    recall: tuple[float, float, float]
+    precision: tuple[float, float, float]
+    f1: tuple[float, float, float]
+    macro_recall: float
+    f1_negative_positive: float
+    calibration_error: float
 
-    Example: python -m models.evaluate ../shared/data/tone/en_val.tsv
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON and the model card: per cent with two decimals, the calibration error with four; None for nan."""
+
+        def rounded(value: float) -> float | None:
+            return None if np.isnan(value) else round(100 * value, 2)
+
+        classes = {"recall": self.recall, "precision": self.precision, "f1": self.f1}
+        return {
+            "texts": self.texts,
+            "macro_recall": rounded(self.macro_recall),
+            "f1_negative_positive": rounded(self.f1_negative_positive),
+            "calibration_error": round(self.calibration_error, 4),
+            "counts": dict(zip(LABELS, self.counts, strict=True)),
+            **{
+                name: {label: rounded(value) for label, value in zip(LABELS, values, strict=True)}
+                for name, values in classes.items()
+            },
+        }
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Texts of about the same confidence: how many, their mean confidence, and the share that was read right."""
+
+    texts: int
+    confidence: float
+    accuracy: float
+
+
+def figures(labels: NDArray[np.int64], tones: NDArray[np.floating]) -> Figures:
+    """Figures of labelled texts (n,) and the tones they were given (n, 3); n is at least 1."""
+    predicted = tones.argmax(axis=1)
+    scores = f1_scores(labels, predicted)
+    negative, neutral, positive = np.bincount(labels, minlength=len(LABELS)).tolist()
+    occurring = [scores[index] for index, count in ((0, negative), (2, positive)) if count]
+    return Figures(
+        texts=len(labels),
+        counts=(negative, neutral, positive),
+        recall=_triple(recalls(labels, predicted)),
+        precision=_triple(precisions(labels, predicted)),
+        f1=_triple(scores),
+        macro_recall=macro_recall(labels, predicted),
+        f1_negative_positive=float(np.mean(occurring)) if occurring else float("nan"),
+        calibration_error=expected_calibration_error(labels, tones),
+    )
+
+
+def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    negative, neutral, positive = values.tolist()
+    return negative, neutral, positive
+
+
+def language_of(text: str, lang: str | None = None) -> Language:
+    """The language under which a text is reported."""
+    return reader_of(text) if is_known(text, lang) else "other"
+
+
+def languages_of(texts: Sequence[str]) -> list[Language]:
+    """The language of each text."""
+    return [language_of(text) for text in texts]
+
+
+def by_language(
+    labels: NDArray[np.int64], tones: NDArray[np.floating], languages: Sequence[Language]
+) -> dict[Language, Figures]:
+    """Figures of the texts of each language, the most frequent first."""
+    names, counts = np.unique(np.asarray(languages), return_counts=True)
+    found: dict[Language, Figures] = {}
+    for name in names[np.argsort(-counts, kind="stable")].tolist():
+        chosen = np.asarray([language == name for language in languages])
+        found[name] = figures(labels[chosen], tones[chosen])
+    return found
+
+
+def reliability(labels: NDArray[np.int64], tones: NDArray[np.floating]) -> list[ReliabilityBin]:
+    """The reliability diagram (DeGroot and Fienberg, 1983; Guo et al., 2017) in :data:`RELIABILITY_BINS` bins of equal
+    width of confidence; empty bins are left out.
     """
-    console = Console()
-    try:
-        tone_model = load(
-            model, revision=revision, threads=threads, backend=backend, labels=labels.split(",") if labels else None
-        )
-        for file in files:
-            data = read_labelled(file)
-            if not len(data):
-                raise ModelError(f"{file} holds no texts; give a file of label, tab, text lines")
-            began = time.perf_counter()
-            tones = tone_model.predict(data.texts)
-            seconds = time.perf_counter() - began
-            predicted = tones.argmax(axis=1)
-            recall, precision = recalls(data.labels, predicted), precisions(data.labels, predicted)
-            figures = {
-                "file": str(file),
-                "model": str(tone_model.id),
-                "texts": len(data),
-                "macro_recall": round(100 * macro_recall(data.labels, predicted), 2),
-                "calibration_error": round(expected_calibration_error(data.labels, tones), 4),
-                "texts_per_second": round(len(data) / seconds, 1),
-            }
-            if as_json:
-                per_class = {"recall": recall, "precision": precision}
-                rounded = {key: np.round(100 * value, 2).tolist() for key, value in per_class.items()}
-                typer.echo(json.dumps(figures | rounded))
-                continue
-            table = Table(title=" · ".join(f"{key} {value}" for key, value in figures.items() if key != "file"))
-            table.caption = str(file)
-            for column in ("tone", "texts", "recall %", "precision %"):
-                table.add_column(column, justify="left" if column == "tone" else "right")
-            counts = np.bincount(data.labels, minlength=len(LABELS))
-            for index, label in enumerate(LABELS):
-                row = (str(counts[index]), f"{100 * recall[index]:.1f}", f"{100 * precision[index]:.1f}")
-                table.add_row(label, *row)
-            console.print(table)
-    except (ModelError, OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
-
-
-if __name__ == "__main__":
-    app()
+    confidence = tones.max(axis=1).astype(np.float64)
+    right = tones.argmax(axis=1) == labels
+    bins = np.minimum((confidence * RELIABILITY_BINS).astype(np.int64), RELIABILITY_BINS - 1)
+    return [
+        ReliabilityBin(int(inside.sum()), float(confidence[inside].mean()), float(right[inside].mean()))
+        for one in range(RELIABILITY_BINS)
+        if (inside := bins == one).any()
+    ]

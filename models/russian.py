@@ -1,15 +1,16 @@
-"""The bundled model for Russian: a linear model on hashed n-grams, a megabyte of numbers and no library but numpy.
+"""The bundled model for Russian: a linear model on hashed n-grams and a lexicon, two megabytes, served by numpy alone.
 
-The score of a class is a sum of integers over the n-grams of a text, divided by the text's norm (Salton's TF-IDF with
-cosine normalisation, features counted once). Sums of integers are exact in any order, so a text's tone is the same bit
-for bit in any company, and no self-check is needed.
+The score of a class is a sum over three blocks of features: n-grams of characters, n-grams of words, entries of the
+lexicon. In each block it is a sum of integers over what the text has, divided by the text's norm (TF-IDF with cosine
+normalisation, each feature counted once). Sums of integers are exact in any order, so a text's tone is the same bit for
+bit in any company, and no self-check is needed.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from models.base import sha256_of, verify
 from models.cache import ToneCache
 from models.classifier import DEFAULT_CACHE_SIZE
 from models.errors import ModelFileError
+from models.lexicon import Lexicon
 from models.ngrams import BITS, BLOCKS, FOLDING, features, fold
 from models.normalise import NORMALISATION
 from models.tone import LABELS, ModelId
@@ -39,47 +41,66 @@ _WINDOW: Final = 256
 class NgramWeights:
     """What was learned, as integers.
 
-    ``keys`` (f,) int32: block and bucket of each feature, ``block << BITS | bucket``, ascending. ``idf`` (f,) uint8:
-    its inverse document frequency in some unit. ``weights`` (f, 3) int16: its weight in each class, idf included, in
-    units of ``scale``. ``bias`` (3,): added to the scores. ``temperature`` divides the scores.
+    ``keys`` (f,) int32: block and bucket of each n-gram, ``block << BITS | bucket``, ascending. ``idf`` (f,) uint8: its
+    inverse document frequency in some unit. ``weights`` (f, 3) int16: its weight in each class, idf included, in units
+    of ``scale``. ``word_keys`` (e,) uint32, ``word_idf``, ``word_weights``, ``word_scale``: the same of the entries of
+    the lexicon (:mod:`models.lexicon`). ``bias`` (3,): added to the scores. ``temperature`` divides the scores.
     """
 
     keys: NDArray[np.int32]
     idf: NDArray[np.uint8]
     weights: NDArray[np.int16]
     scale: float
+    word_keys: NDArray[np.uint32]
+    word_idf: NDArray[np.uint8]
+    word_weights: NDArray[np.int16]
+    word_scale: float
     bias: tuple[float, ...]
-    temperature: float
+    temperature: float = 1.0
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """What goes into the safetensors file."""
-        return {"keys": self.keys, "idf": self.idf, "weights": self.weights}
+        return {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+
+    def numbers(self) -> dict[str, Any]:
+        """What goes into the configuration."""
+        return {name: value for name, value in vars(self).items() if not isinstance(value, np.ndarray)}
 
 
 class NgramScorer:
-    """Scores of folded texts, from :class:`NgramWeights` laid out as tables over all buckets."""
+    """Scores of folded texts, from :class:`NgramWeights` laid out for looking up."""
 
     def __init__(self, learned: NgramWeights) -> None:
         size = BLOCKS << BITS
-        # Columns: idf squared, then one per class.
-        self._table = np.zeros((1 + len(LABELS), size), dtype=np.int32)
-        self._table[0, learned.keys] = learned.idf.astype(np.int32) ** 2
-        self._table[1:, learned.keys] = learned.weights.T
-        self._learned = learned
+        # First idf squared, then one row per class.
+        self._ngrams = np.zeros((1 + len(LABELS), size), dtype=np.int32)
+        self._ngrams[0, learned.keys] = learned.idf.astype(np.int32) ** 2
+        self._ngrams[1:, learned.keys] = learned.weights.T
+        self._words = np.concatenate([[learned.word_idf.astype(np.int32) ** 2], learned.word_weights.T])
+        self._lexicon = Lexicon(learned.word_keys)
+        self._scale, self._word_scale, self._bias = learned.scale, learned.word_scale, learned.bias
 
     def __call__(self, folded: Sequence[str]) -> NDArray[np.float64]:
         """Scores (n, 3) before the temperature, float64."""
         count = len(folded)
         rows, blocks, buckets = features(folded)
-        group, keys = rows * BLOCKS + blocks, (blocks << BITS) | buckets
-        # bincount sums in float64, in which integers of this size are exact.
-        sums = [np.bincount(group, weights=column[keys], minlength=count * BLOCKS) for column in self._table]
-        norms = np.sqrt(np.maximum(sums[0], 1.0))
+        ngrams = _cosines(self._ngrams, rows * BLOCKS + blocks, (blocks << BITS) | buckets, count * BLOCKS)
+        words = _cosines(self._words, *self._lexicon.entries(folded), count)
         scores = np.empty((count, len(LABELS)))
-        for index, bias in enumerate(self._learned.bias):
-            parts = (sums[1 + index] / norms).reshape(count, BLOCKS)
-            scores[:, index] = (parts[:, 0] + parts[:, 1]) * self._learned.scale + bias
+        for index, bias in enumerate(self._bias):
+            both = ngrams[index].reshape(count, BLOCKS)
+            scores[:, index] = (both[:, 0] + both[:, 1]) * self._scale + words[index] * self._word_scale + bias
         return scores
+
+
+def _cosines(
+    table: NDArray[np.int32], groups: NDArray[np.int64], keys: NDArray[np.int64], count: int
+) -> list[NDArray[np.float64]]:
+    """For each class the sum of the weights of each group's features over the group's norm, (count,) each."""
+    # bincount sums in float64, in which integers of this size are exact.
+    squares, *sums = (np.bincount(groups, weights=row[keys], minlength=count) for row in table)
+    norms = np.sqrt(np.maximum(squares, 1.0))
+    return [one / norms for one in sums]
 
 
 def probabilities(scores: NDArray[np.float64], temperature: float) -> NDArray[np.float32]:
@@ -150,7 +171,6 @@ def save_russian(learned: NgramWeights, directory: Path, about: dict[str, Any]) 
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "ngrams.safetensors"
     save_file(learned.tensors(), file)
-    numbers = {key: value for key, value in asdict(learned).items() if key in {"scale", "bias", "temperature"}}
     config = {
         "format": FORMAT,
         "name": NAME,
@@ -159,7 +179,7 @@ def save_russian(learned: NgramWeights, directory: Path, about: dict[str, Any]) 
         "normalisation": NORMALISATION,
         "folding": FOLDING,
         "bits": BITS,
-        **numbers,
+        **learned.numbers(),
         **about,
     }
     (directory / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -200,6 +220,10 @@ def load_ngrams(directory: Path = BUNDLED_RU) -> NgramWeights:
             tensors["idf"],
             tensors["weights"],
             float(config["scale"]),
+            tensors["word_keys"],
+            tensors["word_idf"],
+            tensors["word_weights"],
+            float(config["word_scale"]),
             tuple(float(value) for value in config["bias"]),
             float(config["temperature"]),
         )

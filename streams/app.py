@@ -269,7 +269,9 @@ def run_worker(settings: Settings) -> NoReturn:
     # Before the model, which takes seconds: a wrong address is said at once.
     topics.ensure(topic_specs(settings), settings)
     tone = settings.tone
-    model = load_model(tone.model, revision=tone.revision, threads=tone.threads, cache_size=tone.cache_texts)
+    model = load_model(
+        tone.model, revision=tone.revision, labels=tone.labels, threads=tone.threads, cache_size=tone.cache_texts
+    )
     log.info("model loaded", name=model.id.name, version=model.id.version)
     _state_directory(settings).mkdir(parents=True, exist_ok=True)
     loop = asyncio.new_event_loop()

@@ -69,6 +69,10 @@ _Config = Annotated[
         "--config", "-c", metavar="FILE", help="Settings (YAML); default: $TOCSIN_CONFIG.", show_default=False
     ),
 ]
+_Labels = Annotated[
+    str | None,
+    typer.Option(metavar="A,B,C", help="What the outputs of a Hugging Face model mean, in order, if it does not say."),
+]
 _MentionFiles = Annotated[
     list[str], typer.Argument(metavar="FILE", help="Mentions: JSON lines or CSV, plain or gzip; - is stdin.")
 ]
@@ -246,12 +250,14 @@ def classify(
         ),
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Revision of a Hugging Face model.")] = None,
+    labels: _Labels = None,
     config: _Config = None,
 ) -> None:
     """Read the tone of texts, one per line.
 
     Needs neither Kafka nor settings. Blank lines are passed over. One JSON object per line comes out, with the
-    text, the probabilities {"negative", "neutral", "positive"} and the label, the most probable of them.
+    text, the probabilities {"negative", "neutral", "positive"} and the label, the most probable of them; and
+    "tone_reliable": false where the model does not know the language or script.
 
     \b
     Example: echo "Two hours on hold, never again" | tocsin classify
@@ -262,9 +268,90 @@ def classify(
 
         tone = load_settings(ctx, config).tone if config_path(ctx, config) else ToneSettings()
         if model is not None and model != tone.model:
-            tone = tone.model_copy(update={"model": model, "revision": None})
+            tone = tone.model_copy(update={"model": model, "revision": None, "labels": None})
         revision = revision or tone.revision
-        run(file, model=tone.model, revision=revision, threads=tone.threads, batch=tone.batch_texts)
+        meant = _tones(labels) or tone.labels
+        run(file, model=tone.model, revision=revision, labels=meant, threads=tone.threads, batch=tone.batch_texts)
+
+
+def _tones(labels: str | None) -> list[str] | None:
+    return [label.strip() for label in labels.split(",")] if labels else None
+
+
+@app.command()
+def evaluate(
+    ctx: typer.Context,
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="LABEL<TAB>TEXT lines in a .tsv, or mentions with gold_tone; - is stdin."),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="bundled, a directory, or a Hugging Face model; default: as in the settings."
+        ),
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Revision of a Hugging Face model.")] = None,
+    labels: _Labels = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="OUT.html", help="Write the reliability plot, a page of its own.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file instead of tables.")] = False,
+    backend: Annotated[str, typer.Option(metavar="NAME", help="How the model is computed.")] = "auto",
+    config: _Config = None,
+) -> None:
+    """Measure a tone model on labelled texts.
+
+    For each file recall, precision and F1 of each tone, in all and per language as the script tells; macro-recall,
+    mean F1 of negative and positive, and the expected calibration error (15 bins): how far the probabilities can be
+    believed. Mentions without gold_tone are left out.
+
+    \b
+    Example: tocsin evaluate labelled.tsv history.jsonl.gz --plot reliability.html
+             tocsin evaluate labelled.tsv --model cardiffnlp/twitter-xlm-roberta-base-sentiment --json
+    """
+    with reporting():
+        from streams.commands.evaluate import run
+        from streams.settings_schema import ToneSettings
+
+        tone = load_settings(ctx, config).tone if config_path(ctx, config) else ToneSettings()
+        if model is not None and model != tone.model:
+            tone = tone.model_copy(update={"model": model, "revision": None, "labels": None})
+        run(
+            files,
+            model=tone.model,
+            revision=revision or tone.revision,
+            labels=_tones(labels) or tone.labels,
+            threads=tone.threads,
+            backend=backend,
+            as_json=as_json,
+            plot=plot,
+        )
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+def train(
+    ctx: typer.Context,
+    language: Annotated[
+        Literal["en", "ru"], typer.Argument(metavar="en|ru", help="Which of the bundled models.", show_default=False)
+    ],
+) -> None:
+    """Train a bundled tone model anew, on texts of your own if you like.
+
+    Everything after the language belongs to that training and is described by its own help. Trainings show their
+    progress, repeat with the same seed, and go on where they were when the same command is run again. The result is
+    a folder that holds weights, figures and recipe; docs/tone.md says how to make it the bundled model.
+
+    \b
+    Example: tocsin train en --help
+             tocsin train ru --train labelled.tsv --out out/ru
+    """
+    with reporting():
+        from streams.commands.train import run
+
+        run(language, ctx.args)
 
 
 @app.command()

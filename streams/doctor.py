@@ -103,7 +103,7 @@ def check_model(settings: Settings) -> Iterator[Finding]:
     from models import check
 
     tone = settings.tone
-    for found in check(tone.model, revision=tone.revision, threads=tone.threads):
+    for found in check(tone.model, revision=tone.revision, labels=tone.labels, threads=tone.threads):
         yield Finding(found.what, "ok" if found.ok else "fail", found.message)
 
 

@@ -226,14 +226,25 @@ class WorkerSettings(_Section):
 
 
 class ToneSettings(_Section):
-    """Which model reads the tone, and how it batches. Threads: 0 means as many as there are cores."""
+    """Which model reads the tone, and how it batches. Threads: 0 means as many as there are cores.
+
+    `labels` is what the outputs of a named model mean, in their order, where it calls them LABEL_0 and so on.
+    """
 
     model: Text = "bundled"
     revision: Text | None = None
+    labels: tuple[Literal["negative", "neutral", "positive"], ...] | None = None
     threads: Annotated[int, Field(ge=0)] = 0
     batch_texts: Count = 256
     batch_wait_seconds: Seconds = 0.2
     cache_texts: Annotated[int, Field(ge=0)] = 100_000
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_differ(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and (len(set(value)) != len(value) or not {"negative", "positive"} <= set(value)):
+            raise ValueError(f"labels are {', '.join(value)}: name each tone once, negative and positive among them")
+        return value
 
 
 class TimeSettings(_Section):

@@ -177,7 +177,9 @@ def _model(settings: Settings | None) -> ToneModel:
     from streams.settings_schema import ToneSettings
 
     tone = settings.tone if settings is not None else ToneSettings()
-    return load(tone.model, revision=tone.revision, threads=tone.threads, cache_size=tone.cache_texts)
+    return load(
+        tone.model, revision=tone.revision, labels=tone.labels, threads=tone.threads, cache_size=tone.cache_texts
+    )
 
 
 def _known_events(path: Path | None) -> list[KnownEvent]:

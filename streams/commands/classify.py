@@ -20,18 +20,22 @@ _DECIMALS: Final = 4
 _CHUNK: Final = 1 << 16
 
 
-def run(file: str, *, model: str, revision: str | None, threads: int, batch: int) -> None:
+def run(file: str, *, model: str, revision: str | None, labels: Sequence[str] | None, threads: int, batch: int) -> None:
     """Read texts from a file or standard input ("-") and write their tones to standard output."""
     from models import load
     from streams.mention_files import open_binary
 
     with open_binary(file, "standard input" if file == "-" else None) as stream:
-        tone_model = load(model, revision=revision, threads=threads)
-        classify(stream, sys.stdout.buffer, tone_model.predict, batch)
+        tone_model = load(model, revision=revision, labels=labels, threads=threads)
+        classify(stream, sys.stdout.buffer, tone_model.predict, batch, tone_model.knows)
 
 
 def classify(
-    stream: BufferedReader, out: BinaryIO, predict: Callable[[Sequence[str]], NDArray[np.float32]], batch: int
+    stream: BufferedReader,
+    out: BinaryIO,
+    predict: Callable[[Sequence[str]], NDArray[np.float32]],
+    batch: int,
+    knows: Callable[[str], bool] = lambda _: True,
 ) -> None:
     """Write one JSON line for each line of `stream` that has a text in it.
 
@@ -45,11 +49,16 @@ def classify(
         n texts to an array (n, 3): negative, neutral, positive.
     batch : int
         Texts read at most before their tones are written; fewer where no more have come yet, so that a pipe flows.
+    knows : callable
+        Whether the tone of a text can be relied on; where not, the line says ``"tone_reliable":false``.
     """
     for texts in _batches(stream, batch):
         for text, row in zip(texts, predict(texts).tolist(), strict=True):
             tone = Tone(*(round(probability, _DECIMALS) for probability in row))
-            out.write(msgspec.json.encode({"text": text, "tone": tone, "label": tone.label}) + b"\n")
+            answer: dict[str, object] = {"text": text, "tone": tone, "label": tone.label}
+            if not knows(text):
+                answer["tone_reliable"] = False
+            out.write(msgspec.json.encode(answer) + b"\n")
         out.flush()
 
 

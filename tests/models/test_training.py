@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from models import evaluate, train
+from models import train
 from models.adapter import Recipe, load_adapter
 from models.base import sha256_of
 from models.bundled import load_bundled
@@ -101,17 +101,6 @@ def test_learning_rate_warms_up_and_decays_to_zero() -> None:
 
 
 def test_help_reads_like_a_manual() -> None:
-    for app in (train.app, evaluate.app):
-        result = RUNNER.invoke(app, ["--help"])
-        assert result.exit_code == 0
-        assert "Example" in result.output
-
-
-@pytest.mark.usefixtures("quick_check")
-def test_evaluation_of_a_file(labelled: Path) -> None:
-    result = RUNNER.invoke(evaluate.app, [str(labelled)])
-    assert result.exit_code == 0, result.output
-    assert "macro_recall" in result.output
-    wrong = RUNNER.invoke(evaluate.app, [str(labelled), "--model", "./nowhere"])
-    assert wrong.exit_code == 1
-    assert "neither a folder" in wrong.output
+    result = RUNNER.invoke(train.app, ["--help"])
+    assert result.exit_code == 0
+    assert "Example" in result.output

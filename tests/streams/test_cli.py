@@ -35,6 +35,8 @@ _COMMANDS = (
     "doctor",
     "demo",
     "classify",
+    "evaluate",
+    "train",
     "backtest",
     "simulate",
     "ledger",
@@ -213,6 +215,17 @@ def test_classify_answers_each_line_in_order(tmp_path: Path) -> None:
     assert [line["label"] for line in lines] == ["negative", "positive", "negative"]
     assert lines[0]["tone"] == {"negative": 0.7, "neutral": 0.2, "positive": 0.1}
     assert [line["text"] for line in lines] == ["bad day", "nice é", "bad\ufffd"]
+
+
+def test_classify_says_which_tones_are_guesses(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    stream = tmp_path / "texts"
+    stream.write_text("bad\nסתם\n", encoding="utf-8")
+    with stream.open("rb") as texts:
+        classify(texts, out, _predict, 10, str.isascii)
+    known, guessed = (json.loads(line) for line in out.getvalue().splitlines())
+    assert "tone_reliable" not in known
+    assert guessed["tone_reliable"] is False
 
 
 def test_classify_batches_are_bounded(tmp_path: Path) -> None:

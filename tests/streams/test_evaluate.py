@@ -1,0 +1,147 @@
+"""``tocsin evaluate`` and ``tocsin train``: figures of any model on any labelled file, one message for a mistake."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from streams import cli
+from streams.settings import load
+from streams.settings_problems import SettingsError
+from tests.models.tiny import write_tiny_model
+
+TEXTS = (
+    ("negative", "the flight was bad"),
+    ("neutral", "the day"),
+    ("positive", "good day"),
+    ("negative", "все плохо"),
+)
+
+
+def _run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Lines of label, tab, text."""
+    file = tmp_path / "texts.tsv"
+    file.write_text("".join(f"{label}\t{text}\n" for label, text in TEXTS), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def mentions(tmp_path: Path) -> Path:
+    """The same texts as mentions, one more without a label, and a bad line."""
+    file = tmp_path / "mentions.jsonl"
+    rows = [
+        {"id": str(number), "created_at": "2026-01-01T00:00:00Z", "text": text, "gold_tone": label}
+        for number, (label, text) in enumerate((*TEXTS, (None, "unlabelled")))
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows) + "{}\n", encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def nameless(tmp_path: Path) -> Path:
+    """A model whose outputs are called LABEL_0 and so on."""
+    return write_tiny_model(tmp_path / "nameless", ("LABEL_0", "LABEL_1", "LABEL_2"))
+
+
+@pytest.fixture
+def config(tmp_path: Path, nameless: Path) -> Path:
+    """Settings that name that model and tell what its outputs mean."""
+    file = tmp_path / "tocsin.yaml"
+    file.write_text(
+        f"brands: [{{name: Acme}}]\ntone: {{model: {nameless}, labels: [positive, neutral, negative], threads: 1}}\n"
+    )
+    return file
+
+
+def test_a_model_is_measured_on_texts_and_on_mentions_alike(labelled: Path, mentions: Path, config: Path) -> None:
+    code, out, err = _run("evaluate", labelled, mentions, "--json", "--config", config)
+    assert code == 0, err
+    assert "left out 1 mentions without gold_tone and 1 bad lines" in err
+    first, second = (json.loads(line) for line in out.splitlines())
+    for differing in ("file", "texts_per_second"):
+        assert first.pop(differing) != second.pop(differing)
+    assert first == second
+    assert first["texts"] == 4
+    assert first["counts"] == {"negative": 2, "neutral": 1, "positive": 1}
+    assert {name: one["texts"] for name, one in first["languages"].items()} == {"en": 3, "ru": 1}
+    assert first["model"].startswith("nameless@")
+
+
+def test_tables_and_the_plot(labelled: Path, config: Path, tmp_path: Path) -> None:
+    plot = tmp_path / "plot.html"
+    code, out, err = _run("evaluate", labelled, "--plot", plot, "--config", config)
+    assert code == 0, err
+    for word in ("language", "all", "en", "ru", "negative", "macro-recall", "calibration error", "nameless@"):
+        assert word in out
+    assert "nameless@" in plot.read_text(encoding="utf-8")
+
+
+def test_the_labels_setting_tells_what_nameless_outputs_mean(nameless: Path, config: Path, tmp_path: Path) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("good day\nthe flight was bad\n")
+    code, out, err = _run("classify", texts, "--config", config)
+    assert code == 0, err
+    code, turned, err = _run("classify", texts, "--model", nameless, "--labels", "negative,neutral,positive")
+    assert code == 0, err
+    for one, other in zip(map(json.loads, out.splitlines()), map(json.loads, turned.splitlines()), strict=True):
+        assert one["tone"]["negative"] == other["tone"]["positive"]
+        assert one["tone"] != other["tone"]
+    code, _, err = _run("classify", texts, "--model", nameless)
+    assert code == 2
+    assert "labels setting" in err
+
+
+def test_labels_that_are_no_tones_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "tocsin.yaml"
+    for labels, problem in (("[good, bad]", "tone.labels"), ("[negative, negative, positive]", "name each tone once")):
+        file.write_text(f"brands: [{{name: Acme}}]\ntone: {{model: x/y, labels: {labels}}}\n")
+        with pytest.raises(SettingsError, match=problem):
+            load(file)
+
+
+def test_mistakes_cost_one_message(tmp_path: Path, labelled: Path, config: Path) -> None:
+    empty, wrong = tmp_path / "empty.tsv", tmp_path / "wrong.tsv"
+    empty.write_text("\n")
+    wrong.write_text("happy\tno such label\n")
+    for arguments, message in (
+        ((empty,), "holds no labelled text"),
+        ((wrong,), "wrong.tsv, line 1"),
+        ((tmp_path / "missing.tsv",), "missing.tsv"),
+        ((labelled, "--model", "./nowhere"), "neither a folder"),
+        ((labelled, "--plot", tmp_path / "no" / "plot.html"), "there is no directory"),
+    ):
+        code, _, err = _run("evaluate", *arguments, "--config", config)
+        assert code == 2
+        assert message in err
+
+
+def test_each_training_has_its_own_help() -> None:
+    for language, option in (("en", "--epochs"), ("ru", "--strength")):
+        code, out, _ = _run("train", language, "--help")
+        assert code == 0
+        assert f"tocsin train {language}" in out
+        assert option in out
+    code, out, _ = _run("train", "--help")
+    assert code == 0
+    assert "tocsin train en --help" in out
+    assert _run("train", "fr")[0] == 2
+
+
+def test_a_training_s_own_mistakes_and_missing_texts_are_told(tmp_path: Path) -> None:
+    code, _, err = _run("train", "ru", "--strength", "-1")
+    assert code == 2
+    assert "--strength" in err
+    code, _, err = _run("train", "ru", "--train", tmp_path / "missing.tsv", "--out", tmp_path)
+    assert code == 2
+    assert "missing.tsv" in err
