@@ -42,7 +42,7 @@ def model() -> ToneModel:
 def backtested(
     mentions: list[Mention], settings: Settings, model: ToneModel, commands: list[Command]
 ) -> dict[str, bytes]:
-    work = make_classification(settings, Model(model.id.name, model.id.version))
+    work = make_classification(settings, Model(model.id.name, model.id.version), model.knows)
     backtest = Backtest(brand_profiles(settings), work, model, commands=commands)
     for _ in backtest.run(Entry("test", number, mention) for number, mention in enumerate(mentions)):
         pass
