@@ -154,5 +154,5 @@ def lasting(minutes: int | None) -> str:
     if minutes < 60:
         return f"{minutes} min"
     if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02d}"
+        return f"{minutes // 60} h" + (f" {minutes % 60:02d}" if minutes % 60 else "")
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"

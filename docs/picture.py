@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from detectors.engine import BrandProfile
+from detectors.incidents import instant
 from detectors.plot import as_plotly, figure
 from detectors.story import Story
 from streams.backtest import GOLD, Backtest
@@ -55,6 +56,20 @@ def main() -> None:
     made["layout"].update(width=WIDTH, title={"text": f"<b>{crisis.brand}</b>", "x": 0.02})
     made["layout"]["margin"]["t"] = 64
     made["layout"]["height"] += 38
+    for d in backtest.outcome.decisions:
+        if d.brand == crisis.brand and begin <= d.tick <= end and (d.pages or d.type in ("opened", "resolved")):
+            said = {
+                "x": instant(d.tick)[:16].replace("T", " "),
+                "y": 1.0,
+                "yref": "paper",
+                "text": "<b>page</b>" if d.pages else d.notify if d.type == "opened" else d.type,
+                "showarrow": False,
+                # A ticket is often raised to a page within minutes: their labels stand on either side.
+                "xanchor": "right" if d.type == "opened" and not d.pages else "left",
+                "yanchor": "bottom",
+                "font": {"color": f"${d.notify}", "size": 13},
+            }
+            made["layout"]["annotations"].append(said)
     plot = as_plotly(made)
     with tempfile.TemporaryDirectory() as place:
         page = Path(place) / "crisis.html"
