@@ -25,6 +25,8 @@ from detectors.incidents import Decision
 from detectors.ledger import Account
 from detectors.levels import Levels, ledger, levels
 from detectors.observations import Observations
+from detectors.portfolio import KEY as PORTFOLIO
+from detectors.portfolio import Portfolios
 from detectors.recording import Recorder
 from detectors.telling import tell
 from detectors.unsaved import Unsaved
@@ -47,7 +49,7 @@ class Engine:
     Raises
     ------
     ValueError
-        Two brands of one name, a budget that is not positive, or an unknown time zone.
+        Two brands of one name, a budget that is not positive, an unknown time zone, or a portfolio named as a brand.
     DetectorError
         A detector that cannot be used (see detector_set).
     """
@@ -82,6 +84,7 @@ class Engine:
         self._commands: dict[int, dict[str, Command]] = {}
         self._cores = [self._core(np.arange(len(self.brands)))]
         self._written = snapshots.Written()
+        self._portfolios = Portfolios(self.brands, (self.version, model_version))
 
     def _core(self, index: Ints) -> Core:
         core = Core(self.brands, index, self.config, (self.version, self.model_version), self.detectors)
@@ -148,7 +151,7 @@ class Engine:
         else:
             self._cores, out = catch_up(self._cores, upto, observations, clock_ticks)
         out.sort(key=lambda d: (d.tick, d.brand))
-        return out
+        return self._portfolios.apply(out, upto) if self._portfolios else out
 
     def forget_changes(self) -> None:
         """For who saves nothing: drop what the next `changes` would give."""
@@ -164,7 +167,7 @@ class Engine:
         ticks after `restore`, which gives the same bits. A writer that dies half way leaves a state from which the
         brand goes on a little earlier.
         """
-        return snapshots.changes(self._cores, self.brands, self._written)
+        return {**self._portfolios.changes(), **snapshots.changes(self._cores, self.brands, self._written)}
 
     def restore(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         """Replace the state by what `changes` gave, in any order.
@@ -177,11 +180,14 @@ class Engine:
         StateVersionError
             A record was written by another version, or a brand's hourly record is missing.
         """
-        self._cores, self._written = snapshots.restore(items, self.brands, self._core)
+        saved = list(items)
+        self._portfolios.restore(one for one in saved if one[0].startswith(PORTFOLIO))
+        brands = (one for one in saved if not one[0].startswith(PORTFOLIO))
+        self._cores, self._written = snapshots.restore(brands, self.brands, self._core)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything, as one versioned dictionary of plain values."""
-        items = snapshots.whole(self._cores, self.brands, self._written)
+        items = self._portfolios.whole() + snapshots.whole(self._cores, self.brands, self._written)
         return {"version": records.VERSION, "detector": self.version, "items": items}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -194,6 +200,7 @@ class Engine:
         self.restore((bytes(key), bytes(value)) for key, value in state["items"])
         # Whoever saves by `changes` has none of this yet.
         self._written.panes.clear()
+        self._portfolios.everything_is_new()
         for core in self._cores:
             core.everything_is_new()
 

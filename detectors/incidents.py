@@ -134,6 +134,10 @@ class Decision:
     """The planned event or the mute that this event is in."""
     response: dict[str, Any] | None = None
     """What people have said about the incident so far."""
+    muted_by: str | None = None
+    """Incident of its portfolio for which this is a ticket and no page."""
+    portfolio: tuple[str, ...] = ()
+    """Of a portfolio's incident, whose name stands for the brand: the brands that took part."""
 
     def data(self) -> dict[str, Any]:
         """The `data` of the CloudEvent: JSON-able, keys in fixed order."""
@@ -183,6 +187,8 @@ class Decision:
             "top_terms": [dict(t) for t in self.top_terms],
             "links": {"runbook": self.runbook_url},
             "versions": {"detector": self.detector_version, "model": self.model_version},
+            **({"muted_by": self.muted_by} if self.muted_by is not None else {}),
+            **({"portfolio": list(self.portfolio)} if self.portfolio else {}),
         }
 
 

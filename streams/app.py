@@ -79,7 +79,7 @@ class Worker:
         detectors = own_detectors(settings)
 
         def detection(partition: int) -> Detection:
-            ours = [brand for brand in brands if partition_of(brand.name, partitions) == partition]
+            ours = [brand for brand in brands if partition_of(brand.portfolio or brand.name, partitions) == partition]
             engine = Engine(ours, model_version=str(model.id), detectors=detectors)
             return Detection(engine, origins=partitions, links=links, counts=counts)
 

@@ -138,6 +138,8 @@ class Classification:
         How many partitions the topic of scored mentions has.
     knows : callable
         Whether the tone of a text, in the language that the feed declares or None, can be relied on.
+    homes : mapping, optional
+        Brand -> the name that chooses its partition, where that is not its own: brands of a portfolio live together.
     """
 
     def __init__(
@@ -151,6 +153,7 @@ class Classification:
         limits: Limits | None = None,
         model: Model,
         knows: Callable[[str, str | None], bool] = lambda _text, _lang: True,
+        homes: Mapping[str, str] | None = None,
     ) -> None:
         self._brands = None if brands is None else frozenset(brands)
         self._matcher = matcher
@@ -160,6 +163,7 @@ class Classification:
         self._limits = limits or Limits()
         self._model = model
         self._knows = knows
+        self._homes = homes or {}
         self._watermarks: dict[int, Watermark] = {}
         self._next: dict[int, int] = {}
         self.counts = Counts()
@@ -305,7 +309,9 @@ class Classification:
             self.counts.unreliable += not reliable
             for brand in one.brands:
                 record = self._scored(one.mention, brand, tone, one.origin, reliable=reliable)
-                out.append(Outgoing(partition_of(brand, self._partitions), brand.encode(), record))
+                out.append(
+                    Outgoing(partition_of(self._homes.get(brand, brand), self._partitions), brand.encode(), record)
+                )
         self.counts.scored += len(out)
         for advance in batch.advances:
             out.extend(Outgoing(partition, b"", advance) for partition in range(self._partitions))

@@ -72,6 +72,7 @@ def explanation(event: Mapping[str, Any]) -> list[str]:
     """Return why the event was sent, as lines of plain words."""
     data = _section(event, "data")
     lines = [*_size(_section(data, "size")), *_why(_section(data, "why")), *_course(event, data)]
+    lines += _together(data)
     lines += _evidence(data)
     links = _section(data, "links")
     for name, label in (("runbook", "Runbook"), ("dashboard", "Dashboard"), ("false_alarm", "Not a crisis? Say so")):
@@ -130,6 +131,14 @@ def _course(event: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[str]:
         yield f"Resolves when {_clause(str(data['resolves_when']), 'resolves when')}"
     if data.get("closed_by") == "clock":
         yield "The wall clock closed this minute, since no mentions came."
+
+
+def _together(data: Mapping[str, Any]) -> Iterator[str]:
+    if data.get("muted_by"):
+        yield f"No page of its own: its portfolio was paged, incident {data['muted_by']}."
+    brands = data.get("portfolio")
+    if isinstance(brands, list) and brands:
+        yield f"Brands that alarm together: {', '.join(map(str, brands))}."
 
 
 def _evidence(data: Mapping[str, Any]) -> Iterator[str]:

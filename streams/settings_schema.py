@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 PUBLIC_AUTHOR_KEY: Final = b"tocsin: a key that everybody knows"
 
 
+#: Brands of a portfolio at least (detectors.portfolio.LEAST_BRANDS, which would load numpy here).
+LEAST_BRANDS: Final = 3
+
 #: What a topic takes where nobody says otherwise (max.message.bytes).
 KAFKA_MESSAGE_BYTES: Final = 1_048_588
 
@@ -286,6 +289,14 @@ class BrandSettings(_Section):
     budget: Budget | None = None
     runbook_url: WebAddress | None = None
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    portfolio: Annotated[Text, Field(max_length=512)] | None = None
+
+
+class PortfolioSettings(_Section):
+    """What all brands of a portfolio may cost together."""
+
+    name: Text
+    budget: Budget
 
 
 class LinkSettings(_Section):
@@ -330,6 +341,7 @@ class Settings(_Section):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     budget: Budget = 1.0
     brands: Annotated[tuple[BrandSettings, ...], Field(min_length=1)]
+    portfolios: tuple[PortfolioSettings, ...] = ()
     detectors: tuple[Text, ...] = ()
     links: LinkSettings = Field(default_factory=LinkSettings)
     web: WebSettings = Field(default_factory=WebSettings)
@@ -354,6 +366,33 @@ class Settings(_Section):
             if problem := unknown(value):
                 raise ValueError(problem)
         return value
+
+    @model_validator(mode="after")
+    def _portfolios_fit(self) -> Self:
+        brands: dict[str, int] = {}
+        for brand in self.brands:
+            if brand.portfolio is not None:
+                brands[brand.portfolio] = brands.get(brand.portfolio, 0) + 1
+        for name, count in brands.items():
+            if any(brand.name == name for brand in self.brands):
+                raise ValueError(f"portfolio {name!r} is named as a brand; its own events could not be told apart")
+            if count < LEAST_BRANDS:
+                raise ValueError(
+                    f"portfolio {name!r} has {count} of the brands; it takes {LEAST_BRANDS} at least to alarm together"
+                )
+        seen = set()
+        for portfolio in self.portfolios:
+            if portfolio.name not in brands:
+                raise ValueError(f"portfolios: no brand belongs to {portfolio.name!r} (brands[].portfolio)")
+            if portfolio.name in seen:
+                raise ValueError(f"portfolios: {portfolio.name!r} is there twice")
+            seen.add(portfolio.name)
+        return self
+
+    @property
+    def portfolio_budgets(self) -> dict[str, float]:
+        """Pages a month of portfolios that have a budget of their own, by name."""
+        return {portfolio.name: portfolio.budget for portfolio in self.portfolios}
 
     def budget_of(self, brand: BrandSettings) -> float:
         """False pages per month that `brand` may cost: its own budget, else the common one."""

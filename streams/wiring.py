@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from detectors.detector import Detector
 from detectors.engine import BrandProfile
 from detectors.installed import load
+from detectors.portfolio import scaled
 from streams.classification import Classification
 from streams.crisis_events import Links
 from streams.matching import BrandMatcher
@@ -39,21 +40,25 @@ def make_classification(
         limits=mention_limits(settings),
         model=model,
         knows=knows,
+        homes={brand.name: brand.portfolio for brand in settings.brands if brand.portfolio is not None},
     )
 
 
 def brand_profiles(settings: Settings) -> list[BrandProfile]:
-    """The brands as the engine sees them."""
-    return [
+    """The brands as the engine sees them, with budgets that fit into their portfolios'."""
+    brands = [
         BrandProfile(
             name=brand.name,
             budget=settings.budget_of(brand),
             time_zone=brand.time_zone,
             ignore_terms=tuple(brand.keywords),
             runbook_url=brand.runbook_url,
+            portfolio=brand.portfolio,
+            portfolio_budget=settings.portfolio_budgets.get(brand.portfolio) if brand.portfolio else None,
         )
         for brand in settings.brands
     ]
+    return scaled(brands)
 
 
 def own_detectors(settings: Settings) -> tuple[Detector, ...]:
