@@ -45,6 +45,8 @@ class BrandCounts:
     budget: float = 1.0
     per_hour: Mapping[int, int] = field(default_factory=dict)
     """Mentions per hour since 1970 (tick // 60), hours without any left out; tells gaps in the data from calm."""
+    of: tuple[str, ...] = ()
+    """Of a portfolio: its brands. It has incidents and pages of its own, but no time and mentions beside theirs."""
 
     @property
     def days(self) -> float:
@@ -62,6 +64,34 @@ def count(observations: Observations, brands: Sequence[BrandProfile]) -> list[Br
             per_hour = dict(zip(hours.tolist(), mentions.tolist(), strict=True))
             first, last = int(minute.min()), int(minute.max())
             out.append(BrandCounts(profile.name, len(minute), first, last, profile.budget, per_hour))
+    return out
+
+
+def portfolio_counts(counts: Sequence[BrandCounts], brands: Sequence[BrandProfile]) -> list[BrandCounts]:
+    """Counts of the portfolios of brands that were read."""
+    members: dict[str, list[BrandProfile]] = {}
+    for brand in brands:
+        if brand.portfolio is not None:
+            members.setdefault(brand.portfolio, []).append(brand)
+    out = []
+    for name, own in members.items():
+        names = {brand.name for brand in own}
+        if read := [c for c in counts if c.brand in names]:
+            per_hour: dict[int, int] = {}
+            for c in read:
+                for hour, mentions in c.per_hour.items():
+                    per_hour[hour] = per_hour.get(hour, 0) + mentions
+            out.append(
+                BrandCounts(
+                    brand=name,
+                    mentions=sum(c.mentions for c in read),
+                    first=min(c.first for c in read),
+                    last=max(c.last for c in read),
+                    budget=own[0].portfolio_budget or sum(brand.budget for brand in own),
+                    per_hour=per_hour,
+                    of=tuple(c.brand for c in read),
+                )
+            )
     return out
 
 
@@ -90,7 +120,9 @@ def report(decisions: Iterable[Decision], counts: Sequence[BrandCounts]) -> list
         own.setdefault(d.brand, []).append(d)
     out = []
     for c in counts:
-        mine = own.get(c.brand, [])
+        # A portfolio's budget is for all that its brands cost, its own pages among them.
+        mine = [d for name in (c.brand, *c.of) for d in own.get(name, [])]
+        mine.sort(key=lambda d: (d.tick, d.brand))
         begins = [d for d in mine if d.type in ("opened", "reopened")]
         pages = sum(d.pages for d in mine)
         months = max(c.days, 1.0 / MINUTES_PER_DAY) / DAYS_PER_MONTH

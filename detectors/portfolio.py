@@ -265,7 +265,8 @@ class Portfolios:
                 # No brand of a state that was saved whole stands before the tick at which it was saved.
                 old = self._saved - KEPT
                 state.verdicts = {key: verdict for key, verdict in state.verdicts.items() if verdict.tick > old}
-            out[KEY + name.encode()] = msgspec.msgpack.encode(state, order="deterministic")
+            # Keys in the order they have: it is that of the numbers in events.
+            out[KEY + name.encode()] = msgspec.msgpack.encode(state)
         self._saved = self._upto
         self._dirty.clear()
         return out
@@ -273,7 +274,7 @@ class Portfolios:
     def whole(self) -> list[list[bytes]]:
         """Records of all portfolios that anything was decided about."""
         return [
-            [KEY + name.encode(), msgspec.msgpack.encode(state, order="deterministic")]
+            [KEY + name.encode(), msgspec.msgpack.encode(state)]
             for name, state in sorted(self._states.items())
             if state.closed >= 0
         ]

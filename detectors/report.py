@@ -56,6 +56,16 @@ class Report:
         """Tick of the last mention."""
         return max(c.last for c in self.counts)
 
+    @property
+    def watched(self) -> int:
+        """How many brands were read; portfolios are none."""
+        return sum(not c.of for c in self.counts)
+
+    @property
+    def mentions(self) -> int:
+        """How many mentions of them."""
+        return sum(c.mentions for c in self.counts if not c.of)
+
     def incidents_of(self, brand: str) -> list[IncidentLog]:
         """Incidents of a brand in order of time."""
         return [log for log in self.incidents if log.brand == brand]

@@ -135,4 +135,4 @@ def budget_row(
 
 def brand_months(counts: Sequence[BrandCounts]) -> float:
     """Time watched, summed over brands, in months of 30 days; not 0 where nothing was."""
-    return max(sum(c.days for c in counts) / DAYS_PER_MONTH, 1e-6)
+    return max(sum(c.days for c in counts if not c.of) / DAYS_PER_MONTH, 1e-6)

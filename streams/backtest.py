@@ -150,6 +150,7 @@ class Backtest:
             if brand.name in self._hours
         ]
         self._outcome.accounts = self._engine.ledger()
+        self._outcome.counts += report.portfolio_counts(self._outcome.counts, self._brands)
         counts = self._detection.counts
         self._outcome.duplicates, self._outcome.late = counts.duplicate, counts.late
         self._outcome.too_late = counts.too_late

@@ -242,7 +242,7 @@ def _report(
     from detectors.what_if import budget_row, budget_rows
 
     matches = numbers.compare(outcome.decisions, outcome.counts, known)
-    budgets = {c.budget for c in outcome.counts}
+    budgets = {c.budget for c in outcome.counts if not c.of}
     return Report(
         files=[name if name == STDIN else Path(name).name for name in files],
         command=_command(files, options),

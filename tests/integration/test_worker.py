@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -331,3 +332,51 @@ def test_the_clock_has_no_say_in_a_replay_of_the_past(
         time.sleep(5)
         assert worker.metric("tocsin_detect_pending") == 1
         assert "partition 1 of" in (worker.get("/readyz") or "")
+
+
+def an_outage() -> list[Mention]:
+    """Three days, and then everybody complains about all three brands for two hours."""
+    rng = random.Random(1)
+    begin = START + timedelta(days=9.6)
+    complaints = []
+    for brand in BRANDS:
+        for n in range(400):
+            text = f"{brand.keywords[0]} {rng.choice(ANGER)} {rng.choice(ANGER)} {n}"
+            at = begin + timedelta(seconds=rng.uniform(0, 7200))
+            author = f"angry {brand.name} {n}"
+            complaints.append(Mention(id=f"{brand.name} {n}", created_at=at, text=text, author=author, source="test"))
+    return sorted([*simulated_mentions(7.0, 10.0), *complaints], key=lambda one: one.created_at)
+
+
+ANGER = ("is terrible", "is broken again", "what a disgrace", "worst service ever", "I hate this", "so angry")
+
+
+def test_a_portfolio_lives_on_one_partition_and_survives_kills(
+    kafka: ApacheKafka, settings_for: SettingsFor, model: ToneModel, tmp_path: Path
+) -> None:
+    brands = [{"name": brand.name, "keywords": list(brand.keywords), "portfolio": "platform"} for brand in BRANDS]
+    settings = settings_for(kafka, brands=brands)
+    topics.ensure(topic_specs(settings), settings)
+    mentions = an_outage()
+    wanted = backtested(mentions, settings, model)
+    told = [json.loads(value) for value in wanted.values()]
+    paged = [event["subject"] for event in told if event["data"]["pages"]]
+    assert paged.count("platform") == 1
+    assert any("muted_by" in event["data"] for event in told)
+    last = send_all(mentions, settings)
+    worker = WorkerProcess(tmp_path, settings, tone={"batch_texts": 64})
+    with worker:
+        for _ in range(2):
+            wait_until(
+                partial(has_scored, worker, len(mentions) / 4),
+                START_SECONDS + REPLAY_SECONDS,
+                "a quarter of the replay read",
+                [worker],
+            )
+            worker.kill()
+            worker.start()
+        wait_until(lambda: decided(settings, [worker], last), REPLAY_SECONDS, "all ticks decided", [worker])
+        assert events(settings) == wanted
+    scored = [record for record in records(settings, settings.topics.scored) if record.key]
+    assert {record.key.decode() for record in scored} == {brand.name for brand in BRANDS}
+    assert {record.partition for record in scored} == {partition_of("platform", settings.topics.partitions)}

@@ -85,6 +85,13 @@ def test_a_tone_that_the_model_cannot_know_is_flagged_and_counted_once_a_mention
     assert b"tone_reliable" not in encode(mentions[2])
 
 
+def test_brands_of_a_portfolio_go_to_one_partition_under_their_own_keys() -> None:
+    work = classification(homes={"Lumo": "shops", "Castor": "shops"})
+    out = work.outgoing(work.read([incoming(0, 0, "lumo and castor")]), [[0.1, 0.2, 0.7]])
+    mentions = [(one.partition, one.key) for one in out if isinstance(one.record, ScoredMention)]
+    assert mentions == [(partition_of("shops", 3), b"Lumo"), (partition_of("shops", 3), b"Castor")]
+
+
 def test_mentions_go_to_their_brand_and_advances_behind_them_to_all() -> None:
     work = classification()
     batch = work.read([incoming(7, 0), incoming(8, 90, author="ann"), incoming(3, 200, partition=1)])

@@ -49,8 +49,10 @@ def scored(row: Row, origin: int, offset: int, reached: int | None) -> ScoredMen
 class Partition:
     """`Detection` as `tests.streams.faults` drives it."""
 
-    def __init__(self, brands: list[str], origins: int, saved: dict[bytes, bytes]) -> None:
-        engine = Engine([BrandProfile(name) for name in brands], model_version="test@1")
+    def __init__(
+        self, brands: list[str], origins: int, saved: dict[bytes, bytes], portfolio: str | None = None
+    ) -> None:
+        engine = Engine([BrandProfile(name, portfolio=portfolio) for name in brands], model_version="test@1")
         self.detection = Detection(engine, origins=origins)
         self.detection.restore(saved.items())
 
@@ -156,6 +158,38 @@ def test_late_mentions_are_decided_alike_after_any_crash(seed: int, origins: int
     want = events(rng, logs, 1, 0.0)
     assert events(rng, logs, 2, 0.003) == want
     assert events(rng, logs, 3, 0.003) == want
+
+
+def an_outage(rng: random.Random) -> list[Row]:
+    """As `a_crisis`, and at the same time the others have one too: their platform is down."""
+    rows = a_crisis(rng)
+    begin = microseconds(START)
+    for brand in ("Castor", "Nordfisk"):
+        for n in range(120):
+            second = 86_400 + 30_000 + rng.expovariate(1 / 1800)
+            rows.append(Row(begin + int(second * 1e6), f"{brand}{n}", brand, rng.random() < 0.9, f"{brand}angry{n}"))
+    return sorted(rows, key=lambda row: row.created_us)
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 2**32), origins=st.integers(1, 3))
+def test_a_portfolio_decides_alike_after_any_crash(seed: int, origins: int) -> None:
+    def in_portfolio(partition: int, saved: dict[bytes, bytes]) -> Detector:
+        return Partition(list(BRANDS), in_use, saved, "platform")
+
+    rng = random.Random(seed)
+    rows = an_outage(rng)
+    found: list[dict[str, bytes]] = []
+    for in_use, crashes in ((1, 0.0), (origins, 0.003)):
+        sent, _ = run(rng, split(rows, in_use, rng), 1, in_portfolio, crashes=crashes)
+        events: dict[str, bytes] = {}
+        for name, value in sent[0]:
+            assert events.setdefault(name, value) == value, "an event that is sent again is the same"
+        found.append(events)
+    assert found[0] == found[1]
+    told = [json.loads(value) for value in found[0].values()]
+    assert [event["subject"] for event in told if event["data"]["pages"]].count("platform") == 1
+    assert any("muted_by" in event["data"] for event in told)
 
 
 def fed(*records: tuple[Row, int | None] | Advance, origins: int = 1) -> Detection:

@@ -139,3 +139,10 @@ def test_markup_in_texts_is_text() -> None:
 def test_only_printable_characters_reach_the_terminal() -> None:
     assert printable("a\x1b]0;title\x07\u202eb") == "a ]0;title  b"
     assert printable("👩\u200d✈️ ok") == "👩\u200d✈️ ok"
+
+
+def test_a_portfolios_part_is_told() -> None:
+    muted = {**_EVENT, "data": {**_EVENT["data"], "notify": "ticket", "pages": False, "muted_by": "abc"}}
+    assert any("its portfolio was paged, incident abc" in line for line in explanation(muted))
+    together = {**_EVENT, "data": {**_EVENT["data"], "portfolio": ["A", "B"]}}
+    assert "Brands that alarm together: A, B." in explanation(together)

@@ -231,3 +231,32 @@ def test_the_manual_names_every_setting() -> None:
 def test_a_detector_that_no_package_offers_is_refused(tmp_path: Path) -> None:
     found = problems(tmp_path, {"brands": BRANDS, "detectors": ["storm"]})
     assert "detectors: no installed package offers a detector named 'storm'" in found
+
+
+def test_portfolios_lower_the_budgets_of_their_brands_to_their_own(tmp_path: Path) -> None:
+    from streams.wiring import brand_profiles
+
+    brands = [{"name": f"Shop {n}", "keywords": [f"shop{n}"], "portfolio": "shops"} for n in range(3)]
+    content = {"brands": [*brands, *BRANDS], "portfolios": [{"name": "shops", "budget": 1.5}]}
+    settings = load(written(tmp_path, content), {})
+    assert [b.budget for b in brand_profiles(settings)] == [0.5, 0.5, 0.5, 1.0]
+    assert [b.portfolio for b in brand_profiles(settings)] == ["shops"] * 3 + [None]
+    free = load(written(tmp_path, {"brands": [*brands, *BRANDS]}), {})
+    assert [b.budget for b in brand_profiles(free)] == [1.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("names", "portfolio", "declared", "complaint"),
+    [
+        (("A", "B"), "P", [], "portfolio 'P' has 2 of the brands; it takes 3"),
+        (("A", "B", "C"), "A", [], "portfolio 'A' is named as a brand"),
+        (("A", "B", "C"), "P", [{"name": "Q", "budget": 1}], "no brand belongs to 'Q'"),
+        (("A", "B", "C"), "P", [{"name": "P", "budget": 1}] * 2, "'P' is there twice"),
+        (("A", "B", "C"), "P", [{"name": "P", "budget": 0}], "portfolios.0.budget"),
+    ],
+)
+def test_portfolios_that_cannot_be_are_refused(
+    names: tuple[str, ...], portfolio: str, declared: list[dict[str, Any]], complaint: str, tmp_path: Path
+) -> None:
+    brands = [{"name": name, "keywords": [name], "portfolio": portfolio} for name in names]
+    assert complaint in problems(tmp_path, {"brands": brands, "portfolios": declared})
