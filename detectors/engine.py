@@ -155,6 +155,7 @@ class Engine:
 
     def forget_changes(self) -> None:
         """For who saves nothing: drop what the next `changes` would give."""
+        self._portfolios.changes()
         for core in self._cores:
             core.unsaved = Unsaved()
             core.dirty.clear()

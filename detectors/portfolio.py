@@ -250,6 +250,7 @@ class Portfolios:
             runbook_url=None,
             detector_version=self._versions[0],
             model_version=self._versions[1],
+            opened=incident.opened,
             portfolio=tuple(incident.brands),
         )
 

@@ -28,7 +28,8 @@ class CommandFollower:
     """Reads commands; `known` only ever grows, so that whoever remembers its length knows what is new."""
 
     def __init__(self, settings: Settings) -> None:
-        self._brands = frozenset(brand.name for brand in settings.brands)
+        #: By brand, the name that chooses its partition.
+        self._homes = {brand.name: brand.portfolio or brand.name for brand in settings.brands}
         self._partitions = settings.topics.partitions
         self._reader = TopicReader(settings.topics.commands, settings)
         self._known: list[list[Command]] = [[] for _ in range(self._partitions)]
@@ -71,7 +72,7 @@ class CommandFollower:
     def _take(self, value: bytes | None) -> None:
         try:
             command = decode_command(value).command()
-            if command.brand not in self._brands:
+            if command.brand not in self._homes:
                 raise CommandError(f"brand {command.brand!r} is not configured")
         except CommandError as error:
             self.refused += 1
@@ -80,4 +81,4 @@ class CommandFollower:
         if (command.brand, command.id) not in self._ids:
             self._ids.add((command.brand, command.id))
             self.taken += 1
-            self._known[partition_of(command.brand, self._partitions)].append(command)
+            self._known[partition_of(self._homes[command.brand], self._partitions)].append(command)
