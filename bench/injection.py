@@ -9,8 +9,9 @@ from there, so all shapes meet the same hours.
 
 found: a page from the onset until one hour after the crisis is over. Everything else is a miss, however soon a page
 comes later, and whatever ticket was opened. A delay is from the onset; misses count as 24 h. Trials begin after the
-first 14 days, never near an event that NAB labelled; where a page was open already, there is no trial. Pages of the
-series as they are, outside of labelled events, are false: the tone is synthetic, so no burst of volume is a crisis.
+first 14 days, at times of day that are as likely as people then talk, never near an event that NAB labelled; where a
+page was open already, there is no trial. Pages of the series as they are, outside of labelled events, are false: the
+tone is synthetic, so no burst of volume is a crisis.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class Suite:
             raise ValueError("the series are too short: they must be longer than 17 days")
         # Spread over the days, at any time of day.
         edges = np.linspace(low, high, plan.pairs + 1)
-        firsts = [int(rng.uniform(a, b)) for a, b in itertools.pairwise(edges)]
+        firsts = [self._hour_of_talk(rng, int(a), int(b)) for a, b in itertools.pairwise(edges)]
         self.onsets = sorted({(t, True) for t in firsts} | {(t + SECOND_AFTER, False) for t in firsts})
         self.decisions: list[Decision] = []
         self.outcomes = {(s.name, b): Outcome() for s in SHAPES for b in self.budgets}
@@ -130,6 +131,12 @@ class Suite:
         self.rule_outcomes = {(r, s.name): Outcome() for r in RULES for s in SHAPES}
         self.rule_seconds = {(r, s.name): Outcome() for r in RULES for s in PAIRED}
         self.rule_pages = dict.fromkeys(RULES, 0)
+
+    def _hour_of_talk(self, rng: np.random.Generator, begin: int, end: int) -> int:
+        """A minute in between, as likely as people then usually talk about the brands: few crises begin at night."""
+        bins = np.arange(begin, end, BIN)
+        talk = np.mean([b.usual[b.bin(bins)] / np.mean(b.usual) for b in self.brands], axis=0)
+        return int(rng.choice(bins, p=talk / np.sum(talk)))
 
     @property
     def runs(self) -> int:

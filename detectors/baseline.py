@@ -1,13 +1,16 @@
 """Baseline: what a brand's hour usually holds, learned without looking ahead and without learning from a crisis.
 
 Expected authors in hour t: mu = L * s(t), expected negative authors nu = N * s(t), where s = h(hour of day) * g(hour
-of week) in the brand's time zone. L and N are exponentially weighted ratios of counts to shape (half-life 3 days of
+of week) in the brand's time zone. L and N are exponentially weighted ratios of counts to shape (half-life a day of
 observed hours), h and g the same per cell (half-life 14 visits), drawn towards 1 by pseudo-counts; g counts once a
 cell has two visits. One shape serves both: negatives are too few to have a rhythm of their own learned.
 
-* Gate: an hour teaches at most mu + 4 sqrt(phi mu) + 3 (DETECTION.md), phi being the brand's own variance over mean.
+* Gate: an hour teaches at most mu + 4 sqrt(phi mu) + 3 (DETECTION.md), phi being the brand's own variance over mean,
+  and at most 2 mu + 5, since a level that is followed within a day must not follow a crisis.
 * Delay: hour H is learned at the end of hour H + 1, so no window under test has trained what it is compared with.
 * An hour touched by an open incident teaches nothing; an hour that was only partly observed counts as that part.
+* Correlation: rho, by how much more than chance the negative share of an hour's authors varies, is learned from
+  (K - T p)^2 / (p (1 - p)) - T = T (T - 1) rho, hours weighted by what they tell, drawn to what is usual.
 * Absorption: after 72 h an episode is the new level: L and N are taken from an ungated average with a half-life of 12
   hours.
 """
@@ -21,6 +24,7 @@ from numpy.typing import NDArray
 
 from detectors.columns import Columns, Floats, Ints, Minutes, column, row_sum
 from detectors.config import EngineConfig
+from detectors.score import CORRELATION
 
 CELL_PRIOR = 10.0
 """Pseudo-counts that draw a cell of the rhythm towards 1."""
@@ -29,6 +33,13 @@ LEAST_SHAPE = 0.05
 PHI_PRIOR = 4.0
 PHI_PRIOR_HOURS = 12.0
 PHI_RANGE = (1.0, 100.0)
+CORRELATION_PRIOR = 2000.0
+"""Weight of the usual correlation, in pairs of authors: as good as a deviation of 0.03 between brands."""
+CORRELATION_HALF_LIFE = 28 * 24.0
+"""Observed hours."""
+CORRELATION_RANGE = (0.005, 0.15)
+CORRELATION_GATE = 16.0
+"""An hour teaches at most a deviation of four standard ones."""
 HISTORY = 25
 """Hours whose shape the windows of a tick can reach: its own and 24 before."""
 
@@ -43,6 +54,8 @@ class Baseline(Columns):
     spread: Floats = field(metadata=column(np.float64))
     spread_negative: Floats = field(metadata=column(np.float64))
     spread_weight: Floats = field(metadata=column(np.float64))
+    pairs_excess: Floats = field(metadata=column(np.float64))
+    pairs: Floats = field(metadata=column(np.float64))
     recent_authors: Floats = field(metadata=column(np.float64))
     recent_negative: Floats = field(metadata=column(np.float64))
     recent_weight: Floats = field(metadata=column(np.float64))
@@ -73,6 +86,11 @@ class Baseline(Columns):
         negative = (self.spread_negative + PHI_PRIOR * PHI_PRIOR_HOURS) / total
         return np.clip(authors, *PHI_RANGE), np.clip(negative, *PHI_RANGE)
 
+    def correlation(self) -> Floats:
+        """rho: intra-class correlation of negativity within an hour, (n,)."""
+        rho = (self.pairs_excess + CORRELATION_PRIOR * CORRELATION) / (self.pairs + CORRELATION_PRIOR)
+        return np.clip(rho, *CORRELATION_RANGE)
+
     def shape(self, local_hour: Ints) -> Floats:
         """s for hours since 1970 of the brand's own clock: (n, hours) from (n, hours)."""
         day = (self.day_count.astype(np.float64) + CELL_PRIOR) / (self.day_expected.astype(np.float64) + CELL_PRIOR)
@@ -99,8 +117,8 @@ class Baseline(Columns):
         level, level_negative = self.level()
         mu, nu = level * exposure, level_negative * exposure
         phi, phi_negative = self.dispersion()
-        gate = np.where(known, mu + 4.0 * np.sqrt(phi * mu) + 3.0, np.inf)
-        gate_negative = np.where(known, nu + 4.0 * np.sqrt(phi_negative * nu) + 3.0, np.inf)
+        gate = np.where(known, _most(mu, phi), np.inf)
+        gate_negative = np.where(known, _most(nu, phi_negative), np.inf)
         c = np.minimum(self.held_authors, gate)
         k = np.minimum(self.held_negative, gate_negative)
 
@@ -113,6 +131,19 @@ class Baseline(Columns):
             settled, off_negative * off_negative / np.maximum(nu, 0.5), 0.0
         )
         self.spread_weight = self.spread_weight * fade_spread + np.where(settled, 1.0, 0.0)
+
+        # Hours of many authors say more, but not in proportion: two hours differ, however many authors they have.
+        total = self.held_authors
+        share = np.clip(level_negative / np.maximum(level, 1e-9), 0.02, 0.98)
+        chance = np.maximum(share * (1.0 - share), 1e-9)
+        rho = self.correlation()
+        off_share = self.held_negative - total * share
+        usual = total * (1.0 + np.maximum(total - 1.0, 0.0) * rho)
+        squared = np.minimum(off_share * off_share / chance, CORRELATION_GATE * usual)
+        worth = np.where(settled & (total >= 2), 1.0 / np.square(1.0 + np.maximum(total - 1.0, 0.0) * CORRELATION), 0.0)
+        fade_pairs = np.where(settled, 2.0 ** (-1.0 / CORRELATION_HALF_LIFE), 1.0)
+        self.pairs_excess = self.pairs_excess * fade_pairs + worth * (squared - total)
+        self.pairs = self.pairs * fade_pairs + worth * total * (total - 1.0)
 
         # The rhythm is learned relative to the level; on the first day the level itself still follows the rhythm, so
         # what it teaches counts little.
@@ -170,3 +201,8 @@ class Baseline(Columns):
         """Take the level of the nearly silent hours of these brands as their baseline."""
         self._adopt(which, self.low_authors, self.low_negative, self.low_weight, config)
         self.low_hours = np.where(which, 0, self.low_hours)
+
+
+def _most(expected: Floats, phi: Floats) -> Floats:
+    """How many an hour teaches at most."""
+    return np.minimum(expected + 4.0 * np.sqrt(phi * expected), 2.0 * expected + 2.0) + 3.0

@@ -104,7 +104,7 @@ class TakenIn:
 def _within_hour(
     core: Core, first: int, last: int, taken: TakenIn, counts: Ints, clock_ticks: Collection[int], out: list[Decision]
 ) -> None:
-    """Close the ticks first..last, which lie within one hour; `counts` (3, 4, n, ticks) are known already."""
+    """Close the ticks first..last, which lie within one hour; `counts` (3, 5, n, ticks) are known already."""
     core.exposure.prepare(first // 60, core.baseline)
     members = taken.members
     k = last - first + 1

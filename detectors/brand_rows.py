@@ -16,11 +16,11 @@ class BrandRows:
 
     ticks: Ints
     counts: Ints
-    """(3, 4, ticks), see windows.Windows."""
+    """(3, 5, ticks), see windows.Windows."""
     mu: Floats
-    """(4, ticks) authors expected."""
+    """(5, ticks) authors expected."""
     nu: Floats
-    """(4, ticks) negative authors expected."""
+    """(5, ticks) negative authors expected."""
     raw: Floats
     """(detectors, ticks) score."""
     twice: Floats

@@ -3,8 +3,11 @@
 The largest score of each quiet day is kept per detector. The log of a day's largest burst is Gumbel distributed
 (DETECTION.md, "What the data do obey"), so the level that is exceeded on N of 30 days is loc - s ln(-ln(1 - N/30))
 (Coles 2001, ch. 3). Location and scale come from L-moments (Hosking 1990): s = l2 / ln 2, loc = l1 - 0.5772 s, which
-beat maximum likelihood for a few dozen values. The scale is drawn to what is usual for brands: s <- (n s + 14 s0) /
-(n + 14) while n <= 28.
+beat maximum likelihood for a few dozen values.
+
+Both are drawn to what is usual for brands with as many negative authors: the mean of the daily maxima as if 6 more
+days had been seen, the scale 14. Scores are made so that this differs little between brands of one size, so a brand
+has sober thresholds from its first day on, and its own after a few weeks.
 
 Several detectors share one budget: what counts is the largest of their standardised daily maxima y = (m - loc) / s,
 and each detector's threshold stands at the level that this exceeds on N of 30 days. An equal split of N would waste
@@ -30,6 +33,16 @@ DAYS = 56
 MONTH = 30.0
 EULER = 0.5772156649015329
 PRIOR_DAYS = 14.0
+"""Days that the usual scale counts for."""
+LOCATION_DAYS = 6.0
+"""Days that the usual mean of the daily maxima counts for."""
+TAIL, TAIL_AT = 0.65, 0.95
+"""Daily maxima of calm brands have lighter tails than Gumbel: of its reduced variate g, 0.65 g + 0.95 is exceeded as
+often (measured on calm series of real and simulated volumes)."""
+CAUTION = 2.0
+"""Scales by which a page's threshold is raised on the first day, falling to none at EngineConfig.cold_days."""
+OVERLAP = 0.43
+"""Of ln d, what d detectors that overlap usually raise the level by."""
 FIRST_DAYS = 3
 """Quiet days before a return level is computed at all."""
 NOT_ABLE = -5.0
@@ -45,6 +58,8 @@ class Budget(Columns):
 
     maxima: NDArray[np.float16] = field(metadata=column(np.float16, DETECTOR_AXIS, DAYS, fill=np.nan))
     days: Minutes = field(metadata=column(np.int32))
+    negative: Floats = field(metadata=column(np.float64, fill=1.0))
+    """Negative authors expected an hour at the end of the last day; says what is usual."""
     loc: Floats = field(metadata=column(np.float64, DETECTOR_AXIS))
     scale: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=1.0))
     page: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=NEVER))
@@ -89,33 +104,45 @@ class Budget(Columns):
     def set_thresholds(self, pages: Floats, config: EngineConfig, detectors: DetectorSet = BUILT_IN_SET) -> None:
         """Thresholds from the maxima kept and the budget (n,), in pages a month."""
         n_days = self.own_days()
-        self.loc, self.scale = gumbel(self.maxima.astype(np.float64), n_days, detectors.usual_scale)
+        usual_location, usual_scale = detectors.usual(self.negative)
+        self.loc, self.scale = gumbel(self.maxima.astype(np.float64), n_days, usual_location, usual_scale)
         every, able = self._together(detectors)
         days = np.minimum(self.days, DAYS)
         share = np.clip(pages / MONTH, 1e-6, 0.9)
         share_ticket = np.clip(config.ticket_budget_factor * pages / MONTH, 1e-6, 0.9)
-        known = n_days >= FIRST_DAYS
         # One that has no days yet cannot page, and must not use up what is the others'.
-        most = np.maximum((n_days[:, list(detectors.paging)] > 0).sum(axis=1), 1)
+        counted = n_days[:, list(detectors.paging)] + detectors.has_usual[list(detectors.paging)]
+        most = np.maximum((counted > 0).sum(axis=1), 1)
         page = self.loc + self.scale * together_level(every, able, days, share, most)[:, None]
         page = page + np.where(detectors.pages, self.scale * self.offset[:, None], 0.0)
         ticket = self.loc + self.scale * together_level(every, able, days, share_ticket, most)[:, None]
-        # Without days of its own a brand is judged by ratios that would be unusual for nearly all; later the two are
-        # blended, and a brand that is burstier than that keeps its own level.
-        own = n_days / (n_days + PRIOR_DAYS)
-        cold_page, cold_ticket = detectors.cold_levels(config)
-        blend = own * page + (1.0 - own) * cold_page
-        blend_ticket = own * ticket + (1.0 - own) * cold_ticket
-        cold = n_days < config.cold_days
-        young = n_days <= 2 * config.cold_days
-        self.page = np.where(cold, np.maximum(np.where(known, page, 0.0), cold_page), page)
-        self.page = np.where(young & ~cold, np.maximum(page, blend), self.page)
-        self.ticket = np.where(known, np.where(young, np.maximum(ticket, blend_ticket), ticket), cold_ticket)
+        cold_page, _ = detectors.cold_levels(config)
+        page, ticket = self._drawn_to_cold(page, ticket, detectors, config)
+        # Until the brand's own days say how bursty it is, a page needs more than what is usual for others.
+        young = np.maximum(1.0 - n_days / config.cold_days, 0.0)
+        cold = young > 0
+        page = page + np.where(detectors.has_usual, CAUTION * young * self.scale, 0.0)
+        self.page = np.where(cold & ~detectors.has_usual, np.maximum(page, cold_page), page)
+        self.ticket = ticket
         self.page = np.where(cold & ~detectors.pages_when_cold, NEVER, self.page)
         self.page = np.where(detectors.pages | detectors.informs, np.maximum(self.page, detectors.floor), NEVER)
         self.page = np.asarray(np.round(self.page, 6), np.float64)
         self.ticket = np.minimum(np.maximum(self.ticket, detectors.ticket_floor), self.page)
         self.ticket = np.asarray(np.round(np.where(detectors.informs, NEVER, self.ticket), 6), np.float64)
+
+    def _drawn_to_cold(
+        self, page: Floats, ticket: Floats, detectors: DetectorSet, config: EngineConfig
+    ) -> tuple[Floats, Floats]:
+        """Thresholds of young brands where it is not known what is usual: drawn to ratios that would be unusual for
+        nearly all; a brand that is burstier than that keeps its own level."""
+        n_days = self.own_days()
+        cold_page, cold_ticket = detectors.cold_levels(config)
+        own = n_days / (n_days + PRIOR_DAYS)
+        young = ~detectors.has_usual & (n_days <= 2 * config.cold_days)
+        known = n_days >= FIRST_DAYS
+        blend = np.where(known, np.maximum(page, own * page + (1.0 - own) * cold_page), cold_page)
+        blend_ticket = np.where(known, np.maximum(ticket, own * ticket + (1.0 - own) * cold_ticket), cold_ticket)
+        return np.where(young, blend, page), np.where(young, blend_ticket, ticket)
 
     def own_days(self) -> Ints:
         """Days behind each detector's thresholds, (n, detectors): fewer for one that was added later."""
@@ -154,8 +181,8 @@ def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats, mos
     mean = row_sum(np.where(valid, every, 0.0)) / np.maximum(n_days, 1)
     highest = ln(most)
     overlap = np.clip(mean - EULER, 0.0, highest)
-    overlap = (n_days * overlap + PRIOR_DAYS * 0.7 * highest) / (n_days + PRIOR_DAYS)
-    model = overlap - ln(-ln(1.0 - share))
+    overlap = (n_days * overlap + PRIOR_DAYS * OVERLAP * highest) / (n_days + PRIOR_DAYS)
+    model = overlap + TAIL_AT - TAIL * ln(-ln(1.0 - share))
     ordered = np.sort(np.where(valid, able, np.nan), axis=1)
     place = np.clip((n_days + 1) * (1.0 - share) - 1.0, 0.0, np.maximum(n_days - 1, 0))
     low = place.astype(np.int64)
@@ -167,9 +194,9 @@ def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats, mos
     return model + weight * (np.where(n_days > 0, seen, model) - model)
 
 
-def gumbel(maxima: Floats, n_days: Ints, usual_scale: Floats) -> tuple[Floats, Floats]:
-    """Location and shrunk scale, (n, detectors) each, of maxima (n, detectors, days), of which n_days (n, detectors)
-    are numbers and the others nan."""
+def gumbel(maxima: Floats, n_days: Ints, usual_location: Floats, usual_scale: Floats) -> tuple[Floats, Floats]:
+    """Location and scale, (n, detectors) each, of maxima (n, detectors, days), of which n_days (n, detectors) are
+    numbers and the others nan, drawn to what is usual (n, detectors); a location that is nan is not known."""
     ordered = np.sort(maxima, axis=2)  # nan last
     days = n_days
     total = np.zeros(ordered.shape[:2])
@@ -181,8 +208,11 @@ def gumbel(maxima: Floats, n_days: Ints, usual_scale: Floats) -> tuple[Floats, F
     mean = total / np.maximum(days, 1)
     b1 = ranked / np.maximum(days * (days - 1), 1)
     own = np.maximum(2.0 * b1 - mean, 0.0) / np.log(2.0)
-    young = (days * own + PRIOR_DAYS * usual_scale) / (days + PRIOR_DAYS)
-    scale = np.where(days <= 28, young, np.maximum(own, 0.3 * usual_scale))
+    known = np.where(days > 1, days, 0)
+    scale = (known * own + PRIOR_DAYS * usual_scale) / (known + PRIOR_DAYS)
+    usual_mean = usual_location + EULER * usual_scale
+    drawn = (days * mean + LOCATION_DAYS * usual_mean) / (days + LOCATION_DAYS)
+    mean = np.where(np.isnan(usual_mean), mean, drawn)
     return mean - EULER * scale, scale
 
 

@@ -32,7 +32,8 @@ class EngineConfig:
     share_weight: float = 0.4
     """lambda = 1/alpha: how much evidence of a moved share adds to the log ratio. 0.15 to 0.7 has nearly the same
     power."""
-    level_half_life_hours: float = 72.0
+    level_half_life_hours: float = 24.0
+    """Volume and share of a brand wander from day to day; what is not followed is noise in every score."""
     profile_half_life_visits: float = 14.0
     recent_half_life_hours: float = 12.0
     """Of the ungated level that takes over when an episode is absorbed."""

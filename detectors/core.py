@@ -26,7 +26,7 @@ from detectors.incidents import Incident
 from detectors.recording import Recorder
 from detectors.track import Track
 from detectors.unsaved import Unsaved
-from detectors.windows import LONG_AGO, Windows
+from detectors.windows import LONG_AGO, WIDTHS, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class LastTick:
     """Of the tick closed last, what learning at the end of an hour needs."""
 
     exposure: Floats
-    """(4, n) of each window, in hours of the rhythm."""
+    """(5, n) of each window, in hours of the rhythm."""
     counts: Ints
-    """(3, 4, n), see windows.Windows."""
+    """(3, 5, n), see windows.Windows."""
 
 
 class Core:
@@ -88,7 +88,7 @@ class Core:
         self.budgets = np.array([profiles[int(i)].budget for i in index], np.float64)
         """(n,) pages a month that were agreed."""
         self.exposure = Exposure([profiles[int(i)].time_zone for i in index])
-        self.last = LastTick(np.zeros((4, n)), np.zeros((3, 4, n), np.int64))
+        self.last = LastTick(np.zeros((len(WIDTHS), n)), np.zeros((3, len(WIDTHS), n), np.int64))
         self._ignored: dict[int, frozenset[str]] = {}
         self.set_thresholds()
 

@@ -14,7 +14,7 @@ from detectors.late import Late, amend
 from detectors.planned import muted_ticks
 from detectors.telling import file_event
 from detectors.why import describe
-from detectors.windows import LONG_AGO, NEGATIVES, WIDTHS
+from detectors.windows import LONG_AGO, NEGATIVES, SIX_HOURS, WIDTHS
 from detectors.worth import INFO, PAGE, active, excess_over_page, resolve_levels, severity
 
 ONSET_SLACK = 10
@@ -41,7 +41,7 @@ def decide(
     profile = core.profiles[name]
     page, ticket, scale = core.budget.page[i], core.budget.ticket[i], core.budget.scale[i]
     excess = excess_over_page(rows.twice, page, scale)
-    severe = severity(excess, rows.counts[NEGATIVES, 2])
+    severe = severity(excess, rows.counts[NEGATIVES, SIX_HOURS])
     watched = active(rows.raw, resolve_levels(page, ticket))
     ratio = (rows.counts[NEGATIVES, 1] + 2.0) / (rows.nu[1] + 2.0)
     incident = core.incidents.get(name)

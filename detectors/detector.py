@@ -22,6 +22,8 @@ Counts = Literal["negative", "authors"]
 
 HIGHEST = 40.0
 """Scores beyond this, either way, are cut."""
+USUAL_AT = (0.25, 1.0, 4.0, 16.0, 64.0)
+"""Negative authors expected an hour for which is told what is usual; in between it is interpolated."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Hour:
     local_hour: Ints
     """(n,) the hour in the brand's time zone, hours since 1970 there."""
     mentions: Ints
-    """(4, n) as the four below: windows of 10 min, 1 h, 6 h and 24 h."""
+    """(5, n) as the four below: windows of 10 min, 1 h, 3 h, 6 h and 24 h."""
     authors: Ints
     negative: Ints
     authors_expected: Floats
@@ -74,7 +76,7 @@ class Detector(ABC):
     version: str = "1"
     """To be changed with anything that changes a score: what was learned by another version is not read."""
     window: int = 60
-    """Minutes (10, 60, 360, 1440) of the window it judges: an event tells this window's numbers, and its authors must
+    """Minutes (10, 60, 180, 360, 1440) of the window it judges: an event tells this window's numbers, and its authors must
     be enough (EngineConfig.min_page_authors and its neighbours)."""
     confirmed_by: int | None = None
     """Minutes of a shorter window in which it must go on: the score is cut at twice that window's log ratio."""
@@ -85,8 +87,12 @@ class Detector(ABC):
     floor: float = 1.1
     """No page (or info) below this score, however quiet the brand's days are: three times what is expected."""
     ticket_floor: float = 0.9
-    usual_scale: float = 0.4
-    """Gumbel scale of its daily maxima that is usual for brands; a brand's own takes over with its days."""
+    usual_scale: float | tuple[float, ...] = 0.4
+    """Gumbel scale of its daily maxima that is usual for brands; a brand's own takes over with its days. One number,
+    or one for each of USUAL_AT negative authors an hour."""
+    usual_location: tuple[float, ...] | None = None
+    """The same of the location. With it thresholds are return levels from the first day on; None: it is not known,
+    and young brands are drawn to `cold_page` and `cold_ticket`."""
     pages_when_cold: bool = False
     """Whether it may page before it has EngineConfig.cold_days quiet days of the brand."""
     cold_page: float | None = None

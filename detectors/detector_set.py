@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from detectors.built_in import BUILT_IN
-from detectors.columns import Columns, Floats
+from detectors.columns import Columns, Floats, ln
 from detectors.config import EngineConfig
-from detectors.detector import HIGHEST, Detector
+from detectors.detector import HIGHEST, USUAL_AT, Detector
 from detectors.score import DECIMALS, UNSCORED
 from detectors.view import View
 from detectors.windows import AUTHORS, NEGATIVES, WIDTHS
@@ -55,7 +55,10 @@ class DetectorSet:
         self.informing = tuple(np.nonzero(self.informs)[0].tolist())
         self.floor = np.array([d.floor for d in self.all], np.float64)
         self.ticket_floor = np.array([d.ticket_floor for d in self.all], np.float64)
-        self.usual_scale = np.array([d.usual_scale for d in self.all], np.float64)
+        self._usual_scale = np.array([_at_each(d.usual_scale) for d in self.all], np.float64)
+        self._usual_location = np.array([_at_each(d.usual_location) for d in self.all], np.float64)
+        self.has_usual = ~np.isnan(self._usual_location[:, 0])
+        """Whose usual location is known."""
         self.pages_when_cold = np.array([d.pages_when_cold for d in self.all])
         self.learners = tuple(d for d in self.all if d.learns is not None)
 
@@ -72,6 +75,17 @@ class DetectorSet:
         page = [np.log(config.cold_page_ratio) if d.cold_page is None else d.cold_page for d in self.all]
         ticket = [np.log(config.cold_ticket_ratio) if d.cold_ticket is None else d.cold_ticket for d in self.all]
         return np.array(page, np.float64), np.array(ticket, np.float64)
+
+    def usual(self, negative: Floats) -> tuple[Floats, Floats]:
+        """Location and scale of daily maxima that are usual for brands of so many negative authors an hour (n,), (n,
+        detectors) each; nan where a detector does not know its location."""
+        at = ln(np.array(USUAL_AT))
+        x = ln(np.maximum(negative, 1e-3))
+        location, scale = (
+            np.stack([np.interp(x, at, own) for own in table], axis=1)
+            for table in (self._usual_location, self._usual_scale)
+        )
+        return location, scale
 
     def nothing_learned(self, n: int) -> dict[str, Columns]:
         """What the detectors that learn know of n brands at first, by name."""
@@ -96,6 +110,13 @@ class DetectorSet:
                 score = np.minimum(score, 2.0 * pace)
             out[place] = score
         return np.asarray(np.round(out, DECIMALS), np.float64)
+
+
+def _at_each(usual: float | tuple[float, ...] | None) -> tuple[float, ...]:
+    """One number for each of USUAL_AT."""
+    if isinstance(usual, tuple):
+        return usual
+    return (float("nan") if usual is None else float(usual),) * len(USUAL_AT)
 
 
 def _usable(detector: Detector, score: Floats, shape: tuple[int, int]) -> Floats:
@@ -137,8 +158,13 @@ def _problems(detector: Detector) -> Iterable[str]:
     for attribute, allowed in {"asks_for": ("info", "ticket", "page"), "counts": ("negative", "authors")}.items():
         if given[attribute] not in allowed:
             yield f"{attribute} must be {' or '.join(allowed)}, not {given[attribute]!r}"
+    for attribute in ("usual_scale", "usual_location"):
+        if isinstance(given[attribute], tuple) and len(given[attribute]) != len(USUAL_AT):
+            yield f"{attribute} must have {len(USUAL_AT)} numbers, not {len(given[attribute])}"
     for attribute in ("floor", "ticket_floor", "usual_scale", "cold_page", "cold_ticket"):
         value = given[attribute]
+        if attribute == "usual_scale" and isinstance(value, tuple):
+            value = min(value, default=0.0)
         if value is None and attribute.startswith("cold_"):
             continue
         if not isinstance(value, (int, float)) or not 0 < value <= HIGHEST:

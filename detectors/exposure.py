@@ -62,7 +62,7 @@ class Exposure:
         return np.ascontiguousarray(self._shape[:, HISTORY - 1 - hours_ago])
 
     def of_windows(self, ticks: Ints, gaps: Gaps) -> Floats:
-        """Sum of the shape over the observed part of each window, in hours: (4, n, ticks)."""
+        """Sum of the shape over the observed part of each window, in hours: (5, n, ticks)."""
         base = _base(ticks)
         reach = self._running()
         upper = ticks + 1 - base

@@ -9,7 +9,7 @@ import numpy as np
 from detectors.columns import Floats, Ints
 from detectors.core import Core
 from detectors.gaps import IMPROBABLE, RESUME, improbable
-from detectors.windows import AUTHORS, WIDTHS
+from detectors.windows import AUTHORS, SIX_HOURS, WIDTHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ def turns(core: Core, ticks: Ints, counts: Ints, seen: Ints, silent_for: Floats,
 
     Parameters
     ----------
-    counts : (3, 4, n, ticks)
+    counts : (3, 5, n, ticks)
     seen, silent_for : (n, ticks), see `silence`
-    mu : (4, n, ticks) authors expected
+    mu : (5, n, ticks) authors expected
     """
     settled = core.track.started & (core.baseline.weight >= core.config.settled_hours)
     k = len(ticks)
@@ -48,7 +48,7 @@ def turns(core: Core, ticks: Ints, counts: Ints, seen: Ints, silent_for: Floats,
     is_up = (settled & ~core.gaps.down)[:, None]
     silent = silent_for / phi >= IMPROBABLE
     low_hour = improbable(counts[AUTHORS, 1], mu[1], phi)
-    low_six = improbable(counts[AUTHORS, 2], mu[2], phi)
+    low_six = improbable(counts[AUTHORS, SIX_HOURS], mu[SIX_HOURS], phi)
     goes_down = is_up & (silent | low_hour | low_six)
     full = core.exposure.of_minutes(ticks, WIDTHS[0]) * core.baseline.level()[0][:, None]
     comes_up = core.gaps.down[:, None] & (counts[AUTHORS, 0] >= np.maximum(RESUME * full, 1.0))

@@ -16,13 +16,13 @@ from typing import Any, Literal
 import msgspec
 
 from detectors.config import EngineConfig
-from detectors.score import FAST, SLOW
+from detectors.score import FAST, MID, SLOW
 
 EventType = Literal["opened", "updated", "escalated", "deescalated", "resolved", "reopened", "amended"]
 NOTIFY = ("none", "info", "ticket", "page")
 SEVERITY = ("minor", "major", "critical")
 DEESCALATE_MINUTES = 60
-ALWAYS_WATCHED = 1 << FAST | 1 << SLOW
+ALWAYS_WATCHED = 1 << FAST | 1 << MID | 1 << SLOW
 """Detectors that must be calm before any incident is resolved; others only if they had a part in it."""
 SLOWEST_UPDATE = 360
 """Minutes between plain updates at most; the spacing doubles with each, so that a long incident stays readable."""

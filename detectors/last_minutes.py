@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from detectors.columns import Ints
 from detectors.storm import EXACT_AUTHORS, Storm
 
-WIDTHS = (10, 60, 360, 1440)
-"""Minutes: confirmation, fast, slow, ticket (DESIGN.md, "Time, order and state")."""
+WIDTHS = (10, 60, 180, 360, 1440)
+"""Minutes: confirmation, fast, middle, slow, ticket (DESIGN.md, "Time, order and state", has all but the middle)."""
 LONGEST = WIDTHS[-1]
 LAST_EXACT = 1
 """Index of the longest window that is exact even in a storm."""

@@ -14,7 +14,7 @@ from detectors.planned import planned_hour
 from detectors.score import UNSCORED
 from detectors.view import frozen
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES
-from detectors.worth import IMMEDIATE, TICKET
+from detectors.worth import IMMEDIATE, PAGE
 
 LOW_HOURS = 24
 """Hours with mentions after which a feed that stays thin is the new level."""
@@ -68,12 +68,14 @@ def end_day(core: Core, tick: int) -> None:
     quiet = (core.track.day_ticks >= LONG_DAY) & ~core.track.day_carried & ~extreme
     core.budget.keep_day(quiet, np.maximum(core.track.day_max, LEAST_MAXIMUM))
     _control(core, tick)
+    core.budget.negative = core.baseline.level()[1]
     core.set_thresholds()
     core.track.day_max = np.full_like(core.track.day_max, UNSCORED)
     core.track.day_ticks = np.zeros_like(core.track.day_ticks)
     core.track.day_carried = np.zeros_like(core.track.day_carried)
     for name, incident in core.incidents.items():
-        if incident.closed is None and incident.notify >= TICKET:
+        # Tickets alone are part of quiet life: days left out for them would make thresholds too low.
+        if incident.closed is None and (incident.notify == PAGE or incident.peak >= IMMEDIATE):
             core.track.day_carried[core.row(name)] = True
 
 

@@ -21,7 +21,7 @@ class Recording:
     brands: Ints
     """Positions in the engine."""
     mentions: Ints
-    """(4, n, ticks)"""
+    """(5, n, ticks)"""
     authors: Ints
     negatives: Ints
     authors_expected: Floats

@@ -12,8 +12,8 @@ from scipy import special
 
 from detectors.columns import Axis, Floats, Ints, ln
 
-FAST, SLOW, TONE, DAY, SURGE = range(5)
-DETECTORS = ("fast", "slow", "tone", "day", "surge")
+FAST, MID, SLOW, TONE, DAY, SURGE = range(6)
+DETECTORS = ("fast", "mid", "slow", "tone", "day", "surge")
 """The built-in ones, which always come first (see built_in.py)."""
 DETECTOR_AXIS = Axis("detectors", len(DETECTORS))
 DECIMALS = 6
@@ -23,11 +23,14 @@ UNSCORED = -50.0
 
 SMALL = 2.0
 """kappa: authors added to count and expectation; keeps two authors where none is expected from being a crisis."""
-CORRELATION = 0.05
-"""rho: intra-class correlation of negativity within an hour (authors copy each other)."""
+CORRELATION = 0.03
+"""rho: intra-class correlation of negativity within an hour that is usual (authors copy each other, and a day has its
+topics); a brand's own is learned, see baseline.py."""
+CORRELATION_IN = (1.2, 1.0, 0.65, 0.5, 0.3)
+"""Of it, what is left in the windows of windows.WIDTHS: topics change. Measured on 14,640 airline tweets."""
 ODDS = (2.0, 4.0, 8.0)
 """gamma: how much the odds of a negative mention rise in a crisis."""
-SHARE_CLIP = (-2.0, 4.0)
+SHARE_CLIP = (-4.0, 8.0)
 TONE_CLIP = (-20.0, 40.0)
 
 
@@ -36,14 +39,14 @@ def expected_share(negative_expected: Floats, authors_expected: Floats) -> Float
     return np.minimum((negative_expected + 1.0) / (authors_expected + 4.0), 0.95)
 
 
-def share_evidence(negative: Ints, authors: Ints, p0: Floats) -> Floats:
+def share_evidence(negative: Ints, authors: Ints, p0: Floats, correlation: Floats | float = CORRELATION) -> Floats:
     """B: log Bayes factor that the share moved up, ln 1/3 sum over gamma of BB(K; T, p_gamma, rho) / BB(K; T, p0, rho).
 
     BB is the beta-binomial probability (Skellam 1948) with p_gamma = expit(logit p0 + ln gamma); the binomial
     coefficient and every gamma function that depends on the sum of both shape parameters only cancel out of the
     ratio. Zero where T is zero.
     """
-    size = (1.0 - CORRELATION) / CORRELATION
+    size = (1.0 - correlation) / correlation
     k, rest = negative.astype(np.float64), (authors - negative).astype(np.float64)
 
     def log_bb(p: Floats) -> Floats:

@@ -41,7 +41,7 @@ def run_segment(
     Parameters
     ----------
     ticks : (ticks,) within one hour
-    counts : (3, 4, n, ticks), see windows.Windows
+    counts : (3, 5, n, ticks), see windows.Windows
     seen : (n, ticks) tick of the brand's last mention
     """
     level, level_negative = core.baseline.level()
@@ -68,6 +68,7 @@ def run_segment(
         authors_expected=mu,
         negative_expected=nu,
         share_weight=core.config.share_weight,
+        correlation=core.baseline.correlation(),
     )
     raw = core.detectors.scores(view, core.learned)
     raw[:, ~judged] = UNSCORED

@@ -42,7 +42,7 @@ _COUNTS: dict[str, int] = {
 folded: a line keeps its peaks, an expectation its mean, a threshold its last value."""
 _OF_DETECTORS = {"": MAX, "page_": LAST, "ticket_": LAST}
 """Score and thresholds of each detector, by what its name is prefixed with."""
-_SHARE_WINDOW = 2
+_SHARE_WINDOW = 3
 _EVERY = NDArray[np.float32]
 
 

@@ -1,4 +1,4 @@
-"""What a detector sees: counts and expectations of the four windows at some ticks, of some brands."""
+"""What a detector sees: counts and expectations of the windows at some ticks, of some brands."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import Floats, Ints
-from detectors.score import SHARE_CLIP, expected_share, pace, share_evidence, size_of_surge
+from detectors.score import CORRELATION, CORRELATION_IN, SHARE_CLIP, expected_share, pace, share_evidence, size_of_surge
 from detectors.windows import WIDTHS
 
 
 class View:
-    """Counts and expectations: arrays (4, n, ticks), the first axis being the windows of 10 min, 1 h, 6 h, 24 h.
+    """Counts and expectations: arrays (5, n, ticks), the first axis being the windows of 10 min, 1 h, 3 h, 6 h, 24 h.
 
     Arrays are read-only. `row_of` turns minutes into a row: ``view.negative[row_of(60)]`` is (n, ticks).
 
@@ -26,6 +26,7 @@ class View:
     mentions, authors, negative : mentions, distinct authors and distinct negative authors in each window
     authors_expected, negative_expected : what the baseline expects; 0 where it knows nothing or the feed was silent
     share_weight : EngineConfig.share_weight
+    correlation : (n,) the brand's rho, see score.CORRELATION; None: the usual one for all
     learned : what this detector has learned (`Detector.learns`), read-only; None if it learns nothing
 
     What several detectors need is computed once, when the first one asks.
@@ -42,6 +43,7 @@ class View:
         authors_expected: Floats,
         negative_expected: Floats,
         share_weight: float = 0.4,
+        correlation: Floats | None = None,
         learned: Any = None,
     ) -> None:
         self.ticks = frozen(ticks)
@@ -49,6 +51,8 @@ class View:
         self.mentions, self.authors, self.negative = frozen(mentions), frozen(authors), frozen(negative)
         self.authors_expected, self.negative_expected = frozen(authors_expected), frozen(negative_expected)
         self.share_weight = share_weight
+        n = authors.shape[1]
+        self.correlation = frozen(np.full(n, CORRELATION) if correlation is None else correlation)
         self.learned = learned
 
     @property
@@ -64,24 +68,29 @@ class View:
 
     @cached_property
     def size(self) -> Floats:
-        """x = ln((K + 2) / (nu + 2)) of 1 h, 6 h, 24 h: (3, n, ticks), as the two below."""
+        """x = ln((K + 2) / (nu + 2)) of 1 h, 3 h, 6 h, 24 h: (4, n, ticks), as the two below."""
         return frozen(size_of_surge(self.negative[1:], self.negative_expected[1:]))
+
+    @cached_property
+    def share_expected(self) -> Floats:
+        """p0: (n, ticks). Of the last 24 h, since a shorter window of a small brand says little about its share."""
+        return frozen(expected_share(self.negative_expected[-1], self.authors_expected[-1]))
 
     @cached_property
     def share_evidence(self) -> Floats:
         """B: log Bayes factor that the share of negative authors has risen (see score.share_evidence)."""
-        p0 = expected_share(self.negative_expected[1:], self.authors_expected[1:])
-        return frozen(share_evidence(self.negative[1:], self.authors[1:], p0))
+        rho = (np.array(CORRELATION_IN[1:])[:, None] * self.correlation)[:, :, None]
+        return frozen(share_evidence(self.negative[1:], self.authors[1:], self.share_expected, rho))
 
     @cached_property
     def joint(self) -> Floats:
-        """S = x + lambda clip(B, -2, 4)."""
+        """S = x + lambda clip(B, -4, 8)."""
         return frozen(self.size + self.share_weight * np.clip(self.share_evidence, *SHARE_CLIP))
 
     @cached_property
     def negative_pace(self) -> Floats:
-        """Log ratio of negative authors in 10 min, 1 h, 6 h, by which longer windows are confirmed: (3, n, ticks)."""
-        return frozen(pace(self.negative[:3], self.negative_expected[:3]))
+        """Log ratio of negative authors in 10 min, 1 h, 3 h, 6 h, which confirm longer windows: (4, n, ticks)."""
+        return frozen(pace(self.negative[:-1], self.negative_expected[:-1]))
 
     def author_pace(self, w: int) -> Floats:
         """The same of all authors in one window (index), (n, ticks)."""
@@ -89,7 +98,7 @@ class View:
 
 
 def row_of(minutes: int) -> int:
-    """Row of the window of so many minutes: 10, 60, 360 or 1440."""
+    """Row of the window of so many minutes: 10, 60, 180, 360 or 1440."""
     return WIDTHS.index(minutes)
 
 

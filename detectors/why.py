@@ -16,11 +16,11 @@ from detectors.detector_set import DetectorSet
 from detectors.evidence import top_mentions, top_terms
 from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType, Incident, instant
 from detectors.ledger import account
-from detectors.score import FAST, SLOW, expected_share
+from detectors.score import FAST, MID, SLOW, expected_share
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS
 from detectors.worth import INFO, PAGE, resolve_levels
 
-_WINDOW_NAMES = ("10 min", "1 h", "6 h", "24 h")
+_WINDOW_NAMES = ("10 min", "1 h", "3 h", "6 h", "24 h")
 FEWEST_DAYS = 3
 """Quiet days without which no return period is told."""
 
@@ -54,7 +54,7 @@ def describe(
     authors, negative = incident.event_authors, incident.event_negative
     mu, nu = incident.event_authors_expected, incident.event_negative_expected
     share = negative / authors if authors else 0.0
-    share_expected = float(expected_share(np.float64(nu), np.float64(mu)))  # type: ignore[arg-type]
+    share_expected = float(expected_share(rows.nu[-1, j], rows.mu[-1, j]))
     period = None
     if core.budget.days[i] >= FEWEST_DAYS:
         period = return_period(score, float(loc[detector]), float(scale[detector]))
@@ -149,7 +149,7 @@ def _places(bits: int) -> list[int]:
 
 def _decisive(detectors: DetectorSet, rows: BrandRows, j: int, level: int, threshold: Floats, scale: Floats) -> int:
     """Of the detectors that agree the one that stands highest above its threshold."""
-    candidates = _places(int(rows.agree[j])) or [FAST, SLOW]
+    candidates = _places(int(rows.agree[j])) or [FAST, MID, SLOW]
     if level == PAGE:
         candidates = [d for d in candidates if detectors.pages[d]] or candidates
     elif level == INFO:
@@ -191,7 +191,7 @@ def _windows(rows: BrandRows, j: int) -> tuple[dict[str, Any], ...]:
 
 def _resolves_when(core: Core, incident: Incident, page: Floats, ticket: Floats) -> str:
     calm_below = resolve_levels(page, ticket)
-    watched = sorted({FAST, SLOW} | set(_places(incident.detectors)))
+    watched = sorted({FAST, MID, SLOW} | set(_places(incident.detectors)))
     parts = ", ".join(f"{core.detectors.names[d]} {short(float(calm_below[d]))}" for d in watched)
     return f"scores below {parts} for {core.config.resolve_minutes} minutes in which the feed is heard"
 

@@ -30,6 +30,7 @@ LONG_AGO = -(1 << 30)
 """No tick: before all that there are."""
 MENTIONS, AUTHORS, NEGATIVES = 0, 1, 2
 """First axis of the counts."""
+SIX_HOURS = WIDTHS.index(360)
 
 COUNTS_AS_MENTION, IS_NEGATIVE, HAS_AUTHOR = 1, 2, 4
 """Flags of a row in a snapshot. An ordinary member has the first and the last; of a copy the negative voice is a row of
@@ -46,7 +47,7 @@ def member_flags(negative: NDArray[np.bool_]) -> NDArray[np.uint8]:
 class Windows:
     """Counts over all windows for n brands, moved on from tick to tick.
 
-    counts : (3, 4, n) int64, [MENTIONS | AUTHORS | NEGATIVES, window of WIDTHS, brand], at the tick moved to last.
+    counts : (3, 5, n) int64, [MENTIONS | AUTHORS | NEGATIVES, window of WIDTHS, brand], at the tick moved to last.
     """
 
     def __init__(self, names: Ints, exact: int = EXACT_AUTHORS) -> None:
@@ -68,7 +69,7 @@ class Windows:
         voice: NDArray[np.uint64],
         negative: NDArray[np.bool_],
     ) -> tuple[Ints, Ints, Ints]:
-        """Counts at each tick first..last, (3, 4, n, ticks), and per member row the newest minute of its author before.
+        """Counts at each tick first..last, (3, 5, n, ticks), and per member row the newest minute of its author before.
 
         That minute is given among all mentions, and among negative ones (NEVER_SEEN for members that are not negative).
         `voice` is for whom a negative member counts: its author, unless it is a copy.
@@ -215,4 +216,4 @@ class Windows:
         return self.counts.nbytes + self.mentions.nbytes() + self.authors.nbytes() + self.negatives.nbytes()
 
 
-__all__ = ["AUTHORS", "LONGEST", "MENTIONS", "NEGATIVES", "WIDTHS", "Windows", "member_flags"]
+__all__ = ["AUTHORS", "LONGEST", "MENTIONS", "NEGATIVES", "SIX_HOURS", "WIDTHS", "Windows", "member_flags"]

@@ -12,7 +12,7 @@ from detectors.budget import NEVER, Budget
 from detectors.columns import Floats, Ints
 from detectors.config import EngineConfig
 from detectors.detector_set import DetectorSet
-from detectors.score import FAST, SLOW, SMALL
+from detectors.score import FAST, MID, SLOW, SMALL
 from detectors.windows import NEGATIVES
 
 IMMEDIATE = 2.0
@@ -40,14 +40,15 @@ def worth(
     Parameters
     ----------
     raw, twice : (detectors, n, ticks) the score, and the lower one of this tick's and the tick's before
-    counts : (3, 4, n, ticks)
-    mu, nu : (4, n, ticks) authors and negative authors expected
+    counts : (3, 5, n, ticks)
+    mu, nu : (5, n, ticks) authors and negative authors expected
     settled : (n,) brands known long enough for more than pages
     """
     page, ticket, scale = budget.page.T[:, :, None], budget.ticket.T[:, :, None], budget.scale.T[:, :, None]
     level = np.zeros(raw.shape[1:], np.int8)
     agree = np.zeros(raw.shape[1:], np.int64)
-    cold = (budget.days < config.cold_days)[:, None]
+    young = np.maximum(1.0 - budget.days / config.cold_days, 0.0)[:, None]
+    least = np.exp(young * np.log(config.cold_page_ratio))
     if not ((twice >= ticket) | (raw >= ticket + IMMEDIATE * scale) | (raw >= page + IMMEDIATE * scale)).any():
         informing = list(detectors.informing)
         if not (twice[informing] >= page[informing]).any():
@@ -61,9 +62,10 @@ def worth(
             level = np.maximum(level, np.where(over_page, INFO, 0)).astype(np.int8)
             agree |= np.where(over_page, 1 << d, 0)
             continue
-        # Before the brand's own days say what is usual, the bonus of a moved share must not make a page.
+        # Before the brand's own days say what is usual, the bonus of a moved share must not make a page: ten times as
+        # many negative authors on the first day, three times after a week.
         ratio = (enough + SMALL) / ((nu if detectors.counts[d] == NEGATIVES else mu)[w] + SMALL)
-        over_page &= ~cold | (ratio >= config.cold_page_ratio)
+        over_page &= ratio >= least
         over_page &= enough >= config.min_page_authors
         over_ticket &= settled[:, None] & (enough >= config.min_ticket_authors)
         agree |= np.where(over_ticket | over_page, 1 << d, 0)
@@ -76,7 +78,7 @@ def worth(
 def excess_over_page(twice: Floats, page: Floats, scale: Floats) -> Floats:
     """By how many scales of the daily maxima a brand's scores (detectors, ticks) exceed its page thresholds,
     (ticks,)."""
-    joint = [FAST, SLOW]
+    joint = [FAST, MID, SLOW]
     return np.asarray(np.max((twice[joint] - page[joint, None]) / scale[joint, None], axis=0), np.float64)
 
 
