@@ -6,7 +6,7 @@ observed hours), h and g the same per cell (half-life 14 visits), drawn towards 
 cell has two visits. One shape serves both: negatives are too few to have a rhythm of their own learned.
 
 * Gate: an hour teaches at most mu + 4 sqrt(phi mu) + 3 (DETECTION.md), phi being the brand's own variance over mean,
-  and at most 2 mu + 5, since a level that is followed within a day must not follow a crisis.
+  and at most 1.5 mu + 5, since a level that is followed within a day must not follow a crisis.
 * Delay: hour H is learned at the end of hour H + 1, so no window under test has trained what it is compared with.
 * An hour touched by an open incident teaches nothing; an hour that was only partly observed counts as that part.
 * Correlation: rho, by how much more than chance the negative share of an hour's authors varies, is learned from
@@ -205,4 +205,4 @@ class Baseline(Columns):
 
 def _most(expected: Floats, phi: Floats) -> Floats:
     """How many an hour teaches at most."""
-    return np.minimum(expected + 4.0 * np.sqrt(phi * expected), 2.0 * expected + 2.0) + 3.0
+    return np.minimum(expected + 4.0 * np.sqrt(phi * expected), 1.5 * expected + 2.0) + 3.0

@@ -31,7 +31,7 @@ class Told:
     """The numbers of an event's window, for the sentence that gives the reason."""
 
     window: str
-    """As people read it: 10 min, 1 h, 6 h or 24 h."""
+    """As people read it: 10 min, 1 h, 3 h, 6 h or 24 h."""
     authors: int
     authors_expected: float
     negative: int
@@ -76,8 +76,8 @@ class Detector(ABC):
     version: str = "1"
     """To be changed with anything that changes a score: what was learned by another version is not read."""
     window: int = 60
-    """Minutes (10, 60, 180, 360, 1440) of the window it judges: an event tells this window's numbers, and its authors must
-    be enough (EngineConfig.min_page_authors and its neighbours)."""
+    """Minutes (10, 60, 180, 360, 1440) of the window it judges: an event tells this window's numbers, and its authors
+    must be enough (EngineConfig.min_page_authors and its neighbours)."""
     confirmed_by: int | None = None
     """Minutes of a shorter window in which it must go on: the score is cut at twice that window's log ratio."""
     counts: Counts = "negative"

@@ -27,7 +27,7 @@ MANY = 10_000_000
 
 @dataclass(frozen=True)
 class Case:
-    """Counts and expectations (4, n, ticks), and what the detector has learned of these brands."""
+    """Counts and expectations (len(WIDTHS), n, ticks), and what the detector has learned of these brands."""
 
     mentions: Ints
     authors: Ints
@@ -118,12 +118,12 @@ def random_case(detector: Detector, n: int, k: int, seed: int, taught: int = 0) 
     """Brands of any size; `taught` is how many hours the detector has learned from."""
     rng = np.random.default_rng([seed, n, k])
     grow = rng.exponential(1.0, (1, n, 1)) * 20
-    authors = np.cumsum(rng.poisson(grow, (4, n, k)), axis=0).astype(np.int64)
+    authors = np.cumsum(rng.poisson(grow, (len(WIDTHS), n, k)), axis=0).astype(np.int64)
     negative = rng.binomial(authors, rng.uniform(0.05, 0.9, (1, n, k))).astype(np.int64)
     negative = np.minimum(np.maximum.accumulate(negative, axis=0), authors)
-    expected = np.cumsum(rng.exponential(1.0, (4, n, k)) * grow, axis=0)
+    expected = np.cumsum(rng.exponential(1.0, (len(WIDTHS), n, k)) * grow, axis=0)
     case = Case(
-        mentions=authors + np.cumsum(rng.poisson(3.0, (4, n, k)), axis=0),
+        mentions=authors + np.cumsum(rng.poisson(3.0, (len(WIDTHS), n, k)), axis=0),
         authors=authors,
         negative=negative,
         authors_expected=expected,
@@ -150,13 +150,13 @@ def hours(n: int, count: int, seed: int) -> Iterator[Hour]:
     rng = np.random.default_rng([seed, n, 99])
     size = rng.exponential(1.0, n) * 20
     for h in range(count):
-        authors = np.cumsum(rng.poisson(size, (4, n)), axis=0).astype(np.int64)
+        authors = np.cumsum(rng.poisson(size, (len(WIDTHS), n)), axis=0).astype(np.int64)
         negative = rng.binomial(authors, 0.2).astype(np.int64)
         negative = np.minimum(np.maximum.accumulate(negative, axis=0), authors)
-        expected = np.cumsum(np.broadcast_to(size, (4, n)), axis=0)
+        expected = np.cumsum(np.broadcast_to(size, (len(WIDTHS), n)), axis=0)
         yield Hour(
             local_hour=frozen(START // 60 + h + np.zeros(n, np.int64)),
-            mentions=frozen(authors + rng.poisson(2.0, (4, n))),
+            mentions=frozen(authors + rng.poisson(2.0, (len(WIDTHS), n))),
             authors=frozen(authors),
             negative=frozen(negative),
             authors_expected=frozen(expected),

@@ -27,7 +27,9 @@ def filled(n: int, days: int, rng: np.random.Generator, loc: float = 1.5, scale:
 def test_gumbel_finds_location_and_scale() -> None:
     rng = np.random.default_rng(1)
     budget = filled(2000, DAYS, rng)
-    loc, scale = gumbel(budget.maxima.astype(np.float64), budget.own_days(), BUILT_IN_SET.usual_scale)
+    loc, scale = gumbel(
+        budget.maxima.astype(np.float64), budget.own_days(), np.full((2000, D), np.nan), np.full((2000, D), 0.4)
+    )
     assert abs(np.mean(loc[:, FAST]) - 1.5) < 0.03
     assert abs(np.mean(scale[:, FAST]) - 0.4) < 0.02
 
@@ -47,14 +49,17 @@ def test_a_month_of_quiet_days_exceeds_the_threshold_as_often_as_agreed(pages: f
     assert 0.75 * pages < realised < 1.35 * pages
 
 
-def test_before_a_brand_is_known_a_page_needs_ten_times() -> None:
-    budget = Budget.of(1)
-    budget.set_thresholds(np.ones(1), CONFIG)
-    assert budget.page[0, FAST] == pytest.approx(np.log(10), abs=1e-5)
-    assert budget.ticket[0, FAST] == pytest.approx(np.log(5), abs=1e-5)
-    assert budget.page[0, TONE] == NEVER
-    assert budget.page[0, DAY] == NEVER
-    assert budget.ticket[0, SURGE] == NEVER
+def test_before_a_brand_is_known_what_is_usual_decides() -> None:
+    """A page far above what is usual for brands of its size, a ticket where their days reach a few times a month."""
+    budget = Budget.of(3)
+    budget.negative = np.array([0.3, 4.0, 60.0])
+    budget.set_thresholds(np.ones(3), CONFIG)
+    usual, scale = BUILT_IN_SET.usual(budget.negative)
+    for d in (FAST, SLOW, TONE):
+        assert (budget.page[:, d] > usual[:, d] + 5.0 * scale[:, d]).all()
+        assert (budget.ticket[:, d] < np.maximum(usual[:, d] + 4.0 * scale[:, d], 2.6)).all()
+    assert (budget.page[:, DAY] == NEVER).all()
+    assert (budget.ticket[:, SURGE] == NEVER).all()
 
 
 def test_a_bursty_brand_is_known_to_be_early() -> None:

@@ -133,8 +133,8 @@ def test_scores_of_all_are_recorded_by_name() -> None:
         span(world(1), 0, START + 600),
         START + 600,
     )
-    assert {r.detectors for r in seen} == {("fast", "slow", "tone", "day", "surge", "half")}
-    assert all(r.scores.shape[0] == 6 and r.page.shape[1] == 6 for r in seen)
+    assert {r.detectors for r in seen} == {("fast", "mid", "slow", "tone", "day", "surge", "half")}
+    assert all(r.scores.shape[0] == 7 and r.page.shape[1] == 7 for r in seen)
 
 
 def test_nan_is_no_score_and_too_much_is_cut() -> None:
@@ -167,7 +167,7 @@ def test_a_score_of_another_shape_stops_with_the_detectors_name(value: object) -
         ("name", "My Detector", "the name of Half must be"),
         ("name", "fast", "detectors of the same name: fast"),
         ("version", "", "version must be"),
-        ("window", 30, "window must be one of 10, 60, 360, 1440 minutes, not 30"),
+        ("window", 30, "window must be one of 10, 60, 180, 360, 1440 minutes, not 30"),
         ("confirmed_by", 60, "confirmed_by must be a window shorter than 60"),
         ("asks_for", "call", "asks_for must be info or ticket or page, not 'call'"),
         ("counts", "mentions", "counts must be negative or authors"),
@@ -229,9 +229,9 @@ def test_a_detector_that_is_switched_on_leaves_the_others_thresholds_alone() -> 
     first, second = carried_over([], [Half()])
     before, after = first.levels(), second.levels()
     assert (before.quiet_days >= 1).any()
-    np.testing.assert_array_equal(after.threshold[:, :5], before.threshold)
-    np.testing.assert_array_equal(after.score[:, :5], before.score)
-    assert np.isnan(after.score[:, 5]).all()
+    np.testing.assert_array_equal(after.threshold[:, :6], before.threshold)
+    np.testing.assert_array_equal(after.score[:, :6], before.score)
+    assert np.isnan(after.score[:, 6]).all()
     assert second.advance(END, span(world(5), START + 50 * 60, END)) is not None
 
 
@@ -241,9 +241,9 @@ def test_switching_off_and_on_again_and_other_versions() -> None:
     for before, after in (([Half()], []), ([Half()], [newer]), ([Half()], [Half()])):
         first, second = carried_over(before, after)
         a, b = first.levels(), second.levels()
-        np.testing.assert_array_equal(b.score[:, :5], a.score[:, :5])
+        np.testing.assert_array_equal(b.score[:, :6], a.score[:, :6])
         if after == [newer]:
-            assert np.isnan(b.score[:, 5]).all(), "another version's numbers are not its own"
+            assert np.isnan(b.score[:, 6]).all(), "another version's numbers are not its own"
         elif after:
             np.testing.assert_array_equal(b.score, a.score)
             np.testing.assert_array_equal(b.threshold, a.threshold)
@@ -259,11 +259,11 @@ def test_who_agreed_to_an_open_incident_is_kept_by_name() -> None:
     loud, half = Loud(), Half()
     for seed in range(10):
         first, second = carried_over([loud], [half, loud], seed)
-        agreed = [d for d in ([i.detectors for i in first._cores[0].incidents.values()]) if d >> 5 & 1]
+        agreed = [d for d in ([i.detectors for i in first._cores[0].incidents.values()]) if d >> 6 & 1]
         if agreed:
             now = [i.detectors for c in second._cores for i in c.incidents.values()]
-            assert any(d >> 6 & 1 for d in now)
-            assert not any(d >> 5 & 1 for d in now)
+            assert any(d >> 7 & 1 for d in now)
+            assert not any(d >> 6 & 1 for d in now)
             return
     pytest.fail("no incident in which the detector agreed")
 

@@ -94,7 +94,7 @@ def test_airlines_gold() -> None:
     decisions = Engine(brands).advance(int(observations.tick[-1]) + 1, observations)
     found = matches(decisions, observations, brands)
     outcome = {m.known.event[:9]: m.outcome for m in found.values()}
-    assert outcome == {"JetBlue (": "found", "Winter-st": "late", 'JetBlue "': "not paged"}
+    assert outcome == {"JetBlue (": "found", "Winter-st": "found", 'JetBlue "': "not paged"}
     assert not [d for d in decisions if d.pages], "eight days are a cold start: tickets"
 
 

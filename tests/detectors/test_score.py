@@ -45,9 +45,9 @@ def test_share_expected_where_nothing_is_known() -> None:
 
 
 def _counts(rng: np.random.Generator, n: int, k: int) -> tuple[Ints, Ints, Floats, Floats]:
-    authors = np.cumsum(rng.integers(0, 40, (4, n, k)), axis=0)
-    negative = np.minimum(np.cumsum(rng.integers(0, 9, (4, n, k)), axis=0), authors)
-    mu = np.cumsum(rng.uniform(0, 20, (4, n, k)), axis=0)
+    authors = np.cumsum(rng.integers(0, 40, (5, n, k)), axis=0)
+    negative = np.minimum(np.cumsum(rng.integers(0, 9, (5, n, k)), axis=0), authors)
+    mu = np.cumsum(rng.uniform(0, 20, (5, n, k)), axis=0)
     return authors, negative, mu, mu * 0.2
 
 
@@ -65,23 +65,23 @@ def test_same_bits_alone_and_in_a_crowd() -> None:
 
 
 def test_what_each_detector_sees() -> None:
-    """Expected per window: 1.7, 10, 60 and 240 authors, a fifth of them negative."""
-    mu = np.array([10 / 6, 10.0, 60.0, 240.0]).reshape(4, 1, 1)
+    """Expected per window: 1.7, 10, 30, 60 and 240 authors, a fifth of them negative."""
+    mu = np.array([10 / 6, 10.0, 30.0, 60.0, 240.0]).reshape(5, 1, 1)
     nu = mu / 5
 
     def score(authors: list[int], negative: list[int]) -> list[float]:
-        a, n = (np.array(x).reshape(4, 1, 1) for x in (authors, negative))
+        a, n = (np.array(x).reshape(5, 1, 1) for x in (authors, negative))
         return [float(s) for s in scores(a, n, mu, nu)[:, 0, 0]]
 
-    usual = score([2, 10, 60, 240], [0, 2, 12, 48])
+    usual = score([2, 10, 30, 60, 240], [0, 2, 6, 12, 48])
     assert max(usual[d] for d in (FAST, SLOW, SURGE)) < 0.5
-    viral = score([20, 100, 150, 330], [4, 20, 30, 66])
+    viral = score([20, 100, 120, 150, 330], [4, 20, 24, 30, 66])
     assert viral[SURGE] > 1.5
     assert viral[TONE] < 1.0
-    crisis = score([20, 100, 150, 330], [15, 75, 90, 130])
+    crisis = score([20, 100, 120, 150, 330], [15, 75, 80, 90, 130])
     assert crisis[FAST] > viral[FAST] + 1.0
-    soured = score([2, 10, 60, 240], [1, 7, 40, 80])
+    soured = score([2, 10, 30, 60, 240], [1, 7, 20, 40, 80])
     assert soured[TONE] > 4.0
     assert soured[SURGE] < 0.5
-    over = score([0, 60, 90, 270], [0, 45, 60, 96])
+    over = score([0, 60, 75, 90, 270], [0, 45, 50, 60, 96])
     assert over[FAST] < 0.0, "an hour whose last ten minutes are silent is not confirmed"

@@ -22,11 +22,11 @@ def recording(ticks: np.ndarray, n: int = 2, **given: np.ndarray) -> Recording:
     """A block in which nothing happens, but for what is given."""
     k = len(ticks)
     plain: dict[str, np.ndarray] = {
-        "mentions": np.ones((4, n, k), np.int64),
-        "authors": np.ones((4, n, k), np.int64),
-        "negatives": np.zeros((4, n, k), np.int64),
-        "authors_expected": np.ones((4, n, k)),
-        "negative_expected": np.full((4, n, k), 0.2),
+        "mentions": np.ones((5, n, k), np.int64),
+        "authors": np.ones((5, n, k), np.int64),
+        "negatives": np.zeros((5, n, k), np.int64),
+        "authors_expected": np.ones((5, n, k)),
+        "negative_expected": np.full((5, n, k), 0.2),
         "scores": np.full((D, n, k), 0.1),
         "page": np.full((n, D), 2.0),
         "ticket": np.full((n, D), 1.0),
@@ -116,7 +116,7 @@ def test_a_feed_that_is_silent_shows() -> None:
 
 def test_who_was_never_mentioned_is_not_shown() -> None:
     story = Story(["a", "b"])
-    nobody = np.ones((4, 2, 60), np.int64)
+    nobody = np.ones((5, 2, 60), np.int64)
     nobody[:, 0] = 0
     story.add(recording(np.arange(START, START + 60), authors=nobody))
     assert story.seen() == [1]
