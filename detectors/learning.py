@@ -68,7 +68,8 @@ def end_day(core: Core, tick: int) -> None:
     quiet = (core.track.day_ticks >= LONG_DAY) & ~core.track.day_carried & ~extreme
     core.budget.keep_day(quiet, np.maximum(core.track.day_max, LEAST_MAXIMUM))
     _control(core, tick)
-    core.budget.negative = core.baseline.level()[1]
+    known = core.baseline.weight > 0
+    core.budget.negative = np.where(known, core.baseline.level()[1], core.budget.negative)
     core.set_thresholds()
     core.track.day_max = np.full_like(core.track.day_max, UNSCORED)
     core.track.day_ticks = np.zeros_like(core.track.day_ticks)

@@ -209,7 +209,7 @@ def extremes(detector: Detector) -> Iterator[Case]:
         rows.append((authors, int(authors * share), mu, mu * mu_share))
     table = np.array(rows, np.float64)
     for shorter in (1.0, 0.0):  # as much in ten minutes as in a day, and all of it long ago
-        weight = np.array([shorter, shorter, 1.0, 1.0])[:, None]
+        weight = np.array([shorter, shorter, shorter, 1.0, 1.0])[:, None]
         many = (weight * table[:, 0]).astype(np.int64)[:, :, None]
         case = Case(
             mentions=many,
