@@ -312,7 +312,7 @@ def render(reports: Sequence[BrandReport], matches: Sequence[Match] = ()) -> str
                 str(r.infos),
                 f"{r.pages_per_month:g}",
                 f"{low:g} to {high:g}",
-                f"{r.budget:g}",
+                f"{r.budget:.3g}",
                 r.first_event or "none",
                 r.verdict,
             ]

@@ -387,7 +387,8 @@ def overview(logs: Sequence[IncidentLog], spans: Mapping[str, tuple[int, int]], 
     """All brands' incidents and known events on one time axis, a line each."""
     brands = list(spans)
     row = {brand: len(brands) - 1 - at for at, brand in enumerate(brands)}
-    picture = _Panels(np.zeros(0, np.int64), [max(24.0 * len(brands), 48.0)], [""])
+    each = 24.0 if len(brands) <= 15 else 15.0
+    picture = _Panels(np.zeros(0, np.int64), [max(each * len(brands), 48.0)], [""])
     first = min((a for a, _ in spans.values()), default=0)
     last = max((b for _, b in spans.values()), default=1)
     for brand, (a, b) in spans.items():
