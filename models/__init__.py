@@ -48,7 +48,8 @@ def load(
     threads:
         Batches computed at once, 0 for as many as there are processors. Never changes a tone.
     backend:
-        ``"auto"``, ``"torch-bf16"`` or ``"torch-fp32"``. Part of the model's version.
+        What computes: ``"auto"`` (the fastest that passes a check, remembered: ``models.choice``) or a name out of
+        ``models.backends.BACKENDS``; other models know ``torch-...``. Part of the model's version.
     labels:
         Meaning of a foreign model's outputs in their order, out of ``LABELS``, for models that call them ``LABEL_0``
         and so on.

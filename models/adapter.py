@@ -7,16 +7,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
-
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Final
 
 from models.base import BASE_SHA256, TOKENISER_SHA256, sha256_of, verify
 from models.errors import ModelFileError
 from models.normalise import NORMALISATION
 from models.tokeniser import MAX_TOKENS
 from models.tone import LABELS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NAME: Final = "tocsin-minilm-l6"
 FORMAT: Final = 1
@@ -63,6 +63,8 @@ class Adapter:
 
 def save_adapter(adapter: Adapter, directory: Path) -> None:
     """Write the adapter and its configuration, checksums included, to ``directory``."""
+    from safetensors.torch import save_file
+
     weights = directory / "adapter.safetensors"
     save_file(adapter.tensors, weights)
     config = {
@@ -81,8 +83,8 @@ def save_adapter(adapter: Adapter, directory: Path) -> None:
     (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def load_adapter(directory: Path = BUNDLED) -> Adapter:
-    """Read and verify an adapter.
+def verified_config(directory: Path = BUNDLED) -> dict[str, Any]:
+    """Verify an adapter's files and return what ``config.json`` says; needs no torch.
 
     Raises ``ModelFileError`` when a file is missing, does not have the checksum its configuration states, or was made
     for another base encoder, normalisation, label order or length than this version of Tocsin has.
@@ -108,12 +110,19 @@ def load_adapter(directory: Path = BUNDLED) -> Adapter:
         raise ModelFileError(
             f"{file} belongs to another base encoder than {BASE_SHA256}; use an adapter trained with this version"
         )
-    weights = directory / "adapter.safetensors"
-    verify(weights, str(config.get("adapter_sha256")))
+    verify(directory / "adapter.safetensors", str(config.get("adapter_sha256")))
+    return dict(config)
+
+
+def load_adapter(directory: Path = BUNDLED) -> Adapter:
+    """Read and verify an adapter; errors as of :func:`verified_config`."""
+    from safetensors.torch import load_file
+
+    file, config = directory / "config.json", verified_config(directory)
     try:
         training = config["training"]
         return Adapter(
-            load_file(weights),
+            load_file(directory / "adapter.safetensors"),
             Recipe(**config["recipe"]),
             float(config["temperature"]),
             config["metrics"],

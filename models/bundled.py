@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from models import backends
 from models.adapter import BUNDLED, NAME, load_adapter
-from models.base import sha256_of, verified_base
+from models.architecture import VOCABULARY
+from models.base import verified_base
+from models.choice import Measured, choose, fastest
 from models.classifier import DEFAULT_CACHE_SIZE, Classifier
-from models.encoder import VOCABULARY, ToneNetwork, load_base
-from models.errors import ModelFileError
-from models.lora import merge
+from models.comparison import compare
+from models.errors import ModelError, ModelFileError
+from models.merged import BundledFiles, bundled_files
 from models.normalise import normalise
 from models.tokeniser import Tokeniser
 from models.tone import ModelId
-from models.torch_network import TorchNetwork, one_thread, precision, tone_logits
 from models.version import version_of
+
+if TYPE_CHECKING:
+    from models.encoder import ToneNetwork
+
+log = logging.getLogger(__name__)
 
 TOKENS_PER_BATCH: Final = 1_024
 """Tokens of a full batch: larger ones were no faster and take longer to answer."""
@@ -23,6 +31,9 @@ TOKENS_PER_BATCH: Final = 1_024
 
 def merged_network(adapter_directory: Path = BUNDLED, base_directory: Path | None = None) -> tuple[ToneNetwork, float]:
     """The verified network in float32 with the adapter merged in, and its temperature. Raises ``ModelFileError``."""
+    from models.encoder import ToneNetwork, load_base
+    from models.lora import merge
+
     adapter = load_adapter(adapter_directory)
     network = ToneNetwork()
     load_base(network, verified_base(base_directory))
@@ -38,28 +49,45 @@ def merged_network(adapter_directory: Path = BUNDLED, base_directory: Path | Non
 def load_bundled(
     *,
     threads: int = 0,
-    backend: str = "auto",
+    backend: str = backends.AUTO,
     cache_size: int = DEFAULT_CACHE_SIZE,
     adapter_directory: Path = BUNDLED,
     base_directory: Path | None = None,
 ) -> Classifier:
-    """Load the bundled model, or another adapter or copy of the base for a trial. Raises ``ModelError``."""
-    dtype = precision(backend)
-    # Torch's threads would wait for each other over small matrices: on a busy machine that makes loading slower.
-    one_thread()
-    base = verified_base(base_directory)
-    merged, temperature = merged_network(adapter_directory, base)
-    network = TorchNetwork(tone_logits(merged, dtype), dtype, temperature)
-    parts = {
-        "base": sha256_of(base / "model.safetensors"),
-        "tokeniser": sha256_of(base / "tokenizer.json"),
-        "adapter": sha256_of(adapter_directory / "adapter.safetensors"),
-        "config": sha256_of(adapter_directory / "config.json"),
-    }
+    """Load the bundled model, or another adapter or copy of the base for a trial. Raises ``ModelError``.
+
+    ``backend`` is a name out of ``models.backends.BACKENDS``, or ``auto``: see ``models.choice``.
+    """
+    backends.checked_name(backend)
+    files = bundled_files(adapter_directory, base_directory)
+    if backend == backends.AUTO:
+        choice = choose(files.parts, lambda: _measured(files, threads))
+        backend = choice.backend
+        log.info("tone backend %s: %s", backend, choice.figures.get(backend, "the first that can run here"))
+    return _load(files, backend, threads, cache_size)
+
+
+def _measured(files: BundledFiles, threads: int) -> dict[str, Measured]:
+    """Figures of all backends; with the fastest, a text's tone does not change with its neighbours."""
+    figures = compare(lambda name: backends.make(name, files, threads), Tokeniser.from_file(files.tokeniser))
+    while True:
+        name = fastest(figures)
+        try:
+            _load(files, name, threads, 0).close()
+        except ModelError as error:
+            if name == backends.REFERENCE:
+                raise
+            figures[name] = Measured(refused=str(error))
+        else:
+            return figures
+
+
+def _load(files: BundledFiles, backend: str, threads: int, cache_size: int) -> Classifier:
+    network = backends.make(backend, files, threads)
     return Classifier(
-        ModelId(NAME, version_of(parts, network.description)),
+        ModelId(NAME, version_of(files.parts, network.description)),
         network,
-        Tokeniser.from_file(base / "tokenizer.json"),
+        Tokeniser.from_file(files.tokeniser),
         VOCABULARY,
         normalise,
         tokens_per_batch=TOKENS_PER_BATCH,

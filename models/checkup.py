@@ -68,6 +68,8 @@ def check_model(
                 f"{loaded.id.name}, version {loaded.id.version}, ready in {seconds:.1f} s, {loaded.threads} threads",
             )
         )
+        if model == "bundled":
+            findings.append(Finding(True, "tone backend", _backend(backend, getattr(loaded, "backend", ""))))
         wrong = [
             f"{text!r} reads as {LABELS[tone.argmax()]}"
             for (text, label), tone in zip(OBVIOUS, tones, strict=True)
@@ -92,6 +94,19 @@ def check_model(
     finally:
         loaded.close()
     return findings
+
+
+def _backend(wanted: str, description: str) -> str:
+    from models.choice import recall
+    from models.merged import bundled_files
+
+    used = description.partition(" ")[0]
+    if wanted != "auto":
+        return f"{used}, as the settings say"
+    remembered = recall(bundled_files().parts)
+    if remembered is None:
+        return f"{used}, the first that can run here: there is no folder to remember a comparison in"
+    return f"{used} of " + "; ".join(f"{name}: {found}" for name, found in remembered.figures.items())
 
 
 def _base() -> str:

@@ -1,4 +1,4 @@
-"""The classifier: any number of texts to tones, in order, several fixed-shape batches in flight."""
+"""The classifier: any number of texts to tones, in order, several batches in flight."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.batching import Batch, Batching, FixedShapes, Packed
 from models.cache import ToneCache
 from models.errors import ModelError
 from models.network import Network
-from models.selfcheck import row_counts, same_bits
-from models.shapes import RowCounts, bucket_of, buckets_up_to
+from models.selfcheck import row_counts, same_bits, same_in_any_company
+from models.shapes import RowCounts, buckets_up_to, candidate_rows, full_rows
 from models.tokeniser import Tokeniser
 from models.tone import LABELS, ModelId
 
 # Texts cleaned and tokenised in one go: enough to fill a batch or two while others compute, little enough to start
 # early.
-_WINDOW: Final = 512
+_WINDOW: Final = 128
 # Batches handed to the pool but not yet collected, per thread: one computing, one waiting. More would only hold memory.
 _IN_FLIGHT: Final = 2
 
@@ -48,6 +49,7 @@ class Classifier:
         Brings a text into the form the model was trained on; also the key under which tones are remembered.
     tokens_per_batch:
         Tokens of a full batch, dummies included. Bounds memory; larger is not faster once the products fill the caches.
+        Texts wait for company only within a call.
     threads:
         Batches computed at once; 0 takes every processor this process may use. Does not change a bit of any tone.
     cache_size:
@@ -77,7 +79,7 @@ class Classifier:
         self.threads = threads or available_threads()
         self._cache = ToneCache(cache_size)
         self._pool, self._pool_process = self._start_pool()
-        self._buckets = buckets_up_to(tokeniser.max_tokens)
+        self._tokens_per_batch = tokens_per_batch
         self._rows = self._check(tokens_per_batch, vocabulary)
 
     @property
@@ -117,6 +119,17 @@ class Classifier:
         """Stop the threads. A later ``predict`` raises ``RuntimeError``."""
         self._pool.shutdown()
 
+    @property
+    def backend(self) -> str:
+        """Which numeric backend computes, and all of the machine that can change a bit of it."""
+        return self._network.description
+
+    def batching(self) -> Batching:
+        """How the texts of one call become batches: internal to the classifier and its calls."""
+        if self._network.any_shape:
+            return Packed(self._tokens_per_batch, self.threads, self._tokenise.pad)
+        return FixedShapes(self._rows, self._tokenise.pad)
+
     def submit(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> Future[NDArray[np.float32]]:
         """Compute one batch in the pool: internal to the classifier and its calls."""
         if self._pool_process != os.getpid():
@@ -128,23 +141,35 @@ class Classifier:
         return ThreadPoolExecutor(max_workers=self.threads, thread_name_prefix="tone"), os.getpid()
 
     def _check(self, tokens_per_batch: int, vocabulary: int) -> dict[int, RowCounts]:
+        buckets, pad = buckets_up_to(self._tokenise.max_tokens), self._tokenise.pad
+        if self._network.any_shape:
+            # From several threads at once, as predict will.
+            checks = [
+                self._pool.submit(same_in_any_company, self._network, self._tokenise.max_tokens, vocabulary, pad)
+                for _ in range(min(self.threads, 4))
+            ]
+            same_bits_in_each = [check.result() for check in checks]
+            if not all(same_bits_in_each):
+                self._refuse("at any number of tokens")
+            full = {bucket: full_rows(bucket, tokens_per_batch) for bucket in buckets}
+            return {bucket: RowCounts((*candidate_rows(rows), rows)) for bucket, rows in full.items()}
         # In the pool, so that it measures what predict will do; the longest bucket first, as it takes longest.
-        checks = {
-            bucket: self._pool.submit(
-                same_bits, self._network, bucket, tokens_per_batch, vocabulary, self._tokenise.pad
-            )
-            for bucket in reversed(self._buckets)
+        pending = {
+            bucket: self._pool.submit(same_bits, self._network, bucket, tokens_per_batch, vocabulary, pad)
+            for bucket in reversed(buckets)
         }
-        same = {bucket: checks[bucket].result() for bucket in self._buckets}
+        same = {bucket: pending[bucket].result() for bucket in buckets}
         for bucket, found in same.items():
             if not found:
-                self._pool.shutdown()
-                raise ModelError(
-                    f"backend {self._network.description}: at {bucket} tokens a text's tone changes with its "
-                    "neighbours in the batch, so replays would not repeat; choose another tone backend "
-                    "(torch-fp32 is the most conservative)"
-                )
+                self._refuse(f"at {bucket} tokens")
         return row_counts(same, tokens_per_batch)
+
+    def _refuse(self, where: str) -> None:
+        self._pool.shutdown()
+        raise ModelError(
+            f"backend {self._network.description}: {where} a text's tone changes with its neighbours in the batch, so "
+            "replays would not repeat; choose another tone backend (torch-fp32 is the most conservative)"
+        )
 
 
 class _Call:
@@ -158,7 +183,7 @@ class _Call:
         self._texts: list[str] = []
         self._slots: dict[str, int] = {}
         self._tones = np.empty((size, len(LABELS)), dtype=np.float32)
-        self._waiting: dict[int, list[tuple[int, list[int]]]] = {bucket: [] for bucket in model._buckets}
+        self._batching = model.batching()
         self._in_flight: deque[tuple[list[int], Future[NDArray[np.float32]]]] = deque()
 
     def add(self, texts: Sequence[str]) -> None:
@@ -180,40 +205,23 @@ class _Call:
                 self._tones[slot] = tone
         self._model._cache.count(hits=len(texts) - len(missing), misses=len(missing))
         for slot, ids in zip(missing, self._model._tokenise([self._texts[slot] for slot in missing]), strict=True):
-            bucket = bucket_of(len(ids), self._model._buckets)
-            waiting = self._waiting[bucket]
-            waiting.append((slot, ids))
-            full = self._model._rows[bucket].full
-            if len(waiting) == full:
-                self._send(bucket, full)
+            batch = self._batching.add((slot, ids))
+            if batch is not None:
+                self._send(batch)
 
     def finish(self) -> NDArray[np.float32]:
         """Send what is left, collect everything: tones (n, 3) of all texts added, in their order."""
-        # The longest work first, so that the threads end at about the same time.
-        left = [
-            (bucket, rows)
-            for bucket, waiting in self._waiting.items()
-            for rows in self._model._rows[bucket].split(len(waiting))
-        ]
-        for bucket, rows in sorted(left, key=lambda batch: -batch[0] * batch[1]):
-            self._send(bucket, rows)
+        for batch in self._batching.rest():
+            self._send(batch)
         while self._in_flight:
             self._collect()
         result: NDArray[np.float32] = self._tones[np.asarray(self._slot_of, dtype=np.int64)]
         return result
 
-    def _send(self, bucket: int, rows: int) -> None:
-        waiting = self._waiting[bucket]
-        batch, self._waiting[bucket] = waiting[:rows], waiting[rows:]
-        ids = np.full((rows, bucket), self._model._tokenise.pad, dtype=np.int64)
-        # A dummy row is one token long: a row without any would be a division by zero.
-        lengths = np.ones(rows, dtype=np.int64)
-        for row, (_, tokens) in enumerate(batch):
-            ids[row, : len(tokens)] = tokens
-            lengths[row] = len(tokens)
+    def _send(self, batch: Batch) -> None:
         while len(self._in_flight) >= _IN_FLIGHT * self._model.threads:
             self._collect()
-        self._in_flight.append(([slot for slot, _ in batch], self._model.submit(ids, lengths)))
+        self._in_flight.append((batch.slots, self._model.submit(batch.ids, batch.lengths)))
 
     def _collect(self) -> None:
         slots, future = self._in_flight.popleft()

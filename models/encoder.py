@@ -16,26 +16,17 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-HIDDEN: Final = 384
-LAYERS: Final = 6
-HEADS: Final = 12
-INTERMEDIATE: Final = 1536
-VOCABULARY: Final = 30_522
-POSITIONS: Final = 512
-NORM_EPSILON: Final = 1e-12
-CLASSES: Final = 3
-
-# Our name of each matrix in a layer -> its name in a BERT checkpoint.
-_CHECKPOINT_NAMES: Final = {
-    "query": "attention.self.query",
-    "key": "attention.self.key",
-    "value": "attention.self.value",
-    "attention_output": "attention.output.dense",
-    "attention_norm": "attention.output.LayerNorm",
-    "intermediate": "intermediate.dense",
-    "output": "output.dense",
-    "output_norm": "output.LayerNorm",
-}
+from models.architecture import (
+    CLASSES,
+    HEADS,
+    HIDDEN,
+    INTERMEDIATE,
+    LAYERS,
+    NORM_EPSILON,
+    POSITIONS,
+    VOCABULARY,
+    checkpoint_tensors,
+)
 
 ADAPTED: Final = ("query", "key", "value", "attention_output", "intermediate", "output")
 """The matrices of a layer that get a low-rank adapter: all of attention and feed-forward."""
@@ -105,7 +96,7 @@ class ToneNetwork(nn.Module):
         least 1 -> (n, h).
         """
         tokens = ids.shape[1]
-        attended = torch.arange(tokens)[None, :] < lengths[:, None]
+        attended = torch.arange(tokens, device=ids.device)[None, :] < lengths[:, None]
         embedded = self.words(ids) + (self.positions.weight[:tokens] + self.kinds.weight[0])
         hidden = functional.dropout(self.embedding_norm(embedded), self.dropout, self.training)
         for layer in self.layers:
@@ -133,17 +124,7 @@ def load_base(network: ToneNetwork, directory: Path) -> None:
     ``models.base``).
     """
     stored = load_file(directory / "model.safetensors")
-    renamed = {
-        "words.weight": stored["embeddings.word_embeddings.weight"],
-        "positions.weight": stored["embeddings.position_embeddings.weight"],
-        "kinds.weight": stored["embeddings.token_type_embeddings.weight"],
-        "embedding_norm.weight": stored["embeddings.LayerNorm.weight"],
-        "embedding_norm.bias": stored["embeddings.LayerNorm.bias"],
-    }
-    for index in range(LAYERS):
-        for ours, theirs in _CHECKPOINT_NAMES.items():
-            for kind in ("weight", "bias"):
-                renamed[f"layers.{index}.{ours}.{kind}"] = stored[f"encoder.layer.{index}.{theirs}.{kind}"]
+    renamed = {ours: stored[theirs] for ours, theirs in checkpoint_tensors().items()}
     missing, unexpected = network.load_state_dict(renamed, strict=False)
     if unexpected or any(not name.startswith("head_") for name in missing):
         raise RuntimeError(f"base weights do not fit the network: missing {missing}, unexpected {unexpected}")

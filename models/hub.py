@@ -13,10 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models import torch_gpu
 from models.base import sha256_of
 from models.classifier import DEFAULT_CACHE_SIZE, Classifier
 from models.errors import ModelError, ModelFileError
 from models.label_map import columns_of
+from models.network import Network
 from models.normalise import clean
 from models.tokeniser import Tokeniser
 from models.tone import LABELS, ModelId
@@ -97,16 +99,16 @@ def _checksum(directory: Path) -> str:
 
 def _logits(model: torch.nn.Module, columns: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
     def logits(ids: Tensor, lengths: Tensor) -> Tensor:
-        attended = (torch.arange(ids.shape[1])[None, :] < lengths[:, None]).long()
+        attended = (torch.arange(ids.shape[1], device=ids.device)[None, :] < lengths[:, None]).long()
         outputs = model(input_ids=ids, attention_mask=attended).logits.float()
-        result = torch.full((len(ids), len(LABELS)), _ABSENT)
+        result = torch.full((len(ids), len(LABELS)), _ABSENT, device=ids.device)
         result[:, list(columns)] = outputs
         return result
 
     return logits
 
 
-def _moves_little(coarse: TorchNetwork, fine: TorchNetwork, tokeniser: Tokeniser, texts: Sequence[str]) -> bool:
+def _moves_little(coarse: Network, fine: Network, tokeniser: Tokeniser, texts: Sequence[str]) -> bool:
     for ids in tokeniser(texts):
         row, length = np.asarray([ids], dtype=np.int64), np.asarray([len(ids)], dtype=np.int64)
         # Written so that a NaN counts as moving.
@@ -127,9 +129,13 @@ def load_foreign(
     """Load a model by folder or hub name; parameters and errors as of ``models.load``.
 
     Texts are cleaned (``models.normalise.clean``) but pictures are left to the model's own vocabulary. Under ``auto``,
-    bfloat16 is used where the processor has it and the model bears it (no check text moves by more than 0.05).
+    a graphics card is used where there is one, else bfloat16 where the processor has it, if the model bears it (no
+    check text moves by more than 0.05).
     """
-    dtype = precision(backend)
+    on_card = backend == torch_gpu.NAME or (backend == "auto" and torch_gpu.why_not() is None)
+    if backend == torch_gpu.NAME and (reason := torch_gpu.why_not()) is not None:
+        raise ModelError(f"tone backend {backend} cannot run here: {reason}; set tone.backend to auto")
+    dtype = torch_gpu.precision() if on_card else precision(backend)
     one_thread()
     directory = directory_of(model, revision)
     config = _config_of(directory)
@@ -183,13 +189,18 @@ def load_foreign(
     max_tokens = max(2, min(MAX_TOKENS, int(tokenizer.model_max_length), positions))
     tokeniser = Tokeniser(tokenizer.backend_tokenizer, max_tokens, int(tokenizer.pad_token_id or 0))
     network.eval().requires_grad_(False)
-    served = TorchNetwork(_logits(network, columns), torch.float32)
-    if dtype == torch.bfloat16:
+    served: Network = TorchNetwork(_logits(network, columns), torch.float32)
+    if dtype != torch.float32:
         import copy
 
         from models.checkup import OBVIOUS
 
-        coarse = TorchNetwork(_logits(copy.deepcopy(network).to(torch.bfloat16), columns), torch.bfloat16)
+        narrow = copy.deepcopy(network).to(dtype)
+        coarse: Network = (
+            torch_gpu.GpuNetwork(_logits(narrow.cuda(), columns), dtype)
+            if on_card
+            else TorchNetwork(_logits(narrow, columns), dtype)
+        )
         if backend != "auto" or _moves_little(coarse, served, tokeniser, [clean(text) for text, _ in OBVIOUS]):
             served = coarse
     parts = {

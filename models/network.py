@@ -1,4 +1,4 @@
-"""What a numeric backend offers: tones of one batch of a fixed shape."""
+"""What a numeric backend offers: tones of one batch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from numpy.typing import NDArray
 class Network(Protocol):
     """Token ids in, probabilities out; safe to call from several threads at once.
 
-    To add a backend, give it this shape: the classifier around it, the fixed shapes and the self-check are the same for
-    all.
+    To add a backend, give it this shape and a place in ``models.backends``: the classifier around it, the batches and
+    the self-check are the same for all.
     """
+
+    @property
+    def any_shape(self) -> bool:
+        """Whether a row's bits are the same whatever the number of rows, their order and their padding. Else batches
+        have fixed shapes (``models.shapes``). Checked at load either way.
+        """
 
     @property
     def description(self) -> str:

@@ -72,6 +72,12 @@ class RoutedModel:
         return self._readers
 
     @property
+    def backend(self) -> str:
+        """What computes the encoders among the models."""
+        named = (getattr(model, "backend", None) for model in self._readers.values())
+        return "; ".join(name for name in named if name is not None)
+
+    @property
     def threads(self) -> int:
         """Batches computed at once, at most."""
         return max(model.threads for model in self._readers.values())

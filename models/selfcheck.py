@@ -54,6 +54,21 @@ def same_bits(network: Network, bucket: int, tokens_per_batch: int, vocabulary: 
     return tuple(sorted(same))
 
 
+def same_in_any_company(network: Network, max_tokens: int, vocabulary: int, pad: int) -> bool:
+    """Whether rows of all lengths get the same bits alone, together, in another order and with more padding."""
+    generator = np.random.default_rng(max_tokens)
+    rows = min(max_tokens, 2 * _ROWS)
+    lengths = generator.permutation(np.linspace(1, max_tokens, rows).astype(np.int64))
+    ids = generator.integers(min(_FIRST_ID, vocabulary // 2), vocabulary, size=(rows, max_tokens))
+    ids[np.arange(max_tokens)[None, :] >= lengths[:, None]] = pad
+    together = network(ids, lengths)
+    order = generator.permutation(rows)
+    if not np.array_equal(network(ids[order], lengths[order]), together[order]):
+        return False
+    alone = [network(ids[row : row + 1, : lengths[row]], lengths[row : row + 1]) for row in range(rows)]
+    return np.array_equal(np.concatenate(alone), together)
+
+
 def row_counts(same: Mapping[int, Iterable[int]], tokens_per_batch: int) -> dict[int, RowCounts]:
     """Row counts to offer per bucket, from those found the same per bucket.
 

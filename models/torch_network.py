@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.encoder import HIDDEN, ToneNetwork
+from models.architecture import HIDDEN
+from models.encoder import ToneNetwork
 from models.errors import ModelError
 
 BACKENDS: Final = ("auto", "torch-bf16", "torch-fp32")
@@ -95,6 +96,8 @@ def one_thread() -> None:
 
 class TorchNetwork:
     """A torch function from (ids, lengths) to logits (rows, 3), with a temperature and a softmax, as a backend."""
+
+    any_shape = False
 
     def __init__(
         self, logits: Callable[[Tensor, Tensor], Tensor], dtype: torch.dtype, temperature: float = 1.0

@@ -270,9 +270,15 @@ def run_worker(settings: Settings) -> NoReturn:
     topics.ensure(topic_specs(settings), settings)
     tone = settings.tone
     model = load_model(
-        tone.model, revision=tone.revision, labels=tone.labels, threads=tone.threads, cache_size=tone.cache_texts
+        tone.model,
+        revision=tone.revision,
+        labels=tone.labels,
+        threads=tone.threads,
+        backend=tone.backend,
+        cache_size=tone.cache_texts,
     )
-    log.info("model loaded", name=model.id.name, version=model.id.version)
+    backend = getattr(model, "backend", tone.backend)
+    log.info("model loaded", name=model.id.name, version=model.id.version, backend=backend)
     _state_directory(settings).mkdir(parents=True, exist_ok=True)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -269,9 +269,8 @@ def classify(
         tone = load_settings(ctx, config).tone if config_path(ctx, config) else ToneSettings()
         if model is not None and model != tone.model:
             tone = tone.model_copy(update={"model": model, "revision": None, "labels": None})
-        revision = revision or tone.revision
-        meant = _tones(labels) or tone.labels
-        run(file, model=tone.model, revision=revision, labels=meant, threads=tone.threads, batch=tone.batch_texts)
+        wanted = {"revision": revision or tone.revision, "labels": _tones(labels) or tone.labels}
+        run(file, tone.model_copy(update=wanted))
 
 
 def _tones(labels: str | None) -> list[str] | None:

@@ -103,7 +103,10 @@ def check_model(settings: Settings) -> Iterator[Finding]:
     from models import check
 
     tone = settings.tone
-    for found in check(tone.model, revision=tone.revision, labels=tone.labels, threads=tone.threads):
+    found_all = check(
+        tone.model, revision=tone.revision, labels=tone.labels, threads=tone.threads, backend=tone.backend
+    )
+    for found in found_all:
         yield Finding(found.what, "ok" if found.ok else "fail", found.message)
 
 

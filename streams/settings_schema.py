@@ -229,7 +229,7 @@ class WorkerSettings(_Section):
 
 
 class ToneSettings(_Section):
-    """Which model reads the tone, and how it batches. Threads: 0 means as many as there are cores.
+    """Which model reads the tone, on which backend, and how it batches. Threads: 0 means as many as there are cores.
 
     `labels` is what the outputs of a named model mean, in their order, where it calls them LABEL_0 and so on.
     """
@@ -237,6 +237,7 @@ class ToneSettings(_Section):
     model: Text = "bundled"
     revision: Text | None = None
     labels: tuple[Literal["negative", "neutral", "positive"], ...] | None = None
+    backend: Text = "auto"
     threads: Annotated[int, Field(ge=0)] = 0
     batch_texts: Count = 256
     batch_wait_seconds: Seconds = 0.2

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+# No race between backends, and nothing remembered from elsewhere: the first that can run here is taken.
+os.environ["TOCSIN_CACHE_DIR"] = f"{os.devnull}/nothing"
 
 ROOT = Path(__file__).resolve().parent.parent
 

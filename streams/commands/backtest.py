@@ -178,7 +178,12 @@ def _model(settings: Settings | None) -> ToneModel:
 
     tone = settings.tone if settings is not None else ToneSettings()
     return load(
-        tone.model, revision=tone.revision, labels=tone.labels, threads=tone.threads, cache_size=tone.cache_texts
+        tone.model,
+        revision=tone.revision,
+        labels=tone.labels,
+        threads=tone.threads,
+        backend=tone.backend,
+        cache_size=tone.cache_texts,
     )
 
 

@@ -15,19 +15,32 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from streams.settings_schema import ToneSettings
+
 #: As many decimals as scored mentions have.
 _DECIMALS: Final = 4
 _CHUNK: Final = 1 << 16
+#: More than a worker takes at once: nobody waits for a single text, and the processors have fewer pauses.
+_BATCH: Final = 1024
+#: Of a line without end only so much is kept: more than any model reads or any record may hold.
+_LONGEST_LINE: Final = 1 << 22
 
 
-def run(file: str, *, model: str, revision: str | None, labels: Sequence[str] | None, threads: int, batch: int) -> None:
+def run(file: str, tone: ToneSettings) -> None:
     """Read texts from a file or standard input ("-") and write their tones to standard output."""
     from models import load
     from streams.mention_files import open_binary
 
     with open_binary(file, "standard input" if file == "-" else None) as stream:
-        tone_model = load(model, revision=revision, labels=labels, threads=threads)
-        classify(stream, sys.stdout.buffer, tone_model.predict, batch, tone_model.knows)
+        model = load(
+            tone.model,
+            revision=tone.revision,
+            labels=tone.labels,
+            threads=tone.threads,
+            backend=tone.backend,
+            cache_size=tone.cache_texts,
+        )
+        classify(stream, sys.stdout.buffer, model.predict, _BATCH, model.knows)
 
 
 def classify(
@@ -42,7 +55,7 @@ def classify(
     Parameters
     ----------
     stream : buffered reader
-        UTF-8; bytes that are not are replaced.
+        UTF-8; bytes that are not are replaced. A line of more than 4 MiB is cut.
     out : binary file
         Flushed after each batch.
     predict : callable
@@ -63,11 +76,20 @@ def classify(
 
 
 def _batches(stream: BufferedReader, size: int) -> Iterator[list[str]]:
-    rest = b""
+    # The parts of a line that is not yet complete. Joined once: adding each chunk to what came before would copy a long
+    # line again and again.
+    open_line: list[bytes] = []
+    length = 0
     while chunk := stream.read1(_CHUNK):
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from _texts(lines, size)
-    yield from _texts([rest], size)
+        first, *lines = chunk.split(b"\n")
+        if length < _LONGEST_LINE:
+            open_line.append(first)
+            length += len(first)
+        if not lines:
+            continue
+        yield from _texts([b"".join(open_line), *lines[:-1]], size)
+        open_line, length = [lines[-1]], len(lines[-1])
+    yield from _texts([b"".join(open_line)], size)
 
 
 def _texts(lines: list[bytes], size: int) -> Iterator[list[str]]:

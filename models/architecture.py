@@ -1,0 +1,43 @@
+"""Sizes of the bundled network and the names of its tensors: what its torch form and its other forms agree on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HIDDEN: Final = 384
+LAYERS: Final = 6
+HEADS: Final = 12
+INTERMEDIATE: Final = 1536
+VOCABULARY: Final = 30_522
+POSITIONS: Final = 512
+NORM_EPSILON: Final = 1e-12
+CLASSES: Final = 3
+
+# Our name of each matrix in a layer -> its name in a BERT checkpoint.
+CHECKPOINT_NAMES: Final = {
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "attention_output": "attention.output.dense",
+    "attention_norm": "attention.output.LayerNorm",
+    "intermediate": "intermediate.dense",
+    "output": "output.dense",
+    "output_norm": "output.LayerNorm",
+}
+
+
+def checkpoint_tensors(layers: int = LAYERS) -> dict[str, str]:
+    """Name of each tensor of the network but the head's -> its name in a BERT checkpoint."""
+    return {
+        "words.weight": "embeddings.word_embeddings.weight",
+        "positions.weight": "embeddings.position_embeddings.weight",
+        "kinds.weight": "embeddings.token_type_embeddings.weight",
+        "embedding_norm.weight": "embeddings.LayerNorm.weight",
+        "embedding_norm.bias": "embeddings.LayerNorm.bias",
+        **{
+            f"layers.{index}.{ours}.{kind}": f"encoder.layer.{index}.{theirs}.{kind}"
+            for index in range(layers)
+            for ours, theirs in CHECKPOINT_NAMES.items()
+            for kind in ("weight", "bias")
+        },
+    }

@@ -1,0 +1,143 @@
+"""The bundled network's numbers as the 8-bit code reads them: rounded, in panels, and tables that point to them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.architecture import CLASSES, HEADS, HIDDEN, INTERMEDIATE, LAYERS, NORM_EPSILON
+from models.int8_kernels import (
+    LAYER_FIELDS,
+    MODEL_FIELDS,
+    NORMS,
+    PANEL,
+    PRODUCT_FIELDS,
+    SCRATCH_FIELDS,
+    WIDENED_ROWS,
+    Sizes,
+)
+from models.merged import Arrays
+from models.vector_code import LANES
+
+SIZES: Final = Sizes(HIDDEN, HEADS, INTERMEDIATE, LAYERS, NORM_EPSILON)
+
+# A load that crosses the border of a cache line costs two.
+_ALIGNMENT: Final = 64
+_LARGEST: Final = 127
+
+
+def aligned(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """A copy whose first byte lies at the border of a cache line, contiguous in C order."""
+    room = np.zeros(array.nbytes + _ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % _ALIGNMENT
+    copy: NDArray[np.generic] = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def rounded(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Bytes (out, in) and scales (out,) whose product is nearest to ``weight`` (out, in), each row its own scale."""
+    scales = np.maximum(np.abs(weight).max(axis=1) / np.float32(_LARGEST), np.float32(1e-20))
+    whole = np.clip(np.rint(weight / scales[:, None]), -_LARGEST, _LARGEST).astype(np.int8)
+    return whole, scales.astype(np.float32)
+
+
+def in_panels(whole: NDArray[np.int8]) -> NDArray[np.int8]:
+    """A matrix (out, in) in the order in which a product reads it: 64 outputs at a time, four inputs of each."""
+    outputs, inputs = whole.shape
+    return np.ascontiguousarray(whole.reshape(outputs // PANEL, PANEL, inputs // 4, 4).transpose(0, 2, 1, 3))
+
+
+def _product(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+    whole, scales = rounded(weight)
+    sums = -whole.sum(axis=1, dtype=np.int32)
+    values = (in_panels(whole), scales, bias.astype(np.float32), sums.astype(np.int32))
+    return dict(zip(PRODUCT_FIELDS, values, strict=True))
+
+
+def _layer(arrays: Arrays, index: int) -> Iterator[NDArray[np.generic]]:
+    def of(name: str, kind: str) -> NDArray[np.float32]:
+        return arrays[f"layers.{index}.{name}.{kind}"]
+
+    # Query, key and value in one product; the queries bring attention's factor along.
+    factor = np.float32(1 / np.sqrt(SIZES.head))
+    three = {
+        kind: np.concatenate([of("query", kind) * factor, of("key", kind), of("value", kind)])
+        for kind in ("weight", "bias")
+    }
+    fields: dict[str, NDArray[np.generic]] = {}
+    products = {"attention_input": (three["weight"], three["bias"])}
+    products |= {
+        name: (of(name, "weight"), of(name, "bias")) for name in ("attention_output", "intermediate", "output")
+    }
+    for name, (weight, bias) in products.items():
+        fields |= {f"{name}.{field}": value for field, value in _product(weight, bias).items()}
+    for norm in NORMS:
+        fields |= {f"{norm}.{kind}": of(norm, kind) for kind in ("weight", "bias")}
+    yield from (fields[name] for name in LAYER_FIELDS)
+
+
+def _model(arrays: Arrays, temperature: float) -> Iterator[NDArray[np.generic]]:
+    # The head's output is one vector wide, and divided by the temperature at once.
+    output = np.zeros((HIDDEN, LANES), np.float32)
+    output[:, :CLASSES] = arrays["head_output.weight"].T / np.float32(temperature)
+    bias = np.zeros(LANES, np.float32)
+    bias[:CLASSES] = arrays["head_output.bias"] / np.float32(temperature)
+    fields = {
+        "words": arrays["words.weight"],
+        "positions": arrays["positions.weight"] + arrays["kinds.weight"][0],
+        "embedding_norm.weight": arrays["embedding_norm.weight"],
+        "embedding_norm.bias": arrays["embedding_norm.bias"],
+        "head_dense.weight": arrays["head_dense.weight"].T,
+        "head_dense.bias": arrays["head_dense.bias"],
+        "head_output.weight": output,
+        "head_output.bias": bias,
+    }
+    yield from (fields[name] for name in MODEL_FIELDS)
+
+
+class Table:
+    """Addresses of arrays, which it keeps alive, as the code reads them."""
+
+    def __init__(self, arrays: Iterator[NDArray[np.generic]]) -> None:
+        self.arrays = [aligned(array) for array in arrays]
+        self._addresses = np.asarray([array.ctypes.data for array in self.arrays], dtype=np.int64)
+        self.address = int(self._addresses.ctypes.data)
+
+
+class Int8Weights:
+    """Tables of the model and its layers, and a checksum of all their bytes."""
+
+    def __init__(self, arrays: Arrays, temperature: float) -> None:
+        self.vocabulary = len(arrays["words.weight"])
+        self.model = Table(_model(arrays, temperature))
+        self.layers = Table(array for index in range(LAYERS) for array in _layer(arrays, index))
+        whole = hashlib.sha256()
+        for array in (*self.model.arrays, *self.layers.arrays):
+            whole.update(array.data)
+        self.checksum = whole.hexdigest()
+
+
+def scratch(tokens: int) -> Table:
+    """Room for a group of at most ``tokens`` tokens; code may write, and read for nothing, some rows beyond."""
+    rows = tokens + WIDENED_ROWS + 2 * LANES
+    kinds: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+        "hidden": ((rows, HIDDEN), np.float32),
+        "bytes": ((rows, HIDDEN), np.uint8),
+        "scales": ((rows,), np.float32),
+        "zeros": ((rows,), np.int32),
+        "projected": ((rows, 3 * HIDDEN), np.float32),
+        "context": ((rows, HIDDEN), np.float32),
+        "widened": ((WIDENED_ROWS, INTERMEDIATE), np.float32),
+        "widened_bytes": ((WIDENED_ROWS, INTERMEDIATE), np.uint8),
+        "widened_scales": ((WIDENED_ROWS,), np.float32),
+        "widened_zeros": ((WIDENED_ROWS,), np.int32),
+        "keys": ((SIZES.head, 64), np.float32),
+        "shares": ((4, 64), np.float32),
+        "features": ((HIDDEN,), np.float32),
+    }
+    return Table(np.zeros(*kinds[name]) for name in SCRATCH_FIELDS)

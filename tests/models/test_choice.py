@@ -1,0 +1,113 @@
+"""The choice of a backend: fastest, remembered, the same for all workers of a machine, never from a damaged file."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import choice
+from models.backends import BACKENDS
+from models.choice import Measured, choose, fastest
+from models.comparison import judge
+
+PARTS = {"adapter": "abc"}
+FIGURES = {
+    "int8-avx512": Measured(refused="the processor lacks avx512vnni"),
+    "openvino-bf16": Measured(1.0, 0.01, 0),
+    "torch-fp32": Measured(5.0, 0.0, 0),
+}
+
+
+def _measure() -> Mapping[str, Measured]:
+    return FIGURES
+
+
+def _must_not_measure() -> Mapping[str, Measured]:
+    raise AssertionError("measured again")
+
+
+def test_the_fastest_is_taken_and_remembered_with_its_figures(tmp_path: Path) -> None:
+    first = choose(PARTS, _measure, tmp_path)
+    assert (first.backend, first.remembered) == ("openvino-bf16", False)
+    again = choose(PARTS, _must_not_measure, tmp_path)
+    assert (again.backend, again.remembered) == ("openvino-bf16", True)
+    assert dict(again.figures) == FIGURES
+
+
+def test_another_model_or_library_is_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(PARTS, _measure, tmp_path)
+    with pytest.raises(AssertionError, match="measured again"):
+        choose({"adapter": "abd"}, _must_not_measure, tmp_path)
+    monkeypatch.setattr(choice, "installed", lambda _: "torch 99")
+    with pytest.raises(AssertionError, match="measured again"):
+        choose(PARTS, _must_not_measure, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"format": 1}', '{"format": 1, "choices": {"x": 1}}'])
+def test_a_damaged_file_is_made_anew(tmp_path: Path, damage: str) -> None:
+    choose(PARTS, _measure, tmp_path)
+    (file,) = tmp_path.glob("*.json")
+    file.write_text(damage)
+    assert not choose(PARTS, _measure, tmp_path).remembered
+    assert choose(PARTS, _must_not_measure, tmp_path).remembered
+
+
+def test_a_remembered_backend_that_does_not_exist_is_not_believed(tmp_path: Path) -> None:
+    choose(PARTS, _measure, tmp_path)
+    (file,) = tmp_path.glob("*.json")
+    content = json.loads(file.read_text())
+    for entry in content["choices"].values():
+        entry["backend"] = "abacus"
+    file.write_text(json.dumps(content))
+    assert not choose(PARTS, _measure, tmp_path).remembered
+
+
+def test_workers_that_start_together_choose_alike(tmp_path: Path) -> None:
+    # Each would see another order; only the first may look.
+    looks: list[int] = []
+    found: list[str] = []
+
+    def work(number: int) -> None:
+        def measure() -> Mapping[str, Measured]:
+            looks.append(number)
+            return {name: Measured(1.0 if index == number else 9.0) for index, name in enumerate(BACKENDS)}
+
+        found.append(choose(PARTS, measure, tmp_path).backend)
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(looks) == 1
+    assert len(found) == 4
+    assert len(set(found)) == 1
+
+
+def test_without_a_place_to_remember_there_is_no_race(caplog: pytest.LogCaptureFixture) -> None:
+    taken = choose(PARTS, _must_not_measure, Path(os.devnull) / "nothing")
+    assert BACKENDS[taken.backend].why_not() is None
+    assert "TOCSIN_CACHE_DIR" in caplog.text
+
+
+def test_near_ties_go_to_the_one_that_stands_first() -> None:
+    assert fastest({"openvino-bf16": Measured(1.1), "torch-bf16": Measured(1.0)}) == "openvino-bf16"
+    assert fastest({"openvino-bf16": Measured(1.3), "torch-bf16": Measured(1.0)}) == "torch-bf16"
+
+
+def test_what_strays_from_float32_is_not_offered() -> None:
+    exact = np.tile(np.asarray([0.6, 0.3, 0.1], np.float32), (50, 1))
+    assert judge(exact + np.float32(0.01), exact, 1.0).milliseconds == 1.0
+    assert judge(exact + np.float32(0.2), exact, 1.0).refused is not None
+    assert judge(np.full_like(exact, np.nan), exact, 1.0).refused is not None
+    flipped = exact.copy()
+    flipped[:5] = [0.4, 0.41, 0.19]
+    assert "5 of 50 labels" in str(
+        judge(flipped, np.tile(np.asarray([0.45, 0.4, 0.15], np.float32), (50, 1)), 1.0).refused
+    )
