@@ -65,7 +65,7 @@ train: install ## train the bundled tone models again, English then Russian, fro
 picture: install ## draw the picture in the README again (needs Chromium)
 	$(BIN)/python -m docs.picture
 
-bench-tone: install ## texts per second of the tone model
+bench-tone: install ## texts per second of the tone model beside transformers.pipeline, and where the time goes
 	$(BIN)/python -m bench.tone
 
 bench-detectors: .venv/.installed-bench ## a tick over 100,000 brands beside river and plain Python, state per brand
