@@ -10,6 +10,8 @@ TORCH_INDEX :=
 KAFKA_PORT := 9092
 # Folder with NAB's realTweets series and windows.json for bench-nab; by default ../shared/data/nab.
 NAB :=
+# Folder with tone/ and replays/ for bench-copies; by default ../shared/data.
+FOLDER :=
 # Options of bench-injection: --full, --simulated SEED, --volumes FOLDER, --by-volume.
 INJECTION :=
 # More arguments for pytest, for example: make test PYTEST="-k ordering".
@@ -20,7 +22,7 @@ SOURCES := streams models detectors tests bench
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test test-unit test-integration lint format kafka kafka-stop train \
-	picture bench-tone bench-detectors bench-controller bench-backtest bench-nab bench-injection bench-pipeline bench-parity clean
+	picture bench-tone bench-detectors bench-controller bench-backtest bench-copies bench-nab bench-injection bench-pipeline bench-parity clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -77,6 +79,9 @@ bench-backtest: install ## mentions a second of a backtest, from the file to the
 
 bench-controller: install ## whether the budget of false pages is kept, with and without verdicts, calm and under drift
 	$(BIN)/python -m bench.controller
+
+bench-copies: install ## near-copies found and texts taken for copies, on real texts (FOLDER with tone/ and replays/)
+	$(BIN)/python -m bench.copies $(FOLDER)
 
 bench-nab: install ## NAB score of bare counts, beside simpler detectors (NAB=folder of series and windows.json)
 	$(BIN)/python -m bench.nab $(NAB)

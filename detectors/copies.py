@@ -1,120 +1,157 @@
-"""Copies: posts that repeat another's text word for word speak for the author they repeat.
+"""Copies: posts that repeat another's text speak for the author they repeat.
 
 A headline that a hundred accounts syndicate within an hour is one voice, not a hundred upset people. So a negative
-post whose words (links and handles left out) another author has posted about the brand within 24 hours counts for
-that author, who is in a window once however often he is copied. A declared repost is a person's act and counts for
-the person; short texts are too likely to be the same by chance. Only a hash of the words is kept.
+post that is a copy, or nearly one (near_copies.py), of what another author has posted about the brand within 24 hours
+counts for that author, who is in a window once however often he is copied. A declared repost is a person's act and
+counts for the person. Only hashes of the words are kept.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import Ints
-from detectors.observations import KINDS
+from detectors.last_minutes import AUTHOR_BITS, AUTHOR_MASK
+from detectors.near_copies import KEY_BITS, Mark, near
 
 LIVES = 1440
 """Minutes after the first post in which a text counts as a copy of it."""
-MIN_WORDS = 6
-"""Words from which equal texts are copies rather than chance."""
-REPOST = KINDS.index("repost")
-
-_LEAVE_OUT = re.compile(r"https?://\S+|www\.\S+|@\w+|[^\w\s]+")
-
-First = tuple[int, int, int, int]
-"""Brand, tick, key of the text, author of its first post."""
+_AUTHOR = int(AUTHOR_MASK)
+_SHIFT = np.uint64(AUTHOR_BITS)
 
 
-def text_key(brand: str, kind: int, text: str) -> int | None:
-    """What tells texts about a brand apart; None where a text cannot be a copy."""
-    if kind == REPOST or text.startswith("RT @"):
-        return None
-    words = _LEAVE_OUT.sub(" ", text.lower()).split()
-    if len(words) < MIN_WORDS:
-        return None
-    digest = hashlib.blake2b(f"{brand}\0{' '.join(words)}".encode("utf-8", "replace"), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
+class First(NamedTuple):
+    """The first post of a text, by one of the text's keys."""
+
+    brand: int
+    tick: int
+    key: int
+    author: int
+    """The lower 44 bits of the hash."""
+    simhash: int
 
 
 class Copies:
-    """First posts of texts of the last 24 hours, of all brands: 28 bytes each in arrays, the newest hour in a
+    """First posts of texts of the last 24 hours, of all brands: 24 bytes a key in arrays, the newest hour in a
     dictionary."""
 
     def __init__(self) -> None:
+        self.base = 0
         self.key: NDArray[np.uint64] = np.zeros(0, np.uint64)
-        self.brand: Ints = np.zeros(0, np.int64)
-        self.tick: Ints = np.zeros(0, np.int64)
-        self.author: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        """Brand and key, ascending."""
+        self.post: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        """Tick from `base` on, and author."""
+        self.simhash: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self.newest: dict[int, First] = {}
 
-    def voice(self, brand: int, tick: int, author: int, key: int | None) -> tuple[int, First | None]:
-        """For whom a negative post counts, and what to remember if it is the first of its text.
+    def voices(
+        self, brands: Sequence[int], ticks: Sequence[int], authors: Sequence[int], marks: Sequence[Mark | None]
+    ) -> tuple[list[int], list[First]]:
+        """For whom negative posts count, and what to remember of those that are the first of their text.
 
-        `key` is `text_key` of the post; ticks must not go back.
+        Rows are posts in order of ticks, which must not go back.
         """
-        if key is None:
-            return author, None
-        known = self.newest.get(key)
-        if known is None and len(self.key):
-            at = int(np.searchsorted(self.key, np.uint64(key)))
-            if at < len(self.key) and int(self.key[at]) == key:
-                known = (brand, int(self.tick[at]), key, int(self.author[at]))
-        if known is not None and tick - known[1] <= LIVES:
-            return known[3], None
-        first = self.newest[key] = (brand, tick, key, author)
-        return author, first
+        keys = [brand << KEY_BITS | key for brand, m in zip(brands, marks, strict=True) if m for key in m.keys]
+        packed = self._packed(keys)
+        who, firsts, newest = [], [], self.newest
+        for brand, tick, author, text in zip(brands, ticks, authors, marks, strict=True):
+            voice = author
+            if text is not None:
+                fresh = []
+                for key in text.keys:
+                    known = newest.get(brand << KEY_BITS | key) or packed.get(brand << KEY_BITS | key)
+                    if known is None or tick - known.tick > LIVES:
+                        fresh.append(key)
+                    elif near(known.simhash, text.simhash):
+                        voice = known.author
+                        break
+                else:
+                    # Where others' texts hold all its keys, the last one is this one's from now on.
+                    for key in fresh or text.keys[-1:]:
+                        first = newest[brand << KEY_BITS | key] = First(
+                            brand, tick, key, author & _AUTHOR, text.simhash
+                        )
+                        firsts.append(first)
+            who.append(voice)
+        return who, firsts
+
+    def _packed(self, keys: Sequence[int]) -> dict[int, First]:
+        """Those of these keys that are in the arrays."""
+        if not keys or not len(self.key):
+            return {}
+        wanted = np.array(keys, np.uint64)
+        place = np.minimum(np.searchsorted(self.key, wanted), len(self.key) - 1)
+        return {first.brand << KEY_BITS | first.key: first for first in self._at(place[self.key[place] == wanted])}
+
+    def _at(self, place: Ints) -> list[First]:
+        key, post = self.key[place].tolist(), self.post[place].tolist()
+        mask = (1 << KEY_BITS) - 1
+        return [
+            First(k >> KEY_BITS, self.base + (p >> AUTHOR_BITS), k & mask, p & _AUTHOR, s)
+            for k, p, s in zip(key, post, self.simhash[place].tolist(), strict=True)
+        ]
 
     def load(self, firsts: Iterable[First]) -> None:
         """Remember first posts, as from a snapshot; the newest of a text holds."""
         for first in sorted(firsts):
-            known = self.newest.get(first[2])
-            if known is None or known[1] < first[1]:
-                self.newest[first[2]] = first
+            key = first.brand << KEY_BITS | first.key
+            known = self.newest.get(key)
+            if known is None or known.tick < first.tick:
+                self.newest[key] = first
 
     def forget(self, closed: int) -> None:
         """Drop what lives no longer after tick `closed`, and pack the rest into arrays."""
-        keep = self.tick > closed - LIVES
-        if self.newest:
-            fresh = list(self.newest.values())
-            key = np.array([f[2] for f in fresh], np.uint64)
-            # A text whose first post has expired and that was posted anew is in both; the newer one holds.
-            keep &= ~np.isin(self.key, key)
-            key = np.concatenate([self.key[keep], key])
-            order = np.argsort(key)
-            self.key = key[order]
-            self.brand = np.concatenate([self.brand[keep], np.array([f[0] for f in fresh], np.int64)])[order]
-            self.tick = np.concatenate([self.tick[keep], np.array([f[1] for f in fresh], np.int64)])[order]
-            self.author = np.concatenate([self.author[keep], np.array([f[3] for f in fresh], np.uint64)])[order]
-            self.newest = {}
-        elif not keep.all():
-            self.key, self.author = self.key[keep], self.author[keep]
-            self.brand, self.tick = self.brand[keep], self.tick[keep]
+        base = closed - LIVES
+        if len(self.key):
+            by = base - self.base
+            keep = (self.post >> _SHIFT).astype(np.int64) > by
+            if self.newest:
+                # A text whose first post has expired and that was posted anew is in both; the newer one holds.
+                keep &= ~np.isin(self.key, np.array(list(self.newest), np.uint64))
+            post = self.post[keep].astype(np.int64) - (by << AUTHOR_BITS)
+            self.key, self.simhash = self.key[keep], self.simhash[keep]
+            self.post = post.astype(np.uint64)
+        self.base = base
+        fresh = [(key, first) for key, first in self.newest.items() if first.tick > base]
+        self.newest = {}
+        if fresh:
+            key = np.array([k for k, _ in fresh], np.uint64)
+            posts = np.array([(f.tick - base) << AUTHOR_BITS | f.author for _, f in fresh], np.uint64)
+            self._put(key, posts, np.array([f.simhash for _, f in fresh], np.uint64))
+
+    def _put(self, key: NDArray[np.uint64], post: NDArray[np.uint64], simhash: NDArray[np.uint64]) -> None:
+        key = np.concatenate([self.key, key])
+        order = np.argsort(key)
+        self.key = key[order]
+        self.post = np.concatenate([self.post, post])[order]
+        self.simhash = np.concatenate([self.simhash, simhash])[order]
 
     def of(self, brand: int) -> list[First]:
-        """Everything that is remembered of a brand."""
-        own = np.nonzero(self.brand == brand)[0]
-        packed = [(brand, int(self.tick[i]), int(self.key[i]), int(self.author[i])) for i in own.tolist()]
-        return packed + [f for f in self.newest.values() if f[0] == brand]
+        """Everything that is remembered of a brand, in order of keys; the newest of a text holds."""
+        ends = np.array([brand << KEY_BITS, (brand + 1 << KEY_BITS) - 1], np.uint64)
+        begin, end = int(np.searchsorted(self.key, ends[0])), int(np.searchsorted(self.key, ends[1], "right"))
+        known = {f.key: f for f in self._at(np.arange(begin, end))}
+        known.update({f.key: f for f in self.newest.values() if f.brand == brand})
+        return [known[key] for key in sorted(known)]
 
     @staticmethod
     def merge(parts: list[Copies]) -> Copies:
         """All of several that share no brand."""
         whole = Copies()
-        key = np.concatenate([p.key for p in parts])
-        order = np.argsort(key)
-        whole.key = key[order]
-        whole.brand = np.concatenate([p.brand for p in parts])[order]
-        whole.tick = np.concatenate([p.tick for p in parts])[order]
-        whole.author = np.concatenate([p.author for p in parts])[order]
+        whole.base = min((p.base for p in parts if len(p.key)), default=0)
         for p in parts:
+            if not len(p.key):
+                whole.newest.update(p.newest)
+                continue
+            shifted = p.post.astype(np.int64) + ((p.base - whole.base) << AUTHOR_BITS)
+            whole._put(p.key, shifted.astype(np.uint64), p.simhash)
             whole.newest.update(p.newest)
         return whole
 
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        return self.key.nbytes + self.brand.nbytes + self.tick.nbytes + self.author.nbytes
+        return self.key.nbytes + self.post.nbytes + self.simhash.nbytes

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import Ints
-from detectors.copies import text_key
 from detectors.core import Core
 from detectors.evidence import EXCERPT, Sample, writable
+from detectors.near_copies import mark
 from detectors.observations import Observations
 from detectors.windows import IS_NEGATIVE, LONG_AGO, member_flags
 
@@ -67,15 +67,12 @@ def voices(core: Core, members: Members) -> NDArray[np.uint64]:
     if not len(at):
         return voice
     names, ticks, authors = core.index[members.row[at]].tolist(), members.tick[at].tolist(), members.author[at].tolist()
-    kinds = members.observations.kind[members.begin + at].tolist()
-    text, unsaved = members.observations.text, core.unsaved.firsts
-    out = []
-    for j, name, tick, author, kind in zip((members.begin + at).tolist(), names, ticks, authors, kinds, strict=True):
-        key = text_key(core.profiles[name].name, kind, text[j])
-        who, first = core.copies.voice(name, tick, author, key)
-        out.append(who)
-        if first is not None:
-            unsaved.setdefault((name, first[1]), []).append(first)
+    place = members.begin + at
+    kinds, text = members.observations.kind[place].tolist(), members.observations.text
+    marks = [mark(kind, text[j]) for kind, j in zip(kinds, place.tolist(), strict=True)]
+    out, firsts = core.copies.voices(names, ticks, authors, marks)
+    for first in firsts:
+        core.unsaved.firsts.setdefault((first.brand, first.tick), []).append(first)
     voice[at] = np.array(out, np.uint64)
     return voice
 

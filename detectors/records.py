@@ -75,8 +75,8 @@ class PaneRecord(msgspec.Struct):
     flags: bytes
     """Per member: see windows.COUNTS_AS_MENTION and its neighbours."""
     samples: list[Sample]
-    firsts: list[tuple[int, int, int]]
-    """Tick, key of the text and author of first posts (see copies)."""
+    firsts: list[tuple[int, int, int, int]]
+    """Tick, key of the text, author and SimHash of first posts (see copies.First)."""
     sketches: list[tuple[int, int, bytes]] = []
     """Kind, minute and sketch of what is known by sketches alone (see windows.Windows.sketches)."""
 
@@ -126,7 +126,7 @@ def pane(
     """The record of a tick's members."""
     ago = np.minimum(tick - minute, 65535).astype("<u2")
     who = author.astype("<u8").tobytes()
-    texts = [f[1:] for f in firsts]
+    texts = [(f.tick, f.key, f.author, f.simhash) for f in firsts]
     return PaneRecord(VERSION, ago.tobytes(), who, flags.tobytes(), samples, texts, sketches or [])
 
 

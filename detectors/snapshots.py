@@ -13,7 +13,7 @@ from detectors import records
 from detectors.budget import Budget
 from detectors.columns import Ints
 from detectors.config import BrandProfile
-from detectors.copies import LIVES
+from detectors.copies import LIVES, First
 from detectors.core import Core
 from detectors.evidence import KEEP_MINUTES, NormalTerms
 from detectors.other_detectors import carried, carried_bits
@@ -247,7 +247,7 @@ def _load_panes(core: Core, panes: Mapping[int, list[tuple[int, bytes]]], writte
             minute, author, flags = records.members(record, tick)
             members.append((np.full(len(minute), i, np.int64), minute, author, flags))
             sketches += [(i, *one) for one in record.sketches]
-            core.copies.load((position, *first) for first in record.firsts if first[0] > closed - LIVES)
+            core.copies.load(First(position, *first) for first in record.firsts if first[0] > closed - LIVES)
             for sample in record.samples:
                 if sample.tick > closed - KEEP_MINUTES:
                     core.evidence.keep(position, sample)

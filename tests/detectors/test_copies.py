@@ -3,38 +3,137 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from detectors import Engine, Observations
 from detectors.config import BrandProfile
-from detectors.copies import LIVES, REPOST, Copies, text_key
+from detectors.copies import LIVES, Copies
+from detectors.near_copies import REPOST, mark
 from tests.detectors.worlds import START
 
 HEADLINE = "Airlines suffer the wrath of a cutting sketch"
 
 
 def test_what_makes_a_copy() -> None:
-    key = text_key("brand", 0, HEADLINE)
-    assert key is not None
-    assert text_key("brand", 0, f"{HEADLINE.upper()}! https://t.co/1 @user") == key
-    assert text_key("other", 0, HEADLINE) != key
-    assert text_key("brand", 0, HEADLINE + " indeed") != key
-    assert text_key("brand", REPOST, HEADLINE) is None
-    assert text_key("brand", 0, "RT @user: " + HEADLINE) is None
-    assert text_key("brand", 0, "worst airline ever") is None, "people say this by themselves"
+    one = mark(0, HEADLINE)
+    assert one is not None
+    assert mark(0, f"{HEADLINE.upper()}! https://t.co/1 @user") == one
+    assert mark(0, HEADLINE + " indeed") != one, "eight words must be the same"
+    assert mark(REPOST, HEADLINE) is None
+    assert mark(0, "RT @user: " + HEADLINE) is None
+    assert mark(0, "worst airline ever") is None, "people say this by themselves"
+
+
+LONG = "united airlines passenger says he was hit by a scorpion that fell from an overhead bin"
+
+
+def voices(*texts: str) -> int:
+    """How many voices these texts are, each by another author, at one brand."""
+    n = len(texts)
+    who, _ = Copies().voices([0] * n, list(range(n)), list(range(100, 100 + n)), [mark(0, t) for t in texts])
+    return len(set(who))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "BREAKING: " + LONG,
+        LONG + " via @cnn",
+        LONG + " - Reuters News",
+        LONG.replace("scorpion", "snake"),
+        LONG.replace("passenger says he", "passenger said he"),
+        LONG.replace("an overhead bin", "the overhead bin"),
+        LONG.replace(" from", ""),
+    ],
+)
+def test_a_word_or_two_make_no_other_text(changed: str) -> None:
+    assert voices(LONG, changed) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("united cancelled my flight again thanks", "united cancelled my flight again great thanks"),
+        ("I've been on hold for 2 hours!  When will you answer??", "I've been on hold for 2 hours to rebook my flight"),
+        (
+            "I've been on hold for an hour now. Ridiculous! All I need is the link to the chart that has routes",
+            "I've been on hold for an hour and a half trying to change my flight to BNA. Not happy right now",
+        ),
+        (LONG, "united airlines passenger says he was hit by a trolley, cabin crew laughed and did not help him"),
+        ("the queue at counter 4 is a shame and a disgrace", "the queue at counter 7 is a shame and a disgrace"),
+        (
+            "never again will I fly with these people they lost my bag",
+            "they lost my bag never again will I fly with them",
+        ),
+    ],
+)
+def test_people_who_complain_alike_are_people(one: str, other: str) -> None:
+    assert voices(one, other) == 2
+
+
+words = st.lists(st.text("abcdefghijklmnop", min_size=3, max_size=8), min_size=14, max_size=40, unique=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(words=words, word=st.just("changed"), data=st.data())
+def test_a_changed_end_is_a_near_copy_and_other_words_are_not(words: list[str], word: str, data: st.DataObject) -> None:
+    text = " ".join(words)
+    assert voices(text, f"{word} {text}", f"{text} {word}", " ".join(words[:-1])) == 1
+    others = data.draw(st.lists(st.text("qrstuvwxyz", min_size=3, max_size=8), min_size=10, max_size=40))
+    assert voices(text, " ".join(others)) == 2
+    assert voices(text, " ".join(words[:7] + others)) == 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    posts=st.lists(
+        st.tuples(st.integers(0, 4000), st.integers(0, 2), st.integers(0, 5), st.integers(0, 9)), max_size=40
+    ),
+    cuts=st.lists(st.integers(0, 66), max_size=5),
+)
+def test_memory_does_not_change_voices(posts: list[tuple[int, int, int, int]], cuts: list[int]) -> None:
+    """All at once, or in pieces with packing, saving and loading, and brands apart and joined."""
+    posts = sorted(posts)
+    marks = [mark(0, LONG + " so" * word) if word < 3 else mark(0, HEADLINE + f" {word}") for _, _, word, _ in posts]
+    ticks, brands, authors = [p[0] for p in posts], [p[1] for p in posts], [p[3] for p in posts]
+    expected, _ = Copies().voices(brands, ticks, authors, marks)
+    got: list[int] = []
+    copies, begin = Copies(), 0
+    for cut in [*sorted(60 * c + 59 for c in cuts), 5000]:
+        end = next((i for i, tick in enumerate(ticks) if tick > cut), len(ticks))
+        got += copies.voices(brands[begin:end], ticks[begin:end], authors[begin:end], marks[begin:end])[0]
+        begin = end
+        copies.forget(cut)
+        parts = []
+        for brand in (2, 0, 1):
+            part = Copies()
+            part.load(copies.of(brand))
+            if brand:
+                part.forget(cut)
+            parts.append(part)
+        copies = Copies.merge(parts)
+    assert got == expected
 
 
 def test_copies_speak_for_the_first_for_a_day() -> None:
-    copies = Copies()
-    assert copies.voice(0, 100, 7, 55)[0] == 7
-    assert copies.voice(0, 101, 8, 55) == (7, None)
+    copies, one = Copies(), mark(0, HEADLINE)
+
+    def voice(tick: int, author: int) -> int:
+        return copies.voices([0], [tick], [author], [one])[0][0]
+
+    assert voice(100, 7) == 7
+    assert voice(101, 8) == 7
     copies.forget(159)
-    assert copies.voice(0, 100 + LIVES, 9, 55) == (7, None)
-    assert copies.voice(0, 101 + LIVES, 9, 55)[0] == 9, "a day later it is news again"
-    assert copies.voice(0, 102 + LIVES, 7, 55)[0] == 9
+    assert voice(100 + LIVES, 9) == 7
+    assert voice(101 + LIVES, 9) == 9, "a day later it is news again"
+    assert voice(102 + LIVES, 7) == 9
     copies.forget(103 + LIVES)
-    assert [f[3] for f in copies.of(0)] == [9]
+    assert [f.author for f in copies.of(0)] == [9]
     copies.forget(102 + 2 * LIVES)
     assert copies.of(0) == []
+    assert copies.nbytes() == 0
 
 
 def play(text: str, kind: int) -> int:
