@@ -1,4 +1,4 @@
-# `make help` lists the targets. What can be set on the command line: PYTHON, TORCH_INDEX, KAFKA_PORT, NAB,
+# `make help` lists the targets. What can be set on the command line: PYTHON, TORCH_INDEX, KAFKA_PORT, NAB, FOLDER,
 # INJECTION, PYTEST, REPLAY.
 
 # The first Python of at least 3.11 on the PATH; PYTHON=/path/to/python3 takes another.
