@@ -67,10 +67,8 @@ class Exposure:
         reach = self._running()
         upper = ticks + 1 - base
         lower = upper - _ROW
-        out = np.empty((len(WIDTHS), len(self.local), len(ticks)))
-        top = self._until(reach, upper)
-        for w in range(len(WIDTHS)):
-            out[w] = top - self._until(reach, lower[w])
+        edges = self._until(reach, np.concatenate([upper[None], lower]))
+        out = np.ascontiguousarray(np.moveaxis(edges[:, :1] - edges[:, 1:], 0, 1))
         special = gaps.near(int(ticks[0]))
         if len(special):
             low, high = lower[:, None, :], upper[None, None, :]
@@ -117,7 +115,7 @@ class Exposure:
         return reach
 
     def _until(self, reach: Floats, offset: Ints) -> Floats:
-        """Running sum of the shape up to these minutes since the first hour in reach: (n, ticks) from (ticks,)."""
+        """Running sum of the shape up to these minutes since the first hour in reach: (n, ...) from (...)."""
         hour, rest = offset // 60, (offset % 60) / 60.0
         return np.asarray(reach[:, hour] + self._shape[:, hour] * rest, np.float64)
 
