@@ -29,7 +29,8 @@ NASTY = "</script><img src=x onerror=alert(1)>"
 def made(brands: list[BrandProfile], nasty: bool = False) -> tuple[Report, Story]:
     observations = span(world(5, len(brands)), 0, END)
     if nasty:
-        texts = [f"{text} {NASTY}" for text in observations.text]
+        # Words of its own before it, or they would all be copies of one text.
+        texts = [f"{' '.join(f'{i}x{j}' for j in range(12))} {NASTY}" for i in range(len(observations.text))]
         observations = dataclasses.replace(observations, text=texts, url=["javascript:alert(2)"] * len(texts))
     story = Story([b.name for b in brands])
     engine = WhatIf(brands, BUDGETS, QUICK, recorder=story.add)

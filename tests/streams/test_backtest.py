@@ -69,7 +69,8 @@ def test_commands_in_a_file_are_obeyed_and_the_ledger_shows_them(simulated: Path
     assert backtest(*files, "--events", first)[0] == 0
     page = next(event for event in map(json.loads, first.read_text().splitlines()) if event["data"]["pages"])
     incident, brand = page["data"]["incident_id"], page["subject"]
-    at = (datetime.fromisoformat(page["time"]) + timedelta(minutes=1)).isoformat()
+    # The planned event makes the second run's page a little later than the first's.
+    at = (datetime.fromisoformat(page["time"]) + timedelta(minutes=5)).isoformat()
     commands: list[dict[str, object]] = [
         {"at": at, "kind": "false", "brand": brand, "incident": incident},
         {"at": at, "kind": "ack", "brand": brand, "incident": "nowhere"},
@@ -122,9 +123,10 @@ def test_a_tighter_budget_pages_no_sooner(simulated: Path, tmp_path: Path) -> No
         files = (simulated / "mentions.jsonl", "--config", simulated / "tocsin.yaml")
         assert backtest(*files, "--tone", "gold", "--budget", budget, "--events", events)[0] == 0
         told = [json.loads(line) for line in events.read_text().splitlines()]
-        first.append(min(event["time"] for event in told if event["data"]["pages"]))
+        # At a tenth of a page a month it may be a ticket for good.
+        first.append(min((event["time"] for event in told if event["data"]["pages"]), default="never"))
         assert {event["data"]["why"]["budget_pages_per_month"] for event in told} == {float(budget)}
-    assert first[0] >= first[1]
+    assert first[0] >= first[1] != "never"
 
 
 def mention(number: int, **fields: object) -> Mention:
