@@ -649,6 +649,9 @@ def score_counts(
     budget: Annotated[
         float, typer.Option(metavar="N", help="Alarms a month that are acceptable while nothing is the matter.")
     ] = 3.0,
+    weekdays: Annotated[
+        bool, typer.Option("--weekdays", help="Learn a rhythm of the week too: for a series with quiet weekends.")
+    ] = False,
 ) -> None:
     """Score a bare series of counts, without texts.
 
@@ -657,7 +660,8 @@ def score_counts(
     a surge as this series shows N times a month without cause; 0.75 is three times as rare, 0.9 nine times. The 24
     hours after that row are 0, and so is the first day. A surge need not be a crisis: backtest reads the tone too.
 
-    Times without a zone are UTC. Missing rows and empty values are gaps: they teach nothing and are no alarm.
+    Times without a zone are UTC. Missing rows, empty values and improbable runs of zeros are gaps: they teach
+    nothing and are no alarm. A level that lasts for three days is the new one.
 
     \b
     Example: tocsin score-counts volume.csv --out scores.csv
@@ -665,7 +669,7 @@ def score_counts(
     with reporting():
         from streams.commands.score_counts import run
 
-        run(file, out=out, budget=budget)
+        run(file, out=out, budget=budget, weekdays=weekdays)
 
 
 @app.command()

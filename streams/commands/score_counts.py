@@ -40,7 +40,7 @@ class Series:
     width: int
 
 
-def run(file: str, *, out: Path | None, budget: float) -> None:
+def run(file: str, *, out: Path | None, budget: float, weekdays: bool = False) -> None:
     """Score a file, or standard input ("-"), and write ``timestamp,anomaly_score`` to a file or standard output.
 
     Raises
@@ -53,7 +53,7 @@ def run(file: str, *, out: Path | None, budget: float) -> None:
     from detectors.counts import ALARM, CountsConfig, score_counts
 
     try:
-        config = CountsConfig(budget)
+        config = CountsConfig(budget, weekdays)
     except ValueError as error:
         raise UserError(f"--budget: {error}") from None
     name = "standard input" if file == STDIN else file

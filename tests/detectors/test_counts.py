@@ -45,21 +45,24 @@ def _alarms(scores: Floats) -> list[int]:
     cut=st.integers(0, 4 * PER_DAY),
     width=st.sampled_from([60, 300, 420, 3600]),
     gap=st.integers(0, 3 * PER_DAY),
+    weekdays=st.booleans(),
 )
 @settings(max_examples=40, deadline=None)
-def test_the_future_never_changes_the_past(seed: int, cut: int, width: int, gap: int) -> None:
+def test_the_future_never_changes_the_past(seed: int, cut: int, width: int, gap: int, weekdays: bool) -> None:
+    config = CountsConfig(weekdays=weekdays)
     times, counts = _series(4, seed=seed, width=width)
     rng = np.random.default_rng(seed)
     counts[rng.random(len(counts)) < 0.02] *= 20
     counts[rng.random(len(counts)) < 0.02] = np.nan
     cut = min(cut, len(times))
     times[cut // 2 :] += gap * WIDTH
-    whole = score_counts(times, counts, width)
-    np.testing.assert_array_equal(score_counts(times[:cut], counts[:cut], width), whole[:cut])
+    counts[len(counts) // 2 : len(counts) // 2 + int(rng.integers(0, DAY // width))] = 0
+    whole = score_counts(times, counts, width, config)
+    np.testing.assert_array_equal(score_counts(times[:cut], counts[:cut], width, config), whole[:cut])
     other, later = counts.copy(), times.copy()
     other[cut:] = rng.poisson(500, len(other) - cut)
     later[cut:] += 7 * width
-    np.testing.assert_array_equal(score_counts(later, other, width)[:cut], whole[:cut])
+    np.testing.assert_array_equal(score_counts(later, other, width, config)[:cut], whole[:cut])
 
 
 @given(seed=st.integers(0, 1000), days=st.floats(0.1, 3), mean=st.sampled_from([0.0, 0.02, 3.0, 1e6]))
@@ -111,6 +114,63 @@ def test_a_new_level_stops_being_an_alarm() -> None:
     alarms = [i // PER_DAY for i in _alarms(score_counts(times, counts, WIDTH))]
     assert 15 in alarms
     assert sum(day >= 25 for day in alarms) <= 3
+
+
+@pytest.mark.parametrize("factor", [3, 10, 30])
+def test_a_new_level_is_an_alarm_for_three_days(factor: int) -> None:
+    times, counts = _series(45)
+    counts[15 * PER_DAY :] *= factor
+    days = [i // PER_DAY - 15 for i in _alarms(score_counts(times, counts, WIDTH))]
+    assert {day for day in days if 0 <= day < 14} <= {0, 1, 2, 3}
+    assert 0 in days
+
+
+@pytest.mark.parametrize("lasted", [5, 10])
+def test_after_a_level_that_lasted_surges_are_seen_again(lasted: int) -> None:
+    """The old level is taken up again: counts that were usual before the crisis are usual after it."""
+    times, counts = _series(45)
+    counts[15 * PER_DAY : (15 + lasted) * PER_DAY] *= 10
+    at = (18 + lasted) * PER_DAY
+    counts[at : at + 24] = counts[at : at + 24] * 6 + 10
+    assert [i for i in _alarms(score_counts(times, counts, WIDTH)) if at <= i < at + HOUR // WIDTH]
+
+
+@pytest.mark.parametrize("days", [0.3, 4])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_run_of_zeros_in_a_busy_series_is_a_gap(days: float, seed: int) -> None:
+    times, counts = _series(40, seed=seed)
+    begin = 20 * PER_DAY + 100
+    end = begin + int(days * PER_DAY)
+    counts[begin:end] = 0
+    assert not [i for i in _alarms(score_counts(times, counts, WIDTH)) if begin <= i < end + 3 * PER_DAY]
+    missing = counts.copy()
+    missing[begin:end] = np.nan
+    x, y = (log_ratios(times, c, WIDTH)[0][3, end + 12 : end + PER_DAY] for c in (counts, missing))
+    assert np.mean(np.abs(x - y)) < 0.05, "zeros teach as little as rows that are missing"
+
+
+def test_zeros_of_a_quiet_series_are_counts() -> None:
+    times, counts = _series(40, 0.03)
+    counts[20 * PER_DAY : 20 * PER_DAY + 40] = 0
+    x, _ = log_ratios(times, counts, WIDTH)
+    assert np.all(np.isfinite(x[:, 2 * PER_DAY :]))
+
+
+def test_a_weekend_is_expected_where_asked_for() -> None:
+    """A calm series whose weekends are quiet: surges that its own week hides are found."""
+    found = {}
+    times, counts = _series(112, 20.0)
+    rng = np.random.default_rng(3)
+    weekend = (times // DAY + 4) % 7 >= 5
+    counts = rng.binomial(counts.astype(int), np.where(weekend, 0.4, 1.0)).astype(np.float64)
+    begins = [day * PER_DAY + int(rng.integers(0, PER_DAY - 24)) for day in range(58, 112, 4)]
+    for at in begins:
+        counts[at : at + 12] = rng.poisson(4.0 * counts[at - 144 : at].mean(), 12)
+    for weekdays in (False, True):
+        alarms = np.array(_alarms(score_counts(times, counts, WIDTH, CountsConfig(weekdays=weekdays))))
+        found[weekdays] = sum(bool(((alarms >= at) & (alarms < at + 14)).any()) for at in begins)
+    assert found[True] >= found[False] + 2
+    assert found[True] >= 0.7 * len(begins)
 
 
 @pytest.mark.parametrize("budget", [1.0, 2.0, 4.0])

@@ -39,6 +39,7 @@ _COMMANDS = (
     "train",
     "backtest",
     "simulate",
+    "score-counts",
     "ledger",
     *_TOLD,
 )

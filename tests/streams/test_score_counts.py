@@ -182,6 +182,13 @@ def test_what_is_no_csv_at_all(tmp_path: Path) -> None:
     assert _run(path, "--out", tmp_path / "no" / "such.csv")[0] == 2
 
 
+def test_the_rhythm_of_the_week_may_be_learned_too(tmp_path: Path) -> None:
+    path = _file(tmp_path, _lines(_counts(40)))
+    plain, weekly = _run(path), _run(path, "--weekdays")
+    assert (plain[0], weekly[0]) == (0, 0)
+    assert plain[1] != weekly[1]
+
+
 @pytest.mark.parametrize("budget", ["0", "-1", "30", "nan"])
 def test_a_budget_that_is_none(tmp_path: Path, budget: str) -> None:
     code, _, stderr = _run(_file(tmp_path, _lines([1, 2])), "--budget", budget)
