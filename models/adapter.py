@@ -5,13 +5,14 @@ guards it.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from models.base import BASE_SHA256, TOKENISER_SHA256, sha256_of, verify
 from models.errors import ModelFileError
 from models.normalise import NORMALISATION
+from models.recipe import Recipe
 from models.tokeniser import MAX_TOKENS
 from models.tone import LABELS
 
@@ -19,29 +20,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NAME: Final = "tocsin-minilm-l6"
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of the layout of ``config.json`` and of the tensors' names."""
 
 BUNDLED: Final = Path(__file__).parent / "weights"
 """Folder of the adapter that ships with Tocsin."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How an adapter was trained. ``held_out`` names the part of the data left out, if any; ``warmup`` is a share of
-    all steps.
-    """
-
-    rank: int = 16
-    alpha: float = 32.0
-    learning_rate: float = 6e-4
-    epochs: int = 2
-    batch: int = 32
-    seed: int = 1
-    held_out: str | None = None
-    warmup: float = 0.06
-    dropout: float = 0.1
-    weight_decay: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -54,11 +37,6 @@ class Adapter:
     metrics: dict[str, Any]
     texts: int
     minutes: float
-
-    @property
-    def scale(self) -> float:
-        """Factor of the low-rank corrections, alpha / rank."""
-        return self.recipe.alpha / self.recipe.rank
 
 
 def save_adapter(adapter: Adapter, directory: Path) -> None:
@@ -76,7 +54,7 @@ def save_adapter(adapter: Adapter, directory: Path) -> None:
         "max_tokens": MAX_TOKENS,
         "normalisation": NORMALISATION,
         "temperature": adapter.temperature,
-        "recipe": asdict(adapter.recipe),
+        "recipe": adapter.recipe.to_config(),
         "training": {"texts": adapter.texts, "minutes": adapter.minutes},
         "metrics": adapter.metrics,
     }
@@ -123,7 +101,7 @@ def load_adapter(directory: Path = BUNDLED) -> Adapter:
         training = config["training"]
         return Adapter(
             load_file(directory / "adapter.safetensors"),
-            Recipe(**config["recipe"]),
+            Recipe.from_config(config["recipe"]),
             float(config["temperature"]),
             config["metrics"],
             training["texts"],

@@ -8,6 +8,8 @@ Shapes: ``n`` rows, ``t`` tokens, ``h`` = 384 hidden units.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -28,8 +30,11 @@ from models.architecture import (
     checkpoint_tensors,
 )
 
-ADAPTED: Final = ("query", "key", "value", "attention_output", "intermediate", "output")
-"""The matrices of a layer that get a low-rank adapter: all of attention and feed-forward."""
+MATRICES: Final = ("query", "key", "value", "attention_output", "intermediate", "output")
+"""The matrices of a layer: all of attention and feed-forward."""
+
+NORMS: Final = ("attention_norm", "output_norm")
+"""The layer norms of a layer."""
 
 
 class Layer(nn.Module):
@@ -55,9 +60,13 @@ class Layer(nn.Module):
             return projected.view(rows, tokens, HEADS, HIDDEN // HEADS).transpose(1, 2)
 
         dropout = self.dropout if self.training else 0.0
-        context = functional.scaled_dot_product_attention(
-            heads(self.query(hidden)), heads(self.key(hidden)), heads(self.value(hidden)), attn_mask=attended
-        )
+        query, key, value = heads(self.query(hidden)), heads(self.key(hidden)), heads(self.value(hidden))
+        if self.training:
+            # Written out: the backward pass of the fused kernel takes five times as long on a processor.
+            closeness = (query @ key.transpose(-1, -2)).float() / math.sqrt(query.shape[-1])
+            context = closeness.masked_fill(~attended, -math.inf).softmax(dim=-1).to(value.dtype) @ value
+        else:
+            context = functional.scaled_dot_product_attention(query, key, value, attn_mask=attended)
         context = self.attention_output(context.transpose(1, 2).reshape(rows, tokens, HIDDEN))
         hidden = self.attention_norm(hidden + functional.dropout(context, dropout, self.training))
         widened = self.output(functional.gelu(self.intermediate(hidden)))
@@ -78,15 +87,17 @@ class ToneNetwork(nn.Module):
     dropout:
         Probability of dropping a hidden unit, used in training mode only. The weights mean nothing until
         :func:`load_base` and an adapter fill them.
+    layers:
+        Number of layers: those of the base encoder, or of a teacher of the same family.
     """
 
-    def __init__(self, dropout: float = 0.0) -> None:
+    def __init__(self, dropout: float = 0.0, layers: int = LAYERS) -> None:
         super().__init__()
         self.words = _embedding(VOCABULARY)
         self.positions = _embedding(POSITIONS)
         self.kinds = _embedding(2)
         self.embedding_norm = nn.LayerNorm(HIDDEN, eps=NORM_EPSILON)
-        self.layers = nn.ModuleList(Layer(dropout) for _ in range(LAYERS))
+        self.layers = nn.ModuleList(Layer(dropout) for _ in range(layers))
         self.head_dense = nn.Linear(HIDDEN, HIDDEN)
         self.head_output = nn.Linear(HIDDEN, CLASSES)
         self.dropout = dropout
@@ -123,8 +134,15 @@ def load_base(network: ToneNetwork, directory: Path) -> None:
     """Fill everything but the head of ``network`` from ``model.safetensors`` in ``directory`` (verify it first:
     ``models.base``).
     """
-    stored = load_file(directory / "model.safetensors")
-    renamed = {ours: stored[theirs] for ours, theirs in checkpoint_tensors().items()}
+    load_bert(network, load_file(directory / "model.safetensors"))
+
+
+def load_bert(network: ToneNetwork, stored: Mapping[str, Tensor]) -> None:
+    """Fill everything but the head of ``network`` from the tensors of a BERT checkpoint.
+
+    Raises ``KeyError`` for a tensor that is missing and ``RuntimeError`` for one of another shape.
+    """
+    renamed = {ours: stored[theirs] for ours, theirs in checkpoint_tensors(len(network.layers)).items()}
     missing, unexpected = network.load_state_dict(renamed, strict=False)
     if unexpected or any(not name.startswith("head_") for name in missing):
         raise RuntimeError(f"base weights do not fit the network: missing {missing}, unexpected {unexpected}")

@@ -52,13 +52,11 @@ class BundledFiles:
         arrays: Arrays = {ours: stored[theirs] for ours, theirs in checkpoint_tensors().items()}
         learned = load_file(self.adapter / "adapter.safetensors")
         try:
-            recipe = self.config["recipe"]
-            scale = float(recipe["alpha"]) / float(recipe["rank"]) if "alpha" in recipe else 1.0
             for name, tensor in learned.items():
                 matrix, _, part = name.rpartition(".")
                 if part == "up":
                     correction = tensor.astype(np.float64) @ learned[f"{matrix}.down"].astype(np.float64)
-                    arrays[f"{matrix}.weight"] = (arrays[f"{matrix}.weight"] + scale * correction).astype(np.float32)
+                    arrays[f"{matrix}.weight"] = (arrays[f"{matrix}.weight"] + correction).astype(np.float32)
                 elif part != "down":
                     arrays[name] = tensor.astype(np.float32)
         except (KeyError, TypeError, ValueError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models import check
-from models.adapter import BUNDLED, load_adapter
+from models.adapter import BUNDLED, FORMAT, load_adapter
 from models.base import base_directory, verified_base
 from models.bundled import load_bundled
 from models.errors import ModelError, ModelFileError
@@ -79,7 +79,7 @@ def test_missing_files_are_named(adapter: Path, base: Path) -> None:
         ("normalisation", 999),
         ("labels", ["positive", "neutral", "negative"]),
         ("max_tokens", 32),
-        ("format", 2),
+        ("format", FORMAT + 1),
         ("base", {"weights_sha256": "0" * 64}),
         ("recipe", {"rank": 16, "colour": "red"}),
         ("temperature", "warm"),

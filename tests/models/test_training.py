@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from models import train
-from models.adapter import Recipe, load_adapter
+from models import fit, lora, teacher, train
+from models.adapter import load_adapter
 from models.base import sha256_of
+from models.batches import Tokenised, batches
 from models.bundled import load_bundled
+from models.checkpoint import Checkpoint
+from models.encoder import ToneNetwork
+from models.errors import ModelFileError
+from models.recipe import Course, Recipe
 from models.tone import LABELS
 from tests.models.texts import corpus
 
@@ -48,56 +57,151 @@ def test_trained_adapter_can_be_served(labelled: Path, tmp_path: Path) -> None:
 def test_resumed_training_equals_an_undisturbed_one(
     labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "CHECKPOINT_STEPS", 3)
+    monkeypatch.setattr(fit, "CHECKPOINT_STEPS", 3)
     _train(labelled, tmp_path / "whole")
-    real = train.learning_rate
+    real = fit.rate_share
 
-    def stop_at_step_4(step: int, steps: int, recipe: Recipe) -> float:
+    def stop_at_step_4(step: int, steps: int, course: Course) -> float:
         if step == 4:
             raise KeyboardInterrupt
-        return real(step, steps, recipe)
+        return real(step, steps, course)
 
-    monkeypatch.setattr(train, "learning_rate", stop_at_step_4)
+    monkeypatch.setattr(fit, "rate_share", stop_at_step_4)
     with pytest.raises(AssertionError):
         _train(labelled, tmp_path / "stopped")
     assert (tmp_path / "stopped" / "checkpoint.pt").exists()
-    monkeypatch.setattr(train, "learning_rate", real)
+    monkeypatch.setattr(fit, "rate_share", real)
     _train(labelled, tmp_path / "stopped")
     name = "adapter.safetensors"
     assert sha256_of(tmp_path / "whole" / name) == sha256_of(tmp_path / "stopped" / name)
 
 
-def test_checkpoint_of_another_recipe_is_refused(
-    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(train, "CHECKPOINT_STEPS", 1)
-    monkeypatch.setattr(train.Checkpoint, "resume", lambda *_: 0)
-    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
-    _train(labelled, tmp_path / "a")
-    monkeypatch.undo()
-    arguments = ["--train", str(labelled), "--val", str(labelled), "--out", str(tmp_path / "a"), "--epochs", "2"]
+def test_checkpoint_of_another_recipe_is_refused(labelled: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    Checkpoint(tmp_path / "a" / "checkpoint.pt", {"recipe": Recipe(seed=9).to_config(), "texts": 48}).save({})
+    arguments = ["--train", str(labelled), "--val", str(labelled), "--out", str(tmp_path / "a")]
     result = RUNNER.invoke(train.app, arguments)
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "another recipe" in " ".join(result.output.split())
 
 
+@pytest.mark.usefixtures("quick_check")
+def test_held_out_origin_is_judged_and_not_learned(labelled: Path, tmp_path: Path) -> None:
+    origins = tmp_path / "origins.txt"
+    origins.write_text("\n".join(["old"] * 32 + ["new"] * 16), encoding="utf-8")
+    _train(labelled, tmp_path / "a", "--origins", str(origins), "--hold-out", "new")
+    adapter = load_adapter(tmp_path / "a")
+    assert (adapter.texts, adapter.metrics["new"]["texts"], adapter.recipe.held_out) == (32, 16, "new")
+    result = RUNNER.invoke(train.app, ["--train", str(labelled), "--val", str(labelled), "--hold-out", "newer"])
+    assert result.exit_code == 1
+    assert "no text is of origin 'newer'; known: texts" in " ".join(result.output.split())
+
+
 def test_batches_hold_each_text_once_and_repeat_with_the_seed() -> None:
-    data = train.Tokenised([[0] * (1 + index % 7) for index in range(100)], np.zeros(100, dtype=np.int64))
-    first = train.batches(data, 8, seed=1, epoch=0)
+    data = Tokenised([[0] * (1 + index % 7) for index in range(100)], np.zeros(100, dtype=np.int64))
+    first = batches(data, 8, seed=1, epoch=0)
     assert sorted(np.concatenate(first).tolist()) == list(range(100))
-    again, other = train.batches(data, 8, seed=1, epoch=0), train.batches(data, 8, seed=1, epoch=1)
+    again, other = batches(data, 8, seed=1, epoch=0), batches(data, 8, seed=1, epoch=1)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-def test_learning_rate_warms_up_and_decays_to_zero() -> None:
-    recipe = Recipe(learning_rate=1.0, warmup=0.1)
-    rates = [train.learning_rate(step, 100, recipe) for step in range(101)]
-    assert max(rates) == pytest.approx(1.0)
-    assert rates[:10] == sorted(rates[:10])
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[0] == pytest.approx(0.1)
-    assert rates[100] == 0.0
+def test_learning_rate_warms_up_and_decays_to_its_least() -> None:
+    course = Course(warmup=0.1, least_rate=0.2)
+    shares = [fit.rate_share(step, 100, course) for step in range(101)]
+    assert max(shares) == pytest.approx(1.0)
+    assert shares[:10] == sorted(shares[:10])
+    assert shares[10:] == sorted(shares[10:], reverse=True)
+    assert shares[0] == pytest.approx(0.1)
+    assert shares[100] == pytest.approx(0.2)
+
+
+def test_teacher_is_believed_as_far_as_it_is_trusted() -> None:
+    logits, labels = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0])
+    word = torch.tensor([[0.1, 0.2, 0.7]])
+    alone = fit.loss_of(logits, labels, None, 0.0)
+    assert fit.loss_of(logits, labels, word, 0.0) == pytest.approx(float(alone))
+    expected = -(word * logits.log_softmax(1)).sum()
+    assert float(fit.loss_of(logits, labels, word, 1.0)) == pytest.approx(float(expected))
+
+
+def test_balance_takes_frequencies_out_of_the_logits() -> None:
+    network = ToneNetwork()
+    before = network.head_output.bias.detach().clone()
+    train.balance_head(network, np.array([0, 1, 1, 2]), 0.5)
+    moved = (network.head_output.bias - before).detach().numpy()
+    assert moved == pytest.approx(-0.5 * np.log([0.25, 0.5, 0.25]), abs=1e-6)
+
+
+def _small_network(seed: int) -> ToneNetwork:
+    torch.manual_seed(seed)
+    network = ToneNetwork(layers=1)
+    for value in (network.words, network.positions, network.kinds):
+        torch.nn.init.normal_(value.weight, std=0.1)
+    return network.eval()
+
+
+def test_corrections_of_full_rank_give_the_trained_network_back() -> None:
+    base, trained, served = _small_network(1), _small_network(1), _small_network(1)
+    with torch.no_grad():
+        for name, value in trained.named_parameters():
+            if name in fit.learned(trained):
+                value.add_(0.01 * torch.randn_like(value))
+    ids, lengths = torch.tensor([[101, 2023, 102]]), torch.tensor([3])
+    lora.merge(served, lora.corrections(trained, base, rank=384))
+    with torch.inference_mode():
+        assert served(ids, lengths).numpy() == pytest.approx(trained(ids, lengths).numpy(), abs=2e-3)
+        assert served(ids, lengths).numpy() != pytest.approx(base(ids, lengths).numpy(), abs=2e-2)
+
+
+def test_training_attends_as_serving_does() -> None:
+    network = _small_network(1)
+    ids, lengths = torch.tensor([[101, 2023, 2003, 102], [101, 102, 0, 0]]), torch.tensor([4, 2])
+    with torch.inference_mode():
+        served = network(ids, lengths).numpy()
+        assert network.train()(ids, lengths).numpy() == pytest.approx(served, abs=1e-5)
+
+
+def test_foreign_teacher_is_refused(tmp_path: Path) -> None:
+    jar = tmp_path / "teacher.jar"
+    with pytest.raises(ModelFileError, match="by Maven"):
+        teacher.read_jar(jar)
+    with zipfile.ZipFile(jar, "w") as archive:
+        archive.writestr(teacher.FILE, b"another model")
+    with pytest.raises(ModelFileError, match="is not the teacher: its SHA-256 is"):
+        teacher.read_jar(jar)
+
+
+def test_teacher_is_read_out_of_its_export() -> None:
+    from onnx import helper, numpy_helper
+
+    rng = np.random.default_rng(1)
+    stored: dict[str, NDArray[Any]] = {
+        "embeddings.word_embeddings.weight_quantized": rng.integers(0, 256, (5, 4), dtype=np.uint8),
+        "embeddings.word_embeddings.weight_scale": np.array(0.5, dtype=np.float32),
+        "embeddings.word_embeddings.weight_zero_point": np.array(7, dtype=np.uint8),
+        "embeddings.LayerNorm.weight": np.ones(4, dtype=np.float32),
+        "onnx::MatMul_1_quantized": rng.integers(-128, 128, (4, 6), dtype=np.int8),
+        "onnx::MatMul_1_scale": rng.random(6, dtype=np.float32),
+        "onnx::MatMul_1_zero_point": np.zeros(6, dtype=np.int8),
+        "encoder.layer.0.intermediate.dense.bias": np.arange(6, dtype=np.float32),
+    }
+    node = helper.make_node(
+        "MatMulInteger",
+        ["/encoder/layer.0/input_quantized", "onnx::MatMul_1_quantized"],
+        ["out"],
+        name="/encoder/layer.0/intermediate/dense/MatMul_quant",
+    )
+    initial = [numpy_helper.from_array(array, name) for name, array in stored.items()]
+    graph = helper.make_graph([node], "teacher", [], [], initial)
+    weights = teacher.weights_of(helper.make_model(graph).SerializeToString())
+    words = 0.5 * (stored["embeddings.word_embeddings.weight_quantized"].astype(np.float32) - 7)
+    matrix = (stored["onnx::MatMul_1_quantized"] * stored["onnx::MatMul_1_scale"]).T
+    assert weights["embeddings.word_embeddings.weight"].numpy() == pytest.approx(words)
+    assert weights["encoder.layer.0.intermediate.dense.weight"].numpy() == pytest.approx(matrix)
+    assert weights["encoder.layer.0.intermediate.dense.bias"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert "embeddings.LayerNorm.weight" in weights
+    assert len(weights) == 4
 
 
 def test_help_reads_like_a_manual() -> None:

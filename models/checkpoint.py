@@ -1,0 +1,51 @@
+"""Where a training stands, on disk: a training that was stopped goes on from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file that is replaced in one move, so that a kill leaves the old one or the new one; read back with
+    ``weights_only=True``: tensors and numbers, no code.
+
+    ``purpose`` is all that the training depends on; a file with another one is refused.
+    """
+
+    file: Path
+    purpose: dict[str, Any]
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write all that the next step depends on."""
+        partial = self.file.with_suffix(".partial")
+        torch.save({"purpose": self.purpose, "random": torch.get_rng_state(), **state}, partial)
+        partial.replace(self.file)
+
+    def load(self) -> dict[str, Any] | None:
+        """What :meth:`save` wrote last, the random state restored; None where there is nothing.
+
+        Raises ``ModelError`` for another training's checkpoint.
+        """
+        if not self.file.exists():
+            return None
+        state: dict[str, Any] = torch.load(self.file, weights_only=True)
+        if state.pop("purpose") != self.purpose:
+            raise ModelError(
+                f"{self.file} belongs to a training with another recipe or other data; remove it or choose another "
+                "--out"
+            )
+        random: Tensor = state.pop("random")
+        torch.set_rng_state(random)
+        return state
+
+    def remove(self) -> None:
+        """Forget the training."""
+        self.file.unlink(missing_ok=True)
