@@ -1,5 +1,5 @@
 # `make help` lists the targets. What can be set on the command line: PYTHON, TORCH_INDEX, KAFKA_PORT, NAB, FOLDER,
-# INJECTION, PYTEST, REPLAY.
+# REPLAYS, INJECTION, PYTEST, REPLAY.
 
 # The first Python of at least 3.11 on the PATH; PYTHON=/path/to/python3 takes another.
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -12,6 +12,8 @@ KAFKA_PORT := 9092
 NAB :=
 # Folder with tone/ and replays/ for bench-copies; by default ../shared/data.
 FOLDER :=
+# Folder of bench-replays, and its options; by default ../shared/data/replays.
+REPLAYS :=
 # Options of bench-injection: --full, --simulated SEED, --volumes FOLDER, --by-volume.
 INJECTION :=
 # Folder with the labelled tweets, and more arguments for the training: make train TRAIN="--hold-out 2016test --out out/held".
@@ -25,7 +27,7 @@ SOURCES := streams models detectors tests bench
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test test-unit test-integration lint format kafka kafka-stop train \
-	picture bench-tone bench-detectors bench-controller bench-backtest bench-copies bench-nab bench-injection bench-pipeline bench-parity clean
+	picture bench-tone bench-detectors bench-controller bench-backtest bench-copies bench-nab bench-injection bench-replays bench-pipeline bench-parity clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -101,6 +103,9 @@ bench-nab: install ## NAB score of bare counts, beside simpler detectors (NAB=fo
 
 bench-injection: install ## crises put into real volumes: recall, delay and false pages at each budget (INJECTION=--full)
 	$(BIN)/python -m bench.injection $(INJECTION)
+
+bench-replays: install ## known events of real replays: found, how soon, controls paged (REPLAYS=FOLDER --gold-only)
+	$(BIN)/python -m bench.replays $(REPLAYS)
 
 bench-pipeline: install-dev ## mentions per second and memory of the whole way through Kafka
 	$(BIN)/python -m bench.pipeline
