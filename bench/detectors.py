@@ -81,7 +81,8 @@ def filled(n: int, rng: np.random.Generator) -> Engine:
     )
     core.track.start[:] = START - 40_000
     core.gaps.last_seen[:] = START - 1
-    core.baseline.authors[:], core.baseline.negative[:], core.baseline.weight[:] = RATE * 90, RATE * SHARE * 90, 90.0
+    core.baseline.authors[:], core.baseline.negative[:] = RATE * 90, RATE * SHARE * 90
+    core.baseline.weight[:] = core.baseline.negative_weight[:] = 90.0
     return engine
 
 

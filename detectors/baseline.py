@@ -40,6 +40,10 @@ CORRELATION_HALF_LIFE = 28 * 24.0
 CORRELATION_RANGE = (0.005, 0.15)
 CORRELATION_GATE = 16.0
 """An hour teaches at most a deviation of four standard ones."""
+MIXED = -1.0
+"""For `held_negative`: mentions of the hour were read by two tone models."""
+NEW_MODEL_HOURS = 6.0
+"""Hours that the share under the model before counts for under a new one."""
 HISTORY = 25
 """Hours whose shape the windows of a tick can reach: its own and 24 before."""
 
@@ -50,6 +54,8 @@ class Baseline(Columns):
 
     authors: Floats = field(metadata=column(np.float64))
     negative: Floats = field(metadata=column(np.float64))
+    negative_weight: Floats = field(metadata=column(np.float64))
+    """The exposure behind `negative`: less than `weight` after a change of the tone model."""
     weight: Floats = field(metadata=column(np.float64))
     spread: Floats = field(metadata=column(np.float64))
     spread_negative: Floats = field(metadata=column(np.float64))
@@ -76,8 +82,7 @@ class Baseline(Columns):
 
     def level(self) -> tuple[Floats, Floats]:
         """Authors and negative authors per hour at shape 1; zero before the first hour."""
-        weight = np.maximum(self.weight, 1e-9)
-        return self.authors / weight, self.negative / weight
+        return self.authors / np.maximum(self.weight, 1e-9), self.negative / np.maximum(self.negative_weight, 1e-9)
 
     def dispersion(self) -> tuple[Floats, Floats]:
         """phi: variance over mean of hourly counts, of authors and of negative authors."""
@@ -109,18 +114,21 @@ class Baseline(Columns):
         exposure = shape * f
         fade = np.where(seen, 2.0 ** (-1.0 / config.recent_half_life_hours), 1.0)
         self.recent_authors = self.recent_authors * fade + np.where(seen, self.held_authors, 0.0)
-        self.recent_negative = self.recent_negative * fade + np.where(seen, self.held_negative, 0.0)
+        level, level_negative = self.level()
+        mu, nu = level * exposure, level_negative * exposure
+        # An hour read by two tone models tells nothing about negatives: it is as was expected.
+        mixed = self.held_negative == MIXED
+        held_negative = np.where(mixed, nu, self.held_negative)
+        self.recent_negative = self.recent_negative * fade + np.where(seen, held_negative, 0.0)
         self.recent_weight = self.recent_weight * fade + np.where(seen, exposure, 0.0)
 
         learns = seen & ~skip
         known = learns & (self.weight >= config.warm_hours)
-        level, level_negative = self.level()
-        mu, nu = level * exposure, level_negative * exposure
         phi, phi_negative = self.dispersion()
         gate = np.where(known, _most(mu, phi), np.inf)
         gate_negative = np.where(known, _most(nu, phi_negative), np.inf)
         c = np.minimum(self.held_authors, gate)
-        k = np.minimum(self.held_negative, gate_negative)
+        k = np.minimum(held_negative, gate_negative)
 
         fade = np.where(learns, 2.0 ** (-1.0 / config.level_half_life_hours), 1.0)
         settled = learns & (self.weight >= config.settled_hours)
@@ -162,19 +170,36 @@ class Baseline(Columns):
         self.week_visits[rows, at_week] = np.where(learns & (trust >= 1.0) & (visits < 255), visits + 1, visits)
 
         self.authors = self.authors * fade + np.where(learns, c, 0.0)
-        self.negative = self.negative * fade + np.where(learns, k, 0.0)
+        self.negative = np.where(mixed, self.negative, self.negative * fade + np.where(learns, k, 0.0))
+        self.negative_weight = np.where(
+            mixed, self.negative_weight, self.negative_weight * fade + np.where(learns, exposure, 0.0)
+        )
         self.weight = self.weight * fade + np.where(learns, exposure, 0.0)
 
     def _day_part(self, at_day: Ints) -> Floats:
         day = (self.day_count.astype(np.float64) + CELL_PRIOR) / (self.day_expected.astype(np.float64) + CELL_PRIOR)
         return np.asarray(day[np.arange(len(day)), at_day] / (row_sum(day) / 24.0), np.float64)
 
-    def hold(self, authors: Ints, negative: Ints, observed: Floats) -> None:
+    def hold(self, authors: Ints, negative: Ints | Floats, observed: Floats) -> None:
         """Keep the hour that just ended until the next one has ended. `observed` is the part of it that was observed,
         0..1."""
         self.held_authors = authors.astype(np.float64)
         self.held_negative = negative.astype(np.float64)
         self.held_observed = observed
+
+    def share(self, i: int) -> float:
+        """Brand i's share of negative authors."""
+        level, negative = self.level()
+        return float(negative[i] / level[i]) if level[i] > 0 else 0.0
+
+    def take_share(self, i: int, share: float | None) -> None:
+        """Brand i's negatives are counted by another tone model: with this share, known from before, or (None) from
+        the present one on, to be learned fast."""
+        level, negative = self.level()
+        weight = min(float(self.weight[i]), NEW_MODEL_HOURS) if share is None else float(self.weight[i])
+        self.negative[i] = weight * (negative[i] if share is None else share * level[i])
+        self.negative_weight[i] = weight
+        self.recent_negative[i] = self.recent_weight[i] * (negative[i] if share is None else share * level[i])
 
     def absorb(self, which: NDArray[np.bool_], config: EngineConfig) -> None:
         """Take the recent, ungated level of these brands as their baseline."""
@@ -187,6 +212,7 @@ class Baseline(Columns):
         times = np.maximum(config.settled_hours / np.maximum(weight, 1e-9), 1.0)
         self.authors = np.where(which, authors * times, self.authors)
         self.negative = np.where(which, negative * times, self.negative)
+        self.negative_weight = np.where(which, weight * times, self.negative_weight)
         self.weight = np.where(which, weight * times, self.weight)
 
     def hold_low(self, low: NDArray[np.bool_], authors: Ints, negative: Ints, shape: Floats) -> None:

@@ -20,6 +20,7 @@ from detectors.incidents import Decision
 from detectors.late import Late, late_mentions
 from detectors.learning import end_hour, forget
 from detectors.members import Members, take, voices
+from detectors.model_changes import note_models
 from detectors.observations import Observations
 from detectors.segment import run_segment
 from detectors.telling import apply_due, next_due
@@ -82,7 +83,7 @@ def _stretch(
         _within_hour(core, start, stop, taken, counts[..., start - first : stop - first + 1], clock_ticks, out)
         core.closed = stop
         if (stop + 1) % 60 == 0:
-            end_hour(core, stop)
+            end_hour(core, stop, out)
         begin, start = end, stop + 1
     hours_end = (last + 1) // 60 * 60 - 1
     if hours_end >= first:
@@ -114,9 +115,15 @@ def _within_hour(
         take(core, members, taken.voice)
         late = late_mentions(members, taken.before, taken.before_negative)
     seen = _last_seen(core, first, k, members)
+    changes = note_models(core, members)
     at = 0
     while at < k:
-        at += run_segment(core, ticks[at:], counts[..., at:], seen[:, at:], late, clock_ticks, out)
+        # A brand's first mention by an unknown tone model: what it says is taken with care from that tick on.
+        for i in changes.pop(first + at, ()):
+            core.models.changed[i] = first + at
+        end = min((tick - first for tick in changes), default=k)
+        part = slice(at, end)
+        at += run_segment(core, ticks[part], counts[..., part], seen[:, part], late, clock_ticks, out)
     core.gaps.last_seen = np.ascontiguousarray(seen[:, -1])
 
 

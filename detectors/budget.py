@@ -92,6 +92,16 @@ class Budget(Columns):
         self.days[i] = min(int(self.days[i]), DAYS) - 1
         return True
 
+    def keep_newest(self, i: int, days: int) -> None:
+        """Forget all but brand i's newest quiet days."""
+        self.maxima[i, :, days:] = np.nan
+        self.days[i] = min(int(self.days[i]), days)
+        kept, left = int(self.kept[i]), 0
+        for bit in range(64):
+            if kept >> bit & 1 and left.bit_count() < days:
+                left |= 1 << bit
+        self.kept[i] = np.uint64(left)
+
     def set_thresholds_of(
         self, rows: Ints, pages: Floats, config: EngineConfig, detectors: DetectorSet = BUILT_IN_SET
     ) -> None:

@@ -23,6 +23,7 @@ from detectors.evidence import Evidence, Sample
 from detectors.exposure import Exposure
 from detectors.gaps import Gaps
 from detectors.incidents import Incident
+from detectors.model_versions import ModelVersions
 from detectors.recording import Recorder
 from detectors.track import Track
 from detectors.unsaved import Unsaved
@@ -67,6 +68,9 @@ class Core:
         self.budget, self.track = Budget.of(n, lengths), Track.of(n, lengths)
         self.learned = detectors.nothing_learned(n)
         """What detectors have learned, by their names."""
+        self.models = ModelVersions.of(n)
+        self.model_names: dict[int, str] = {}
+        """Name and version of the tone models met, by code."""
         self.windows = Windows(index, config.exact_authors)
         self.evidence = Evidence()
         self.copies = Copies()
@@ -107,6 +111,10 @@ class Core:
         """Whether brand i has had a member."""
         return bool(self.track.start[i] != LONG_AGO)
 
+    def model_of(self, i: int) -> str:
+        """Name and version of the tone model that brand i's negatives are counted by."""
+        return self.model_names.get(int(self.models.model[i]), self.versions[1])
+
     def note_plans(self, position: int) -> None:
         """See anew whether a brand has a planned event or a mute."""
         book = self.casebooks.get(position)
@@ -142,7 +150,14 @@ class Core:
 
     def nbytes(self) -> int:
         """Bytes of the arrays of the state."""
-        columns: tuple[Columns, ...] = (self.baseline, self.gaps, self.budget, self.track, *self.learned.values())
+        columns: tuple[Columns, ...] = (
+            self.baseline,
+            self.gaps,
+            self.budget,
+            self.track,
+            self.models,
+            *self.learned.values(),
+        )
         arrays = self.windows.nbytes() + self.copies.nbytes() + self.exposure.nbytes()
         return sum(c.nbytes() for c in columns) + arrays
 
@@ -158,6 +173,7 @@ class Core:
         whole.gaps = Gaps.concat([p.gaps for p in parts], order)
         whole.budget = Budget.concat([p.budget for p in parts], order)
         whole.track = Track.concat([p.track for p in parts], order)
+        whole.models = ModelVersions.concat([p.models for p in parts], order)
         whole.learned = {
             name: type(own).concat([p.learned[name] for p in parts], order) for name, own in whole.learned.items()
         }
@@ -170,6 +186,7 @@ class Core:
             whole.evidence.normal.update(p.evidence.normal)
             whole.evidence.learned.update(p.evidence.learned)
             whole.incidents.update(p.incidents)
+            whole.model_names.update(p.model_names)
             whole.casebooks.update(p.casebooks)
             whole.with_plans |= p.with_plans
             whole.applied.extend(p.applied)

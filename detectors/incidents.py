@@ -18,7 +18,7 @@ import msgspec
 from detectors.config import EngineConfig
 from detectors.score import FAST, MID, SLOW
 
-EventType = Literal["opened", "updated", "escalated", "deescalated", "resolved", "reopened", "amended"]
+EventType = Literal["opened", "updated", "escalated", "deescalated", "resolved", "reopened", "amended", "model_changed"]
 NOTIFY = ("none", "info", "ticket", "page")
 SEVERITY = ("minor", "major", "critical")
 DEESCALATE_MINUTES = 60

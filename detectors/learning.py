@@ -6,10 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import controller
+from detectors.baseline import MIXED
 from detectors.columns import Floats
 from detectors.core import Core
 from detectors.detector import Hour
 from detectors.feed import come_up
+from detectors.incidents import Decision
+from detectors.model_changes import change_models
 from detectors.planned import planned_hour
 from detectors.score import UNSCORED
 from detectors.view import frozen
@@ -23,8 +26,8 @@ LONG_DAY = 720
 LEAST_MAXIMUM = -3.0
 
 
-def end_hour(core: Core, tick: int) -> None:
-    """After the last tick of an hour: learn the hour before it, hold this one."""
+def end_hour(core: Core, tick: int, out: list[Decision]) -> None:
+    """After the last tick of an hour: learn the hour before it, hold this one. Decisions are added to `out`."""
     hour = tick // 60
     exposure, counts = core.last.exposure, core.last.counts
     started = core.track.started
@@ -35,7 +38,8 @@ def end_hour(core: Core, tick: int) -> None:
     skip = (core.track.last_open >= 60 * (hour - 1)) | planned_hour(core, hour - 1)
     _teach(core, observed, ~(skip | planned))
     core.baseline.learn(core.exposure.local - 1, core.exposure.shape(1), skip, core.config)
-    core.baseline.hold(counts[AUTHORS, 1], counts[NEGATIVES, 1], observed)
+    mixed = change_models(core, tick, out)
+    core.baseline.hold(counts[AUTHORS, 1], np.where(mixed, MIXED, counts[NEGATIVES, 1]), observed)
     minutes = tick - np.maximum(core.gaps.last_seen, tick - 60)
     before = np.where(core.gaps.last_seen <= tick - 60, core.gaps.silence, 0.0)
     core.gaps.silence = np.where(started, before + shape * (minutes / 60.0) * core.baseline.level()[0], 0.0)

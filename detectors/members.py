@@ -46,6 +46,11 @@ class Members:
     def __len__(self) -> int:
         return len(self.row)
 
+    def models(self) -> NDArray[np.uint64] | None:
+        """Code of the version of the tone model that read each, (m,); None where that is not told."""
+        codes = self.observations.model
+        return None if codes is None else codes[self.begin : self.begin + len(self)]
+
     def rows(self, begin: int, end: int) -> Members:
         """Some of them."""
         own = slice(begin, end)

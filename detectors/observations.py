@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,10 @@ class Observations:
     id: Sequence[str]
     text: Sequence[str]
     url: Sequence[str | None]
+    model: NDArray[np.uint64] | None = None
+    """Code of the version of the tone model that read it; None: not told, the same for all."""
+    models: Mapping[int, str] = field(default_factory=dict)
+    """Name and version of each code."""
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -43,6 +47,8 @@ class Observations:
         for name in ("minute", "brand", "author", "negative", "p_negative", "kind", "reach", "id", "text", "url"):
             if len(getattr(self, name)) != m:
                 raise ValueError(f"column {name} has {len(getattr(self, name))} rows, tick has {m}")
+        if self.model is not None and len(self.model) != m:
+            raise ValueError(f"column model has {len(self.model)} rows, tick has {m}")
         if m == 0:
             return
         if np.any(np.diff(self.tick) < 0):
@@ -67,6 +73,8 @@ class Observations:
             id=[self.id[i] for i in where],
             text=[self.text[i] for i in where],
             url=[self.url[i] for i in where],
+            model=None if self.model is None else self.model[at],
+            models=self.models,
         )
 
     @staticmethod

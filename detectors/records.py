@@ -28,7 +28,7 @@ from detectors.incidents import Incident
 
 R = TypeVar("R", "BrandRecord", "HourlyRecord", "PaneRecord")
 
-VERSION = 4
+VERSION = 5
 BRAND, PANE = b"brand\0", b"pane\0"
 HOURLY = (b"hourly0\0", b"hourly1\0")
 
@@ -47,6 +47,9 @@ class BrandRecord(msgspec.Struct):
     """Name and version of each, in the order in which they stand in arrays and bits (see other_detectors)."""
     gaps: dict[str, bytes]
     track: dict[str, bytes]
+    models: dict[str, bytes]
+    model_names: dict[int, str]
+    """Of the codes in `models`."""
     incident: Incident | None
 
 

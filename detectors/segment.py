@@ -19,6 +19,7 @@ from detectors.deciding import decide
 from detectors.gaps import is_heard
 from detectors.incidents import Decision
 from detectors.late import Late
+from detectors.model_versions import MOST_SHARE
 from detectors.planned import expected_exposure, planned_ticks
 from detectors.recording import Recording
 from detectors.score import UNSCORED
@@ -57,6 +58,10 @@ def run_segment(
     heard = is_heard(counts[AUTHORS, 1], usual[1, :, :k], silent_for[:, :k])
     expected = expected_exposure(core, ticks, exposure)
     mu, nu = expected * level[:, None], expected * level_negative[:, None]
+    margin = core.models.margin(int(ticks[0]))
+    unsettled = np.zeros(len(core), np.bool_) if margin is None else margin > 1.0
+    if margin is not None:
+        nu = np.where(unsettled[:, None], np.maximum(nu, np.minimum(nu * margin[:, None], MOST_SHARE * mu)), nu)
 
     judged = core.track.started & ~core.gaps.down & (core.baseline.weight >= core.config.warm_hours)
     view = View(
@@ -75,10 +80,10 @@ def run_segment(
     twice = _twice(core, raw)
 
     settled = judged & (core.baseline.weight >= core.config.settled_hours)
-    _note_day(core, ticks, twice, settled)
+    _note_day(core, ticks, twice, settled & ~unsettled)
 
     calm = counts[NEGATIVES, 1] <= 1.5 * nu[1] + 1.0
-    value, agree = worth(raw, twice, counts, mu, nu, settled, core.budget, core.config, core.detectors)
+    value, agree = worth(raw, twice, counts, mu, nu, settled, unsettled, core.budget, core.config, core.detectors)
     opened = np.zeros((len(core), k), np.bool_) if core.recorder is not None else None
     involved = set(np.nonzero(value.any(axis=1) | (core.track.waiting > 0))[0].tolist())
     involved |= _with_incident(core, int(ticks[-1]))

@@ -98,6 +98,8 @@ def _brand_record(core: Core, i: int, name: int, number: int) -> records.BrandRe
         core.detectors.keys,
         core.gaps.row(i),
         core.track.row(i),
+        core.models.row(i),
+        {code: core.model_names[code] for code in core.models.codes(i) if code in core.model_names},
         core.incidents.get(name),
     )
 
@@ -210,6 +212,8 @@ def _load(core: Core, i: int, position: int, record: records.BrandRecord, hourly
     now = core.detectors.keys
     core.gaps.set_row(i, record.gaps)
     core.track.set_row(i, carried(Track, record.track, record.detectors, now))
+    core.models.set_row(i, record.models)
+    core.model_names.update(record.model_names)
     core.baseline.set_row(i, hourly.baseline)
     core.budget.set_row(i, carried(Budget, hourly.budget, hourly.detectors, now))
     if record.incident is not None:

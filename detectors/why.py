@@ -98,7 +98,7 @@ def describe(
         top_terms=tuple(top_terms(samples, core.evidence.normal_of(name), core.ignored(name))),
         runbook_url=profile.runbook_url,
         detector_version=core.versions[0],
-        model_version=core.versions[1],
+        model_version=core.model_of(i),
         opened=incident.opened,
         budget_offset=float(core.budget.offset[i]),
         months=round(ledger.months, 3),

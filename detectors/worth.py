@@ -13,13 +13,15 @@ from detectors.columns import Floats, Ints
 from detectors.config import EngineConfig
 from detectors.detector_set import DetectorSet
 from detectors.score import FAST, MID, SLOW, SMALL
-from detectors.windows import NEGATIVES
+from detectors.windows import AUTHORS, NEGATIVES
 
 IMMEDIATE = 2.0
 """Scales of the daily maxima above a threshold at which one tick is enough."""
 SEVERE = ((2.0, 15), (5.0, 50))
 """Excess over the page threshold in scales, and negative authors in six hours, from which an incident is major,
 critical."""
+UNSETTLED_VOLUME = 3.0
+"""While a tone model is new: times the usual volume from which more negatives are not its doing."""
 INFO, TICKET, PAGE = 1, 2, 3
 """Index of incidents.NOTIFY."""
 
@@ -31,6 +33,7 @@ def worth(
     mu: Floats,
     nu: Floats,
     settled: NDArray[np.bool_],
+    unsettled: NDArray[np.bool_],
     budget: Budget,
     config: EngineConfig,
     detectors: DetectorSet,
@@ -43,6 +46,7 @@ def worth(
     counts : (3, 5, n, ticks)
     mu, nu : (5, n, ticks) authors and negative authors expected
     settled : (n,) brands known long enough for more than pages
+    unsettled : (n,) brands whose tone model is new: tone alone is worth a ticket at most
     """
     page, ticket, scale = budget.page.T[:, :, None], budget.ticket.T[:, :, None], budget.scale.T[:, :, None]
     level = np.zeros(raw.shape[1:], np.int8)
@@ -67,6 +71,11 @@ def worth(
         ratio = (enough + SMALL) / ((nu if detectors.counts[d] == NEGATIVES else mu)[w] + SMALL)
         over_page &= ratio >= least
         over_page &= enough >= config.min_page_authors
+        if unsettled.any():
+            volume = (counts[AUTHORS, w] + 2.0 * SMALL) / (mu[w] + 2.0 * SMALL)
+            tone_only = unsettled[:, None] & (volume < UNSETTLED_VOLUME)
+            over_ticket |= over_page & tone_only
+            over_page &= ~tone_only
         over_ticket &= settled[:, None] & (enough >= config.min_ticket_authors)
         agree |= np.where(over_ticket | over_page, 1 << d, 0)
         level = np.maximum(level, np.where(over_ticket, TICKET, 0)).astype(np.int8)

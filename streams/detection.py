@@ -18,7 +18,7 @@ from detectors.incidents import Decision
 from detectors.observations import KINDS, Observations
 from streams.crisis_events import CrisisEvent, Links, crisis_event
 from streams.ordering import TickOrder
-from streams.records import Advance, ScoredMention, hash64, microseconds, tick_of
+from streams.records import Advance, Model, ScoredMention, hash64, microseconds, tick_of
 
 #: The same mention id within a day is a duplicate. Minutes.
 DUPLICATE_TICKS = 24 * 60
@@ -123,6 +123,7 @@ class Detection:
         self._brands = {brand.name: index for index, brand in enumerate(engine.brands)}
         self._order: TickOrder[ScoredMention] = TickOrder(origins)
         self._seen = _Seen()
+        self._models: dict[Model, tuple[int, str]] = {}
         self.counts = counts or Counts()
 
     @property
@@ -216,7 +217,17 @@ class Detection:
             id=[one.id for one in mentions],
             text=[one.text for one in mentions],
             url=[one.url for one in mentions],
+            model=np.array([self._code(one.model) for one in mentions], np.uint64),
+            models=dict(self._models.values()),
         )
+
+    def _code(self, model: Model) -> int:
+        """The code by which the engine knows a version of the tone model."""
+        found = self._models.get(model)
+        if found is None:
+            name = f"{model.name}@{model.version}"
+            found = self._models[model] = (hash64(name) or 1, name)
+        return found[0]
 
     def acknowledgeable(self) -> int:
         """The position below which everything has been decided and saved."""

@@ -192,7 +192,9 @@ class Detect:
     async def _send(self, closing: Closing) -> None:
         sent = []
         for crisis in closing.events:
-            for topic, key in ((self._topics.events, crisis.brand), (self._topics.state, crisis.incident_id)):
+            places = [(self._topics.events, crisis.brand), (self._topics.state, crisis.incident_id)]
+            # A change of the tone model is no incident: nothing is open afterwards.
+            for topic, key in places[:1] if crisis.type == "model_changed" else places:
                 sent.append(await self._app.producer.send(topic, key.encode(), crisis.value, None, None, None))
         await asyncio.gather(*sent)
         for crisis in closing.events:

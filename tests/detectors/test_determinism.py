@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -89,15 +91,11 @@ def test_no_look_ahead(seed: int, data: st.DataObject) -> None:
     first, second = world(seed), world(seed + 1)
     before = span(first, 0, cut)
     after = span(second, cut, END)
-    mixed = Observations(
-        **{
-            f: np.concatenate([getattr(before, f), getattr(after, f)])
-            for f in ("tick", "minute", "brand", "author", "negative", "p_negative", "kind", "reach")
-        },
-        id=[*before.id, *after.id],
-        text=[*before.text, *after.text],
-        url=[*before.url, *after.url],
-    )
+    names = ("tick", "minute", "brand", "author", "negative", "p_negative", "kind", "reach")
+    columns: dict[str, Any] = {f: np.concatenate([getattr(before, f), getattr(after, f)]) for f in names}
+    for f in ("id", "text", "url"):
+        columns[f] = [*getattr(before, f), *getattr(after, f)]
+    mixed = Observations(**columns)
     a = run(Engine(profiles(3), QUICK), first, END)
     b = run(Engine(profiles(3), QUICK), mixed, END)
     assert [d for d in a if d.tick <= cut] == [d for d in b if d.tick <= cut]
