@@ -145,10 +145,11 @@ class Baseline(Columns):
         share = np.clip(level_negative / np.maximum(level, 1e-9), 0.02, 0.98)
         chance = np.maximum(share * (1.0 - share), 1e-9)
         rho = self.correlation()
-        off_share = self.held_negative - total * share
+        off_share = held_negative - total * share
         usual = total * (1.0 + np.maximum(total - 1.0, 0.0) * rho)
         squared = np.minimum(off_share * off_share / chance, CORRELATION_GATE * usual)
-        worth = np.where(settled & (total >= 2), 1.0 / np.square(1.0 + np.maximum(total - 1.0, 0.0) * CORRELATION), 0.0)
+        tells = settled & (total >= 2) & ~mixed & (self.negative_weight >= config.settled_hours)
+        worth = np.where(tells, 1.0 / np.square(1.0 + np.maximum(total - 1.0, 0.0) * CORRELATION), 0.0)
         fade_pairs = np.where(settled, 2.0 ** (-1.0 / CORRELATION_HALF_LIFE), 1.0)
         self.pairs_excess = self.pairs_excess * fade_pairs + worth * (squared - total)
         self.pairs = self.pairs * fade_pairs + worth * total * (total - 1.0)

@@ -57,7 +57,7 @@ def headline(event: Mapping[str, Any]) -> Text:
     notify, severity = str(data.get("notify", "")), str(data.get("severity", ""))
     line = Text(_when(event.get("time")))
     line.append("  ")
-    line.append(f"{printable(kind.upper()):<11}", _TYPE_STYLES.get(kind, ""))
+    line.append(f"{printable(kind.upper().replace('_', ' ')):<11}", _TYPE_STYLES.get(kind, ""))
     line.append(" ")
     # Only the event that pages says PAGE: the others tell those who were paged already.
     asked = notify if notify != "page" or data.get("pages", True) else "paged"
@@ -71,7 +71,10 @@ def headline(event: Mapping[str, Any]) -> Text:
 def explanation(event: Mapping[str, Any]) -> list[str]:
     """Return why the event was sent, as lines of plain words."""
     data = _section(event, "data")
-    lines = [*_size(_section(data, "size")), *_why(_section(data, "why")), *_course(event, data)]
+    if str(event.get("type", "")).endswith("model_changed"):
+        reason = str(_section(data, "why").get("reason", ""))
+        return [printable(f"{reason[:1].upper()}{reason[1:]}.")] if reason else []
+    lines = [*_size(_section(data, "size")), *_why(_section(data, "why")), *_course(event, data), *_people(data)]
     lines += _together(data)
     lines += _evidence(data)
     links = _section(data, "links")
@@ -139,6 +142,23 @@ def _together(data: Mapping[str, Any]) -> Iterator[str]:
     brands = data.get("portfolio")
     if isinstance(brands, list) and brands:
         yield f"Brands that alarm together: {', '.join(map(str, brands))}."
+
+
+def _people(data: Mapping[str, Any]) -> Iterator[str]:
+    """What people have announced and said."""
+    planned, response = _section(_section(data, "why"), "planned"), _section(data, "response")
+    if planned:
+        until, factor = _moment(planned.get("until")), _number(planned, "factor")
+        what = "Muted" if planned.get("muted") else "Planned event"
+        if factor is not None and not planned.get("muted"):
+            what += f", {_short(factor)} times the usual expected"
+        what += f", until {until:%Y-%m-%d %H:%M} UTC" if until is not None else ""
+        yield f"{what}{': ' + str(planned['note']) if planned.get('note') else '.'}"
+    if response.get("verdict"):
+        yield f"Marked as {'a' if response['verdict'] == 'false alarm' else 'a true'} {response['verdict']}."
+    for key, label in (("acknowledged_at", "Acknowledged"), ("statement_at", "A statement was published")):
+        if (moment := _moment(response.get(key))) is not None:
+            yield f"{label} at {moment:%H:%M} UTC."
 
 
 def _evidence(data: Mapping[str, Any]) -> Iterator[str]:

@@ -88,6 +88,29 @@ def test_explanation_is_in_plain_words() -> None:
     ]
 
 
+def test_what_people_announced_and_said_is_told() -> None:
+    planned = {"from": "2026-03-12T14:00:00Z", "until": "2026-03-12T20:00:00Z", "factor": 5.0, "muted": False}
+    why = {"planned": planned | {"note": "the launch"}}
+    response = {"verdict": "false alarm", "acknowledged_at": "2026-03-12T14:50:00Z", "statement_at": None}
+    said = explanation({"type": "tocsin.crisis.updated", "data": {"why": why, "response": response}})
+    assert said == [
+        "Planned event, 5 times the usual expected, until 2026-03-12 20:00 UTC: the launch",
+        "Marked as a false alarm.",
+        "Acknowledged at 14:50 UTC.",
+    ]
+    muted = explanation({"data": {"why": {"planned": planned | {"muted": True}}}})
+    assert muted == ["Muted, until 2026-03-12 20:00 UTC."]
+
+
+def test_a_change_of_the_model_reads_as_one() -> None:
+    event = {
+        "type": "tocsin.crisis.model_changed",
+        "data": {"notify": "info", "why": {"reason": "the tone model changed"}},
+    }
+    assert explanation(event) == ["The tone model changed."]
+    assert "MODEL CHANGED" in headline(event).plain
+
+
 def test_it_can_be_cut_to_a_few_lines() -> None:
     console = Console(file=io.StringIO(), width=200)
     with console.capture() as captured:
