@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import Columns, Floats, Ints, Minutes, column
-from detectors.gaps import LONG_AGO
+from detectors.windows import LONG_AGO
 
 NONE = 0
 """Code of no version: the observations do not tell."""
