@@ -101,6 +101,17 @@ class Casebook(msgspec.Struct, array_like=True):
             if gone.pages:
                 self.complete_from = gone.pages[-1] + 1
 
+    def correct(self, incident: str, tick: int, *, page: bool) -> bool:
+        """Note that this event of an incident was a page after all, or was none; returns whether that is news."""
+        case = self.case(incident)
+        if case is None or page == (tick in case.pages):
+            return False
+        if page:
+            insort(case.pages, tick)
+        else:
+            case.pages.remove(tick)
+        return True
+
     def newly_false(self, tick: int) -> int:
         """How many more pages count as false than when this was last asked; fewer, where a verdict came later."""
         more = 0

@@ -23,6 +23,8 @@ class BrandProfile:
     """Brands of one portfolio that alarm together are one incident (portfolio.py)."""
     portfolio_budget: float | None = None
     """Pages a month of all brands of the portfolio; None: what their own budgets add up to."""
+    portfolio_runbook_url: str | None = None
+    """Of the portfolio's own incidents."""
 
 
 @dataclass(frozen=True)

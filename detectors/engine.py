@@ -28,8 +28,9 @@ from detectors.observations import Observations
 from detectors.portfolio import KEY as PORTFOLIO
 from detectors.portfolio import Portfolios
 from detectors.recording import Recorder
-from detectors.telling import tell
+from detectors.telling import settle, tell
 from detectors.unsaved import Unsaved
+from detectors.windows import LONG_AGO
 
 DETECTOR_VERSION = "1.1"
 """Changes with anything that can change a decision; it is in every event."""
@@ -100,10 +101,12 @@ class Engine:
         Tell all that there are before the first `advance`, and new ones before the tick in which they are due: then
         decisions are a pure function of mentions and commands. One that comes later is applied at the next tick. The
         state does not hold commands that are still to be applied: tell them again after a restart. Commands for
-        brands that this engine does not have are passed over.
+        brands or portfolios that this engine does not have are passed over.
         """
         for command in commands:
             position = self._position.get(command.brand)
+            if position is None:
+                self._portfolios.tell(command)
             if position is None or command.id in self._commands.setdefault(position, {}):
                 continue
             self._commands[position][command.id] = command
@@ -113,14 +116,31 @@ class Engine:
 
     def applied(self) -> list[Applied]:
         """What became of commands since the last call, in the order in which they were applied."""
-        out = [one for core in self._cores for one in core.applied]
+        out = [*self._portfolios.applied(), *(one for core in self._cores for one in core.applied)]
         for core in self._cores:
             core.applied = []
         return sorted(out, key=lambda one: (one.tick, one.command.order))
 
     def ledger(self) -> list[Account]:
-        """How each brand's pages turned out, brands in the engine's order."""
-        return ledger(self.brands, self._cores)
+        """How pages turned out: of each brand in the engine's order, then of each portfolio's own incidents.
+
+        A page that a portfolio muted leaves its brand's account at the end of the UTC day.
+        """
+        return ledger(self.brands, self._cores) + self._portfolio_ledger()
+
+    def _portfolio_ledger(self) -> list[Account]:
+        closed = max((core.closed for core in self._cores if core.closed is not None), default=None)
+        return self._portfolios.ledger(self._portfolio_started, closed)
+
+    def _portfolio_started(self, portfolio: str) -> int | None:
+        """The tick of the first mention of any of a portfolio's brands."""
+        starts = [
+            int(core.track.start[i])
+            for core in self._cores
+            for i, position in enumerate(core.index.tolist())
+            if self.brands[position].portfolio == portfolio
+        ]
+        return min((start for start in starts if start != LONG_AGO), default=None)
 
     def advance(self, upto: int, observations: Observations, clock_ticks: Collection[int] = ()) -> list[Decision]:
         """Process every tick t with closed < t <= upto, in order, empty ones included.
@@ -143,6 +163,38 @@ class Engine:
         observations.validate(len(self.brands))
         if len(observations) and int(observations.tick[-1]) > upto:
             raise ValueError(f"an observation of tick {int(observations.tick[-1])} in a call up to {upto}")
+        if not self._portfolios:
+            return self._advance(upto, observations, clock_ticks)
+        out: list[Decision] = []
+        begin = 0
+        for stop in self._stops(upto, observations):
+            self._settle(stop)
+            end = int(np.searchsorted(observations.tick, stop, "right"))
+            rows = observations if end - begin == len(observations) else observations.rows(np.arange(begin, end))
+            out += self._portfolios.apply(self._advance(stop, rows, clock_ticks), stop, self._portfolio_started)
+            begin = end
+        return out
+
+    def _stops(self, upto: int, observations: Observations) -> list[int]:
+        """The last ticks of days on the way to `upto`, and it. There brands are told what their portfolio has made of
+        the day: with longer steps the layer would see decisions only after the brands had gone on without it."""
+        standing = [core.closed for core in self._cores if core.closed is not None]
+        begin = min([*standing, *(int(tick) - 1 for tick in observations.tick[:1])], default=upto)
+        first = begin + 1
+        return [*range(first - first % 1440 + 1439, upto, 1440), upto]
+
+    def _settle(self, stop: int) -> None:
+        """Before brands that stand at the end of a day go on: let them know how its pages ended."""
+        for core in self._cores:
+            if core.closed is None or core.closed >= stop or (core.closed + 1) % 1440:
+                continue
+            made = self._portfolios.settled(core.closed // 1440)
+            for position in list(core.casebooks) if made else ():
+                portfolio = self.brands[position].portfolio
+                if portfolio in made:
+                    settle(core, position, made[portfolio])
+
+    def _advance(self, upto: int, observations: Observations, clock_ticks: Collection[int]) -> list[Decision]:
         if len(self._cores) == 1:
             core = self._cores[0]
             if core.closed is not None and len(observations) and int(observations.tick[0]) <= core.closed:
@@ -151,7 +203,7 @@ class Engine:
         else:
             self._cores, out = catch_up(self._cores, upto, observations, clock_ticks)
         out.sort(key=lambda d: (d.tick, d.brand))
-        return self._portfolios.apply(out, upto) if self._portfolios else out
+        return out
 
     def forget_changes(self) -> None:
         """For who saves nothing: drop what the next `changes` would give."""
@@ -207,7 +259,7 @@ class Engine:
 
     def levels(self) -> Levels:
         """Where each brand stands."""
-        return levels(self.brands, self._cores, self.detectors)
+        return levels(self.brands, self._cores, self.detectors, self._portfolio_ledger())
 
     def nbytes(self) -> int:
         """Bytes of the arrays of the state (not of kept texts)."""

@@ -53,10 +53,12 @@ class Levels:
     quiet_days: Ints
     """(n,) days the thresholds rest on."""
     accounts: tuple[Account, ...]
-    """How each brand's pages turned out."""
+    """How each brand's pages turned out, and after them each portfolio's own."""
 
 
-def levels(brands: Sequence[BrandProfile], cores: Sequence[Core], detectors: DetectorSet) -> Levels:
+def levels(
+    brands: Sequence[BrandProfile], cores: Sequence[Core], detectors: DetectorSet, portfolios: Sequence[Account] = ()
+) -> Levels:
     """Where each of these brands stands, each being in one of the cores."""
     n = len(brands)
     closed = np.full(n, np.nan)
@@ -108,7 +110,7 @@ def levels(brands: Sequence[BrandProfile], cores: Sequence[Core], detectors: Det
         tuple(severity),
         silent,
         days,
-        tuple(ledger(brands, cores)),
+        (*ledger(brands, cores), *portfolios),
     )
 
 

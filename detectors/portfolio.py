@@ -6,6 +6,10 @@ have opened or raised an incident within an hour, an incident of the portfolio o
 of its brands does, and while it is open their pages become tickets that name it; a brand that stands far above the
 others still pages. It is resolved when fewer than half of the brands that took part are still in an incident.
 
+A page that was muted is none in its brand's casebook either: at the start of each UTC day the brands are told what was
+made of their events of the day before (`settled`), which is before any of them can count as false for want of a
+verdict. Verdicts on the portfolio's own incidents are kept in a casebook of its own; they change no decision.
+
 A crash may leave a state in which some brands stand before the portfolio and decide some ticks again. What was made of
 each decision is kept for a day, so that it is made the same again.
 """
@@ -15,15 +19,20 @@ from __future__ import annotations
 import hashlib
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import insort
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
+from detectors.casebook import TOLD_OF, Casebook
+from detectors.commands import ABOUT_INCIDENTS, Applied, Command
 from detectors.config import BrandProfile
 from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType
+from detectors.ledger import Account, account
 from detectors.records import StateVersionError
+from detectors.why import response
 
 KEY = b"portfolio\0"
 """Of the record of a portfolio's state; its name follows."""
@@ -35,7 +44,8 @@ WITHIN = 60
 REOPEN = 360
 """Minutes within which a return is the same incident, as with brands."""
 FAR_ABOVE = 3.0
-"""A brand whose ratio is so many times the median of the others has a crisis of its own."""
+"""A brand whose ratio is so many times the median of the others', each in its strongest window, has a crisis of its
+own."""
 KEPT = 1440
 """Minutes for which verdicts are kept after they are saved."""
 _LEVEL = {name: level for level, name in enumerate(NOTIFY)}
@@ -97,6 +107,8 @@ class State(msgspec.Struct):
     incident: Together | None = None
     verdicts: dict[str, Verdict] = {}
     """By incident and revision."""
+    book: Casebook = msgspec.field(default_factory=Casebook)
+    """Of the portfolio's own incidents."""
 
 
 class Portfolios:
@@ -118,6 +130,9 @@ class Portfolios:
         if names := sorted(set(self._brands) & {b.name for b in brands}):
             raise ValueError(f"a portfolio must not be named as a brand: {', '.join(names)}")
         self._states = {name: State() for name in self._brands}
+        self._told: dict[str, dict[str, Command]] = {name: {} for name in self._brands}
+        self._waiting: dict[str, list[tuple[tuple[int, int, str], Command]]] = {name: [] for name in self._brands}
+        self._applied: list[Applied] = []
         self._dirty: set[str] = set()
         self._upto: int | None = None
         self._saved: int | None = None
@@ -125,20 +140,85 @@ class Portfolios:
     def __bool__(self) -> bool:
         return bool(self._brands)
 
-    def apply(self, decisions: Sequence[Decision], upto: int) -> list[Decision]:
-        """Decisions of whole ticks up to `upto`, in (tick, brand) order, and what is made of them in the same order."""
-        self._upto = upto
+    def tell(self, command: Command) -> None:
+        """Let a command on a portfolio's own incident wait for its tick; others than of these portfolios are passed
+        over, as are those known already."""
+        told = self._told.get(command.brand)
+        if told is not None and command.id not in told:
+            told[command.id] = command
+            insort(self._waiting[command.brand], (command.order, command))
+
+    def applied(self) -> list[Applied]:
+        """What became of commands since the last call."""
+        out, self._applied = self._applied, []
+        return out
+
+    def ledger(self, started: Callable[[str], int | None], tick: int | None) -> list[Account]:
+        """How the portfolios' own pages turned out, in order of their names.
+
+        Parameters
+        ----------
+        started : tells the tick of the first mention of any of a portfolio's brands
+        tick : closed last
+        """
+        return [
+            account(name, self._budget(name), started(name), 0 if tick is None else tick, self._states[name].book, 0.0)
+            for name in sorted(self._brands)
+        ]
+
+    def settled(self, day: int) -> dict[str, dict[str, list[tuple[int, bool]]]]:
+        """What was made of brands' events in this day since 1970, where it was not what the brand asked for: by
+        portfolio and incident the ticks, and whether each was a page. To be asked once the day is over."""
+        out: dict[str, dict[str, list[tuple[int, bool]]]] = {}
+        for name, state in self._states.items():
+            for key, verdict in state.verdicts.items():
+                if verdict.tick // 1440 == day:
+                    incident = key.rpartition("-")[0]
+                    out.setdefault(name, {}).setdefault(incident, []).append((verdict.tick, verdict.pages))
+        return out
+
+    def _budget(self, name: str) -> float:
+        profiles = self._brands[name]
+        return profiles[0].portfolio_budget or sum(p.budget for p in profiles)
+
+    def apply(self, decisions: Sequence[Decision], upto: int, started: Callable[[str], int | None]) -> list[Decision]:
+        """Decisions of whole ticks up to `upto`, in (tick, brand) order, and what is made of them in the same order.
+
+        `started` as in `ledger`.
+        """
         out = [d for d in decisions if d.brand not in self._of]
         own: dict[str, list[Decision]] = {}
         for d in decisions:
             if d.brand in self._of:
                 own.setdefault(self._of[d.brand], []).append(d)
         for name, mine in own.items():
-            out += self._apply(name, mine, upto)
+            out += self._apply(name, mine, upto, started)
+        for name, waiting in self._waiting.items():
+            if waiting:
+                self._apply_due(name, upto)
+        self._upto = upto
         out.sort(key=lambda d: (d.tick, d.brand))
         return out
 
-    def _apply(self, name: str, decisions: Sequence[Decision], upto: int) -> list[Decision]:
+    def _apply_due(self, name: str, tick: int) -> None:
+        """Apply the commands that are due at this tick or before it."""
+        waiting, state = self._waiting[name], self._states[name]
+        while waiting and waiting[0][1].due <= tick:
+            _, command = waiting.pop(0)
+            if state.book.knows(command):
+                continue
+            decided = state.closed if self._upto is None else max(self._upto, state.closed)
+            late = command.due <= decided
+            if command.kind in ABOUT_INCIDENTS:
+                problem = state.book.apply(command, command.due)
+            else:
+                problem = "a portfolio takes words on its incidents only; plan and mute its brands"
+            self._applied.append(Applied(command, decided + 1 if late else command.due, late, problem))
+            self._dirty.add(name)
+
+    def _apply(
+        self, name: str, decisions: Sequence[Decision], upto: int, started: Callable[[str], int | None]
+    ) -> list[Decision]:
         state = self._states[name]
         self._dirty.add(name)
         out = [_again(d, state.verdicts) for d in decisions if d.tick <= state.closed]
@@ -147,9 +227,11 @@ class Portfolios:
             of_tick = [d for d in new if d.tick == tick]
             for d in of_tick:
                 _note(state, d)
+            self._apply_due(name, tick)
             event = self._move(name, state, tick)
             if event is not None:
-                out.append(self._decision(name, state, tick, event, of_tick))
+                _file(state, tick, event)
+                out.append(self._decision(name, state, tick, event, of_tick, started(name)))
             out += [_judged(state, d) for d in of_tick]
         state.closed = max(state.closed, upto)
         return out
@@ -190,7 +272,13 @@ class Portfolios:
         return None
 
     def _decision(
-        self, name: str, state: State, tick: int, event: tuple[EventType, bool], of_tick: Sequence[Decision]
+        self,
+        name: str,
+        state: State,
+        tick: int,
+        event: tuple[EventType, bool],
+        of_tick: Sequence[Decision],
+        started: int | None,
     ) -> Decision:
         incident = state.incident
         assert incident is not None
@@ -201,7 +289,8 @@ class Portfolios:
         authors, negative = sums["authors"], sums["negative_authors"]
         expected = sums["negative_expected"] / max(sums["authors_expected"], 1e-9)
         profiles = self._brands[name]
-        budget = profiles[0].portfolio_budget or sum(p.budget for p in profiles)
+        budget = self._budget(name)
+        ledger = account(name, budget, started, tick, state.book, 0.0)
         named = ", ".join(incident.brands[:8]) + (" and others" if len(incident.brands) > 8 else "")
         if kind == "resolved":
             rest = f"; still in an incident of their own: {', '.join(still)}" if still else ""
@@ -247,10 +336,13 @@ class Portfolios:
             closed_by="clock" if all(d.closed_by == "clock" for d in of_tick) else "event",
             top_mentions=tuple(_mentions(shown)),
             top_terms=tuple(_terms(shown)),
-            runbook_url=None,
+            runbook_url=profiles[0].portfolio_runbook_url,
             detector_version=self._versions[0],
             model_version=self._versions[1],
             opened=incident.opened,
+            months=round(ledger.months, 3),
+            false_pages=ledger.false,
+            response=response(state.book, incident.id),
             portfolio=tuple(incident.brands),
         )
 
@@ -277,7 +369,7 @@ class Portfolios:
         return [
             [KEY + name.encode(), msgspec.msgpack.encode(state)]
             for name, state in sorted(self._states.items())
-            if state.closed >= 0
+            if _begun(state)
         ]
 
     def restore(self, items: Iterable[tuple[bytes, bytes]]) -> None:
@@ -289,6 +381,10 @@ class Portfolios:
             A record was written by another version.
         """
         self._states = {name: State() for name in self._brands}
+        self._waiting = {
+            name: sorted((command.order, command) for command in told.values()) for name, told in self._told.items()
+        }
+        self._applied = []
         self._dirty.clear()
         self._upto = self._saved = None
         for key, value in items:
@@ -315,7 +411,7 @@ class Portfolios:
 
     def everything_is_new(self) -> None:
         """Let the next `changes` hold everything."""
-        self._dirty.update(name for name, state in self._states.items() if state.closed >= 0)
+        self._dirty.update(name for name, state in self._states.items() if _begun(state))
 
 
 _SUMS = ("mentions", "authors", "authors_expected", "negative_authors", "negative_expected")
@@ -340,6 +436,17 @@ def scaled(brands: Sequence[BrandProfile]) -> list[BrandProfile]:
         else:
             out.append(b)
     return out
+
+
+def _begun(state: State) -> bool:
+    return state.closed >= 0 or bool(state.book.keys)
+
+
+def _file(state: State, tick: int, event: tuple[EventType, bool]) -> None:
+    incident, (kind, pages) = state.incident, event
+    if incident is not None and kind in TOLD_OF:
+        level = _LEVEL[incident.notify]
+        state.book.file(incident.id, incident.opened, tick, level, page=pages, closed=kind == "resolved")
 
 
 def _note(state: State, d: Decision) -> None:
@@ -411,8 +518,15 @@ def _open(state: State, incident: Together) -> list[str]:
 
 def _far_above(state: State, incident: Together, brand: str) -> bool:
     own = state.members[brand]
-    others = [state.members[b].size["ratio"] for b in _open(state, incident) if b != brand]
-    return bool(others) and own.severity >= 1 and own.size["ratio"] >= FAR_ABOVE * statistics.median(others)
+    others = [_strongest(state.members[b]) for b in _open(state, incident) if b != brand]
+    return bool(others) and own.severity >= 1 and _strongest(own) >= FAR_ABOVE * statistics.median(others)
+
+
+def _strongest(member: Member) -> float:
+    """Its ratio in the window in which it stands out most: events of one outage tell different windows, and the same
+    brand's ratio of an hour and of six are far apart."""
+    told = ((w["negative_authors"] + 2.0) / (w["negative_expected"] + 2.0) for w in member.windows)
+    return max([*told, member.size["ratio"]])
 
 
 def _asked(state: State, brands: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -67,3 +68,20 @@ def file_event(core: Core, position: int, incident: Incident, event: EventType, 
     book = core.casebooks.setdefault(position, Casebook())
     book.file(incident.id, incident.opened, tick, incident.notify, page=page, closed=event == "resolved")
     core.relearned.add(position)
+
+
+def settle(core: Core, position: int, made: Mapping[str, Sequence[tuple[int, bool]]]) -> None:
+    """Let a brand know what its portfolio made of its events.
+
+    Parameters
+    ----------
+    made : by incident: ticks of events, and whether each was a page in the end
+    """
+    book = core.casebooks.get(position)
+    if book is None:
+        return
+    for case in book.cases:
+        for tick, page in made.get(case.id, ()):
+            if book.correct(case.id, tick, page=page):
+                core.dirty.add(position)
+                core.relearned.add(position)

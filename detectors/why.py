@@ -104,7 +104,7 @@ def describe(
         months=round(ledger.months, 3),
         false_pages=ledger.false,
         planned=_planned(book, tick),
-        response=_response(book, incident.id),
+        response=response(book, incident.id),
     )
 
 
@@ -126,7 +126,8 @@ def _planned(book: Casebook | None, tick: int) -> dict[str, Any] | None:
     }
 
 
-def _response(book: Casebook | None, incident: str) -> dict[str, Any] | None:
+def response(book: Casebook | None, incident: str) -> dict[str, Any] | None:
+    """What people have said of an incident, as its events tell; None where they have said nothing."""
     case = None if book is None else book.case(incident)
     if case is None or (case.verdict == UNKNOWN and case.acknowledged is None and case.statement is None):
         return None
