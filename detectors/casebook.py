@@ -112,11 +112,14 @@ class Casebook(msgspec.Struct, array_like=True):
             case.pages.remove(tick)
         return True
 
-    def newly_false(self, tick: int) -> int:
-        """How many more pages count as false than when this was last asked; fewer, where a verdict came later."""
+    def newly_false(self, tick: int, last: int | None = None) -> int:
+        """How many more pages count as false than when this was last asked; fewer, where a verdict came later.
+
+        Pages later than `last` do not count yet: a portfolio may still make tickets of them.
+        """
         more = 0
         for case in self.cases:
-            count = case.false_pages(tick)
+            count = case.false_pages(tick) - (0 if last is None else case.false_pages(tick, last))
             more += count - case.counted
             case.counted = count
         return more

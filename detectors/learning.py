@@ -110,7 +110,9 @@ def _control(core: Core, tick: int) -> None:
         i = core.row(name)
         book.forget(tick)
         core.note_plans(name)
-        false_pages[i] = book.newly_false(tick)
+        # What a portfolio made of today's pages the brand is told tomorrow.
+        last = None if core.profiles[name].portfolio is None else tick - 1440
+        false_pages[i] = book.newly_false(tick, last)
         heard[i] = book.last_verdict is not None and tick - book.last_verdict <= controller.HEARD_DAYS * 1440
     counts = (core.track.day_ticks >= LONG_DAY) & (core.budget.days >= 2 * core.config.cold_days)
     core.budget.offset = controller.moved(core.budget.offset, false_pages, core.budgets, counts, heard)

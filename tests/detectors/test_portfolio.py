@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors import Decision, Engine, Observations
+from detectors import Command, Decision, Engine, Observations
 from detectors.backtest import count, portfolio_counts, report
 from detectors.config import BrandProfile
+from detectors.ledger import Account
 from detectors.portfolio import KEY, incident_id, scaled
 from detectors.records import StateVersionError
 from tests.detectors.worlds import QUICK, START, only, run, span, world
@@ -28,18 +29,25 @@ def members(n: int = N, portfolio: str | None = "shops", budget: float | None = 
     return [BrandProfile(f"brand {i}", budget=4.0, portfolio=portfolio, portfolio_budget=budget) for i in range(n)]
 
 
-def story(seed: int, hot: dict[int, float], n: int = N, length: int = 240) -> Observations:
+def story(
+    seed: int,
+    hot: dict[int, float],
+    n: int = N,
+    length: int = 240,
+    hours: int = HOURS,
+    starts: tuple[int, ...] = (OUTAGE,),
+) -> Observations:
     """Calm brands of 20 mentions an hour; from OUTAGE on, some have so many times as many, most of them negative."""
     rng = np.random.default_rng(seed)
     rows = []
     for b in range(n):
-        for m in range(HOURS * 60):
-            bad = b in hot and OUTAGE <= START + m < OUTAGE + length
+        for m in range(hours * 60):
+            bad = b in hot and any(start <= START + m < start + length for start in starts)
             many = int(rng.poisson(20 / 60 * (1 + hot[b] if bad else 1)))
             people = rng.integers(1, 2**62, many).tolist()
             rows += [(START + m, b, who, bool(rng.random() < (0.8 if bad else 0.2)), bad) for who in people]
     m = len(rows := sorted(rows))
-    tick, brand, author, negative, hours = zip(*rows, strict=True)
+    tick, brand, author, negative, hot_ones = zip(*rows, strict=True)
     return Observations(
         tick=np.array(tick, np.int64),
         minute=np.array(tick, np.int64),
@@ -50,7 +58,7 @@ def story(seed: int, hot: dict[int, float], n: int = N, length: int = 240) -> Ob
         kind=np.zeros(m, np.uint8),
         reach=np.full(m, np.nan),
         id=[f"m{i}" for i in range(m)],
-        text=["checkout fails again" if bad else "parcel came late" for bad in hours],
+        text=["checkout fails again" if bad else "parcel came late" for bad in hot_ones],
         url=[None] * m,
     )
 
@@ -148,11 +156,19 @@ def test_grouping_of_ticks_does_not_matter(seed: int, data: st.DataObject) -> No
     assert run(Engine(members(4), QUICK), observations, END, cuts) == expected
 
 
-def restarted(observations: Observations, n: int, cuts: list[int], data: st.DataObject) -> dict[tuple[str, int], str]:
-    """Decisions of engines that die at each cut, in the middle of writing their state or after it."""
+def restarted(
+    observations: Observations,
+    n: int,
+    cuts: list[int],
+    data: st.DataObject,
+    end: int = END,
+    commands: tuple[Command, ...] = (),
+) -> tuple[dict[tuple[str, int], str], list[Account]]:
+    """Decisions of engines that die at each cut, in the middle of writing their state or after it; the last ledger."""
     stored: dict[bytes, bytes] = {}
     got: dict[tuple[str, int], str] = {}
     engine = Engine(members(n), QUICK)
+    engine.tell(commands)
     at = confirmed = START - 1
     for cut in cuts:
         for stop in sorted({(at + cut) // 2, cut}):
@@ -171,11 +187,12 @@ def restarted(observations: Observations, n: int, cuts: list[int], data: st.Data
                     break
                 confirmed = at
         engine = Engine(members(n), QUICK)
+        engine.tell(commands)
         engine.restore(stored.items())
         at = confirmed
-    for key, said in keyed(engine.advance(END, span(observations, at, END))).items():
+    for key, said in keyed(engine.advance(end, span(observations, at, end))).items():
         assert got.setdefault(key, said) == said
-    return got
+    return got, engine.ledger()
 
 
 @settings(max_examples=12, deadline=None)
@@ -185,7 +202,7 @@ def test_crashes_in_an_outage_change_nothing(data: st.DataObject, outage: Observ
     expected = keyed(run(Engine(members(), QUICK), outage, END))
     near = st.integers(OUTAGE - 60, OUTAGE + 600)
     cuts = sorted(set(data.draw(st.lists(near, min_size=1, max_size=8))))
-    assert restarted(outage, N, cuts, data) == expected
+    assert restarted(outage, N, cuts, data)[0] == expected
 
 
 @settings(max_examples=6, deadline=None)
@@ -194,7 +211,124 @@ def test_crashes_in_any_world_change_nothing(seed: int, data: st.DataObject) -> 
     observations = world(seed, n_brands=4)
     expected = keyed(run(Engine(members(4), QUICK), observations, END))
     cuts = sorted(set(data.draw(st.lists(st.integers(START, END - 1), min_size=1, max_size=6))))
-    assert restarted(observations, 4, cuts, data) == expected
+    assert restarted(observations, 4, cuts, data)[0] == expected
+
+
+# -- what becomes of muted pages
+
+DAYS = 6
+LATER = OUTAGE + 54 * 60
+LONG_END = START + DAYS * 1440
+
+
+@pytest.fixture(scope="module")
+def outages() -> Observations:
+    """Two outages, the second more than a day after the pages of the first could have become false."""
+    return story(1, dict.fromkeys(range(4), 6.0), n=4, hours=24 * DAYS, starts=(OUTAGE, LATER))
+
+
+def one_engine(observations: Observations, commands: tuple[Command, ...] = (), cuts: tuple[int, ...] = ()) -> Engine:
+    engine = Engine(members(4), QUICK)
+    engine.tell(commands)
+    run(engine, observations, LONG_END, list(cuts))
+    return engine
+
+
+def verdicts(observations: Observations) -> tuple[Command, ...]:
+    """On the portfolio's incidents and on brands' of which the page was muted, soon and late."""
+    decisions = run(Engine(members(4), QUICK), observations, LONG_END)
+    own = [d for d in decisions if d.brand == "shops" and d.pages]
+    muted = {d.incident_id: d for d in decisions if d.muted_by}
+    some = [d for d in muted.values() if d.tick < LATER][:2]
+    assert own
+    assert len(some) == 2
+    return (
+        Command("1", "shops", "confirm", own[0].tick + 7, incident=own[0].incident_id),
+        Command("2", some[0].brand, "false", some[0].tick + 3, incident=some[0].incident_id),
+        Command("3", some[1].brand, "false", some[1].tick + 2000, incident=some[1].incident_id),
+        Command("4", "shops", "mute", OUTAGE, begin=OUTAGE, until=OUTAGE + 60),
+    )
+
+
+def test_pages_that_were_muted_or_let_through_later_count_as_they_were_sent(outages: Observations) -> None:
+    engine = Engine(members(4), QUICK)
+    decisions = run(engine, outages, LONG_END)
+    assert sum(d.muted_by is not None for d in decisions) >= 4
+    for account in engine.ledger():
+        sent = [d for d in decisions if d.brand == account.brand and d.pages]
+        assert sorted(page for case in account.cases for page in case.pages) == [d.tick for d in sent]
+        assert (account.pages, account.false + account.waiting) == (len(sent), len(sent))
+    shops = engine.ledger()[-1]
+    assert shops.brand == "shops"
+    assert shops.pages >= 1
+    assert shops.months == max(a.months for a in engine.ledger()), "watched since the first of its brands"
+    assert engine.levels().accounts == tuple(engine.ledger())
+    for d in decisions:
+        late = [e.tick for e in decisions if e.brand == d.brand and e.pages and e.tick <= d.tick - 1440]
+        assert d.false_pages == len(late), "events tell the same"
+
+
+def test_muted_pages_do_not_make_a_brand_harder_to_page(outages: Observations) -> None:
+    first = [d for d in run(Engine(members(4), QUICK), outages, OUTAGE + 60) if d.muted_by]
+    somebody_speaks = tuple(Command("1", d.brand, "false", OUTAGE + 60, incident=d.incident_id) for d in first)
+    alone = Engine(members(4, portfolio=None), QUICK)
+    alone.tell(somebody_speaks)
+    run(alone, outages, LONG_END)
+    before, after = alone.ledger(), one_engine(outages, somebody_speaks).ledger()
+    pairs = [(a, b) for a, b in zip(before, after, strict=False) if a.pages > b.pages]
+    assert pairs
+    assert all(b.offset <= a.offset for a, b in pairs)
+    assert sum(b.offset < a.offset for a, b in pairs) >= 2
+
+
+def test_words_on_a_portfolios_incident_are_kept_and_change_nothing_of_its_brands(outages: Observations) -> None:
+    said = verdicts(outages)
+    plain = run(Engine(members(4), QUICK), outages, LONG_END)
+    engine = Engine(members(4), QUICK)
+    engine.tell(c for c in said if c.brand == "shops")
+    told = run(engine, outages, LONG_END)
+    assert [d for d in plain if d.brand != "shops"] == [d for d in told if d.brand != "shops"]
+    account = engine.ledger()[-1]
+    assert account.confirmed >= 1
+    after = [d for d in told if d.incident_id == said[0].incident and d.tick >= said[0].due]
+    assert after
+    assert all(d.response and d.response["verdict"] == "crisis" for d in after)
+    applied = {one.command.id: one for one in engine.applied()}
+    assert applied["1"].problem is None
+    assert not applied["1"].late
+    assert "plan and mute its brands" in (applied["4"].problem or "")
+    engine.tell([Command("5", "shops", "false", OUTAGE, incident="none")])
+    engine.advance(LONG_END + 1, span(outages, LONG_END, LONG_END + 1))
+    (late,) = engine.applied()
+    assert late.late
+    assert "remembered" in (late.problem or "")
+
+
+@settings(max_examples=4, deadline=None)
+@given(data=st.data())
+def test_neither_grouping_nor_order_of_brands_changes_what_counts(data: st.DataObject, outages: Observations) -> None:
+    said = verdicts(outages)
+    expected = one_engine(outages, said).ledger()
+    cuts = data.draw(st.lists(st.integers(START, LONG_END), max_size=20))
+    assert one_engine(outages, said, tuple(cuts)).ledger() == expected
+    turned = data.draw(st.permutations(range(4)))
+    engine = Engine([members(4)[b] for b in turned], QUICK)
+    engine.tell(reversed(said))
+    run(engine, only(outages, list(turned)), LONG_END, cuts)
+    assert sorted(engine.ledger(), key=lambda a: a.brand) == sorted(expected, key=lambda a: a.brand)
+
+
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_crashes_on_the_days_of_verdicts_change_nothing(data: st.DataObject, outages: Observations) -> None:
+    said = verdicts(outages)
+    engine = Engine(members(4), QUICK)
+    engine.tell(said)
+    expected = keyed(run(engine, outages, LONG_END))
+    midnight = OUTAGE + 60
+    near = st.integers(OUTAGE - 60, LONG_END - 1) | st.integers(-70, 70).map(lambda m: midnight + m + 1440 * (m % 3))
+    cuts = sorted(set(data.draw(st.lists(near, min_size=1, max_size=8))))
+    assert restarted(outages, 4, cuts, data, LONG_END, said) == (expected, engine.ledger())
 
 
 def test_a_state_carried_over_goes_on_alike(outage: Observations) -> None:
