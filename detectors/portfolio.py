@@ -526,7 +526,7 @@ def _strongest(member: Member) -> float:
     """Its ratio in the window in which it stands out most: events of one outage tell different windows, and the same
     brand's ratio of an hour and of six are far apart."""
     told = [(float(w["negative_authors"]) + 2.0) / (float(w["negative_expected"]) + 2.0) for w in member.windows]
-    return max(told + [member.size["ratio"]])
+    return max([*told, member.size["ratio"]])
 
 
 def _asked(state: State, brands: Sequence[str]) -> str:
