@@ -42,8 +42,8 @@ class EngineConfig:
     warm_hours: float = 6.0
     """Hours learned before anything can page."""
     settled_hours: float = 24.0
-    """Hours learned (a day, so the rhythm is in it) before tickets are opened, silence is called and daily maxima are
-    kept."""
+    """Weight of the hours learned before tickets are opened, silence is called and daily maxima are kept. Older hours
+    weigh less (half after `level_half_life_hours`): 24 are reached after some 40 hours, with a day's rhythm in them."""
     absorb_after_hours: int = 72
     """An episode open for longer is the new normal."""
     cold_days: int = 14

@@ -281,7 +281,11 @@ def test_classify_does_not_wait_for_a_slow_writer_to_end() -> None:
         (["ledger", "--events", "/nowhere/x.jsonl"], "/nowhere/x.jsonl: No such file"),
     ],
 )
-def test_what_people_tell_is_checked_before_it_is_sent(config: Path, arguments: list[str], message: str) -> None:
+def test_what_people_tell_is_checked_before_it_is_sent(
+    config: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    for module in ("topics", "command_sender", "topic_reader"):
+        monkeypatch.setattr(f"streams.{module}.{'' if module == 'topics' else '_'}CONNECT_MS", 300)
     code, out, said = _run(*arguments, "--config", config)
     assert code == 2
     assert message in said

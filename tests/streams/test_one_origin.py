@@ -60,8 +60,13 @@ class Watched(Engine):
         self.given: list[tuple[object, ...]] = []
 
     def advance(self, upto: int, observations: Observations, clock_ticks: Collection[int] = ()) -> list[Decision]:
-        columns = (getattr(observations, name) for name in Observations.__dataclass_fields__)
+        names = [name for name in Observations.__dataclass_fields__ if name not in ("model", "models")]
+        columns = [getattr(observations, name) for name in names]
         rows = [c.tolist() if isinstance(c, np.ndarray) else list(c) for c in columns]
+        if observations.model is None:  # of one model only, which the engine knows
+            rows.append(["gold@1"] * len(observations))
+        else:
+            rows.append([observations.models[code] for code in observations.model.tolist()])
         self.given += [tuple(map(str, row)) for row in zip(*rows, strict=True)]
         return super().advance(upto, observations, clock_ticks)
 

@@ -43,10 +43,10 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_decides_in_a_backtest_and_every_event_names_its_version(settings: Path, tmp_path: Path) -> None:
     start = datetime(2026, 1, 5, tzinfo=UTC)
     mentions = []
-    for number in range(2000):
-        minutes = number if number < 1900 else 1900 + (number - 1900) / 5
+    for number in range(3000):
+        minutes = number if number < 2900 else 2900 + (number - 2900) / 5
         at = start + timedelta(minutes=minutes)
-        bad = number >= 1900 or number % 8 == 0
+        bad = number >= 2900 or number % 8 == 0
         mention = Mention(id=f"m{number}", created_at=at, text=f"b {number}", author=f"a{number}")
         mentions.append(msgspec.structs.replace(mention, gold_tone="negative" if bad else "positive"))
     file = tmp_path / "m.jsonl"
