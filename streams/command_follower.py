@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import structlog
 
 from detectors.commands import Command
-from streams.crisis_commands import CommandError, decode_command
+from streams.crisis_commands import CommandError, decode_command, fits_portfolio, unknown_name
 from streams.records import partition_of
 from streams.settings import Settings
 from streams.topic_reader import TopicReader, TopicReadError
@@ -28,8 +28,10 @@ class CommandFollower:
     """Reads commands; `known` only ever grows, so that whoever remembers its length knows what is new."""
 
     def __init__(self, settings: Settings) -> None:
-        #: By brand, the name that chooses its partition.
+        #: By brand or portfolio, the name that chooses its partition.
         self._homes = {brand.name: brand.portfolio or brand.name for brand in settings.brands}
+        self._portfolios = settings.portfolio_names
+        self._homes |= {name: name for name in self._portfolios}
         self._partitions = settings.topics.partitions
         self._reader = TopicReader(settings.topics.commands, settings)
         self._known: list[list[Command]] = [[] for _ in range(self._partitions)]
@@ -37,7 +39,7 @@ class CommandFollower:
         self._stop = threading.Event()
         #: Commands read and usable.
         self.taken = 0
-        #: Records that are no commands, or for a brand that is not configured.
+        #: Records that are no commands, or for a brand or portfolio that is not configured, or not for portfolios.
         self.refused = 0
 
     def known(self, partition: int) -> Sequence[Command]:
@@ -73,7 +75,9 @@ class CommandFollower:
         try:
             command = decode_command(value).command()
             if command.brand not in self._homes:
-                raise CommandError(f"brand {command.brand!r} is not configured")
+                raise CommandError(f"brand: {unknown_name(command.brand, self._homes)}")
+            if command.brand in self._portfolios:
+                fits_portfolio(command.kind, command.brand)
         except CommandError as error:
             self.refused += 1
             log.warning("a command cannot be used", error=str(error))

@@ -7,9 +7,10 @@ effect. This file knows no Kafka.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -18,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from detectors.commands import Command, CommandKind
+from detectors.commands import ABOUT_INCIDENTS, Command, CommandKind
 from streams.records import Identifier, Timestamp, microseconds, tick_of
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -33,7 +34,8 @@ class CommandError(ValueError):
 
 
 class CrisisCommand(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One command for one brand; the key of its record is the brand."""
+    """One command for one brand, or on an incident of a portfolio, whose name is then in its place. The key of its
+    record is that name."""
 
     id: Identifier
     at: Timestamp
@@ -103,7 +105,24 @@ def decode_command(value: bytes | None) -> CrisisCommand:
     return record
 
 
-def read_commands(path: Path, brands: Collection[str]) -> list[Command]:
+def unknown_name(name: str, known: Iterable[str]) -> str:
+    """Why a name of a brand or portfolio cannot be used."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, 1)
+    advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+    return f"{name!r} is no brand or portfolio that is watched; {advice}"
+
+
+def fits_portfolio(kind: CommandKind, portfolio: str) -> None:
+    """Raises CommandError for a command that a portfolio does not take."""
+    if kind not in ABOUT_INCIDENTS:
+        raise CommandError(
+            f"{kind}: {portfolio!r} is a portfolio, which takes words on its incidents only "
+            f"({', '.join(sorted(ABOUT_INCIDENTS))}); give {kind} for each of its brands"
+        )
+
+
+def read_commands(path: Path, brands: Collection[str], portfolios: Collection[str] = ()) -> list[Command]:
     """Commands from a file of JSON lines, as on the topic.
 
     What a person need not write: ``id`` (the line stands for it), and ``at`` of a plan or mute (an hour before it
@@ -125,8 +144,10 @@ def read_commands(path: Path, brands: Collection[str]) -> list[Command]:
             continue
         try:
             record = decode_command(_completed(line))
-            if record.brand not in brands:
-                raise CommandError(f"brand: {record.brand!r} is not watched; there are {', '.join(sorted(brands))}")
+            if record.brand not in brands and record.brand not in portfolios:
+                raise CommandError(f"brand: {unknown_name(record.brand, [*brands, *portfolios])}")
+            if record.brand in portfolios:
+                fits_portfolio(record.kind, record.brand)
             if record.id in ids:
                 raise CommandError(f"id: {record.id!r} is that of line {ids[record.id]} too")
         except CommandError as error:

@@ -15,13 +15,13 @@ from streams.crisis_commands import CommandError, tick_from
 def accounts(
     events: Iterable[Mapping[str, Any]], commands: Iterable[Command], budgets: Mapping[str, float], now: int | None
 ) -> list[Account]:
-    """The account of each brand that has an event or is in `budgets`, in order of their names.
+    """The account of each brand and portfolio that has an event or is in `budgets`, in order of their names.
 
     Parameters
     ----------
     events : crisis events, CloudEvents as dictionaries, in any order and as often as they were sent
     commands : in any order
-    budgets : false pages a month of each brand; of others the events tell
+    budgets : false pages a month of each brand and portfolio; of others the events tell
     now : tick up to which to count; None: that of the newest event
     """
     told: dict[str, list[tuple[int, int, str, Any]]] = {brand: [] for brand in budgets}
@@ -60,7 +60,8 @@ def _account(brand: str, told: list[tuple[int, int, str, Any]], budget: float | 
         months = float(why.get("ledger", {}).get("months", 0.0))
         start = tick + 1 - round(months * MONTH) if start is None else start
         notify = NOTIFY.index(what["notify"])
-        if what["event"] in TOLD_OF and notify >= NOTIFY.index("ticket"):
+        # A page that a portfolio muted may be let through by any later event.
+        if (what["event"] in TOLD_OF or what.get("pages")) and notify >= NOTIFY.index("ticket"):
             closed, page = what["event"] == "resolved", bool(what.get("pages"))
             opened = tick_from(what["opened_at"]) if "opened_at" in what else tick
             book.file(what["incident_id"], opened, tick, notify, page=page, closed=closed)

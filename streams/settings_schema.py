@@ -294,10 +294,11 @@ class BrandSettings(_Section):
 
 
 class PortfolioSettings(_Section):
-    """What all brands of a portfolio may cost together."""
+    """What all brands of a portfolio may cost together, and what its own incidents link to."""
 
     name: Text
-    budget: Budget
+    budget: Budget | None = None
+    runbook_url: WebAddress | None = None
 
 
 class LinkSettings(_Section):
@@ -393,7 +394,17 @@ class Settings(_Section):
     @property
     def portfolio_budgets(self) -> dict[str, float]:
         """Pages a month of portfolios that have a budget of their own, by name."""
-        return {portfolio.name: portfolio.budget for portfolio in self.portfolios}
+        return {one.name: one.budget for one in self.portfolios if one.budget is not None}
+
+    @property
+    def portfolio_names(self) -> tuple[str, ...]:
+        """The portfolios that brands belong to, sorted."""
+        return tuple(sorted({brand.portfolio for brand in self.brands if brand.portfolio is not None}))
+
+    @property
+    def portfolio_runbooks(self) -> dict[str, str]:
+        """What the own incidents of portfolios link to, by name."""
+        return {one.name: one.runbook_url for one in self.portfolios if one.runbook_url is not None}
 
     def budget_of(self, brand: BrandSettings) -> float:
         """False pages per month that `brand` may cost: its own budget, else the common one."""

@@ -55,6 +55,7 @@ def brand_profiles(settings: Settings) -> list[BrandProfile]:
             runbook_url=brand.runbook_url,
             portfolio=brand.portfolio,
             portfolio_budget=settings.portfolio_budgets.get(brand.portfolio) if brand.portfolio else None,
+            portfolio_runbook_url=settings.portfolio_runbooks.get(brand.portfolio) if brand.portfolio else None,
         )
         for brand in settings.brands
     ]

@@ -70,7 +70,8 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
     source = _Source(files, limits, options.sort)
     total = None if settings is not None and source.once_only else source.count()
     brands = _brands(source, settings, options.budget)
-    told = [] if options.commands is None else read_commands(options.commands, [brand.name for brand in brands])
+    portfolios = {one.portfolio for one in brands if one.portfolio is not None}
+    told = [] if options.commands is None else read_commands(options.commands, [one.name for one in brands], portfolios)
     model = _model(settings) if options.tone == "model" else None
     version = GOLD if model is None else Model(model.id.name, model.id.version)
     knows = () if model is None else (model.knows,)

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from streams.commands.console import UserError, note
-from streams.crisis_commands import CommandError, decode_command, read_commands
+from streams.crisis_commands import CommandError, decode_command, read_commands, unknown_name
 from streams.ledger import accounts
 from streams.records import microseconds, tick_of
 from streams.topic_reader import TopicReader
@@ -35,7 +35,7 @@ def run(
     """
     from detectors.ledger import render, render_cases
 
-    budgets = {} if settings is None else {one.name: settings.budget_of(one) for one in settings.brands}
+    budgets = {} if settings is None else _budgets(settings)
     if commands is not None and events is None:
         raise UserError("--commands goes with --events: without files, both are read from Kafka")
     if events is not None:
@@ -52,7 +52,7 @@ def run(
         names = {line.brand for line in lines}
         lines = [line for line in lines if line.brand == brand]
         if not lines:
-            raise UserError(f"--brand {brand}: there is no such brand; there are {', '.join(sorted(names)) or 'none'}")
+            raise UserError(f"--brand: {unknown_name(brand, names)}")
     if as_json:
         for line in lines:
             typer.echo(msgspec.json.encode(_plain(line)).decode())
@@ -64,6 +64,18 @@ def run(
     if brand is not None:
         typer.echo()
         typer.echo(render_cases(lines[0]))
+
+
+def _budgets(settings: Settings) -> dict[str, float]:
+    """Of brands, as far as their portfolios leave it to them, and of portfolios."""
+    from streams.wiring import brand_profiles
+
+    profiles = brand_profiles(settings)
+    out = {one.name: one.budget for one in profiles}
+    for name in settings.portfolio_names:
+        of_brands = sum(one.budget for one in profiles if one.portfolio == name)
+        out[name] = settings.portfolio_budgets.get(name, of_brands)
+    return out
 
 
 def _plain(line: Account) -> dict[str, Any]:
@@ -105,12 +117,16 @@ def _event(value: bytes | None) -> dict[str, Any] | None:
 
 
 def _commands_from_topic(settings: Settings) -> list[Command]:
+    from detectors.commands import ABOUT_INCIDENTS
+
     found: dict[tuple[str, str], Command] = {}
     with TopicReader(settings.topics.commands, settings) as reader:
         for record in reader.to_end():
             try:
                 command = decode_command(record.value).command()
             except CommandError:
+                continue
+            if command.brand in settings.portfolio_names and command.kind not in ABOUT_INCIDENTS:
                 continue
             found.setdefault((command.brand, command.id), command)
     return list(found.values())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.command_sender import brand_of_incident, send_command
 from streams.commands.console import UserError, note
-from streams.crisis_commands import CommandError, CrisisCommand, new_id, parse_moment
+from streams.crisis_commands import CommandError, CrisisCommand, fits_portfolio, new_id, parse_moment, unknown_name
 
 if TYPE_CHECKING:
     from detectors.commands import CommandKind
@@ -53,6 +53,8 @@ def about_brand(
     cancels: str | None = None,
 ) -> None:
     """Send a command about a brand."""
+    if brand in settings.portfolio_names:
+        fits_portfolio(kind, brand)
     zone = _zone(settings, brand)
     now = _given(at, zone)
     times: dict[str, Any] = {}
@@ -102,8 +104,9 @@ def _zone(settings: Settings, brand: str) -> str:
     for configured in settings.brands:
         if configured.name == brand:
             return configured.time_zone
-    names = ", ".join(configured.name for configured in settings.brands)
-    raise UserError(f"{brand}: there is no such brand in the settings; there are {names}")
+    if brand in settings.portfolio_names:
+        return "UTC"
+    raise UserError(unknown_name(brand, [*(one.name for one in settings.brands), *settings.portfolio_names]))
 
 
 def _user() -> str | None:

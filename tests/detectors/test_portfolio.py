@@ -221,10 +221,15 @@ LATER = OUTAGE + 54 * 60
 LONG_END = START + DAYS * 1440
 
 
+def two_outages() -> Observations:
+    """The second more than a day after the pages of the first could have become false. One brand's page is let through
+    once the first is over."""
+    return story(2, {0: 14.0, 1: 9.0, 2: 6.0, 3: 6.0}, n=4, hours=24 * DAYS, starts=(OUTAGE, LATER))
+
+
 @pytest.fixture(scope="module")
 def outages() -> Observations:
-    """Two outages, the second more than a day after the pages of the first could have become false."""
-    return story(1, dict.fromkeys(range(4), 6.0), n=4, hours=24 * DAYS, starts=(OUTAGE, LATER))
+    return two_outages()
 
 
 def one_engine(observations: Observations, commands: tuple[Command, ...] = (), cuts: tuple[int, ...] = ()) -> Engine:
@@ -254,6 +259,7 @@ def test_pages_that_were_muted_or_let_through_later_count_as_they_were_sent(outa
     engine = Engine(members(4), QUICK)
     decisions = run(engine, outages, LONG_END)
     assert sum(d.muted_by is not None for d in decisions) >= 4
+    assert any(d.pages and d.type == "updated" for d in decisions), "one was let through later"
     for account in engine.ledger():
         sent = [d for d in decisions if d.brand == account.brand and d.pages]
         assert sorted(page for case in account.cases for page in case.pages) == [d.tick for d in sent]

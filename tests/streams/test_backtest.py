@@ -102,7 +102,10 @@ def test_commands_in_a_file_are_obeyed_and_the_ledger_shows_them(simulated: Path
         ("[]", "line 2: not a JSON object"),
         ('{"kind": "ack", "brand": "Lumo"}', "line 2: not a command"),
         ('{"at": "2026-03-05T10:00Z", "kind": "ack", "brand": "Zuvarro Airlines"}', "line 2: incident"),
-        ('{"at": "2026-03-05T10:00Z", "kind": "unmute", "brand": "Nobody"}', "'Nobody' is not watched"),
+        (
+            '{"at": "2026-03-05T10:00Z", "kind": "unmute", "brand": "Nobody"}',
+            "'Nobody' is no brand or portfolio that is watched",
+        ),
         ('{"kind": "mute", "brand": "Fjordfizz", "from": "yesterday", "until": "2026-03-05T10:00Z"}', "'yesterday'"),
     ],
 )

@@ -267,7 +267,7 @@ def test_classify_does_not_wait_for_a_slow_writer_to_end() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["mute", "Nobody", "--until", "+2h"], "there is no such brand in the settings; there are Acme"),
+        (["mute", "Nobody", "--until", "+2h"], "'Nobody' is no brand or portfolio that is watched; there are Acme"),
         (["mute", "Acme", "--until", "later"], "--until: 'later' is no time"),
         (["mute", "Acme", "--until", "2020-01-01T00:00Z"], "is over already"),
         (["mute", "Acme", "--until", "+2h", "--from", "+3h"], "ends before it begins"),

@@ -108,3 +108,16 @@ def test_a_file_may_leave_out_what_can_be_told(tmp_path: Path) -> None:
     path.write_text(path.read_text().splitlines()[0] * 1 + "\n" + path.read_text().splitlines()[0] + "\n")
     with pytest.raises(CommandError, match="that of line 1 too"):
         read_commands(path, ["Acme"])
+
+
+def test_portfolios_take_words_on_their_incidents_only_and_wrong_names_get_advice(tmp_path: Path) -> None:
+    path = tmp_path / "commands.jsonl"
+    path.write_text('{"at": "2026-03-12T20:00Z", "kind": "confirm", "brand": "shops", "incident": "i1"}\n')
+    (one,) = read_commands(path, ["Acme"], ["shops"])
+    assert (one.brand, one.incident) == ("shops", "i1")
+    path.write_text('{"at": "2026-03-12T20:00Z", "kind": "unmute", "brand": "shops"}\n')
+    with pytest.raises(CommandError, match=r"line 1: unmute: 'shops' is a portfolio.*each of its brands"):
+        read_commands(path, ["Acme"], ["shops"])
+    path.write_text('{"at": "2026-03-12T20:00Z", "kind": "unmute", "brand": "shop"}\n')
+    with pytest.raises(CommandError, match="did you mean 'shops'"):
+        read_commands(path, ["Acme"], ["shops"])

@@ -241,6 +241,9 @@ def test_portfolios_lower_the_budgets_of_their_brands_to_their_own(tmp_path: Pat
     settings = load(written(tmp_path, content), {})
     assert [b.budget for b in brand_profiles(settings)] == [0.5, 0.5, 0.5, 1.0]
     assert [b.portfolio for b in brand_profiles(settings)] == ["shops"] * 3 + [None]
+    linked = {"brands": brands, "portfolios": [{"name": "shops", "runbook_url": "https://runbook.example"}]}
+    profiles = brand_profiles(load(written(tmp_path, linked), {}))
+    assert [(b.budget, b.portfolio_runbook_url) for b in profiles] == [(1.0, "https://runbook.example")] * 3
     free = load(written(tmp_path, {"brands": [*brands, *BRANDS]}), {})
     assert [b.budget for b in brand_profiles(free)] == [1.0] * 4
 
