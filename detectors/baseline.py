@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.columns import Columns, Floats, Ints, Minutes, column, row_sum
+from detectors.columns import Columns, Floats, Ints, Minutes, clipped, column, row_sum
 from detectors.config import EngineConfig
 from detectors.score import CORRELATION
 
@@ -89,12 +89,12 @@ class Baseline(Columns):
         total = self.spread_weight + PHI_PRIOR_HOURS
         authors = (self.spread + PHI_PRIOR * PHI_PRIOR_HOURS) / total
         negative = (self.spread_negative + PHI_PRIOR * PHI_PRIOR_HOURS) / total
-        return np.clip(authors, *PHI_RANGE), np.clip(negative, *PHI_RANGE)
+        return clipped(authors, *PHI_RANGE), clipped(negative, *PHI_RANGE)
 
     def correlation(self) -> Floats:
         """rho: intra-class correlation of negativity within an hour, (n,)."""
         rho = (self.pairs_excess + CORRELATION_PRIOR * CORRELATION) / (self.pairs + CORRELATION_PRIOR)
-        return np.clip(rho, *CORRELATION_RANGE)
+        return clipped(rho, *CORRELATION_RANGE)
 
     def shape(self, local_hour: Ints) -> Floats:
         """s for hours since 1970 of the brand's own clock: (n, hours) from (n, hours)."""
@@ -142,7 +142,7 @@ class Baseline(Columns):
 
         # Hours of many authors say more, but not in proportion: two hours differ, however many authors they have.
         total = self.held_authors
-        share = np.clip(level_negative / np.maximum(level, 1e-9), 0.02, 0.98)
+        share = clipped(level_negative / np.maximum(level, 1e-9), 0.02, 0.98)
         chance = np.maximum(share * (1.0 - share), 1e-9)
         rho = self.correlation()
         off_share = held_negative - total * share

@@ -26,6 +26,7 @@ EXCERPT = 200
 TOP_MENTIONS = 3
 TOP_TERMS = 8
 BUCKETS = 256
+_NO_TERM = -1
 TERM_FADE = 2.0 ** (-1.0 / 168.0)
 """Per hour: what a brand's negatives usually talk about is remembered with a half-life of a week."""
 NORMAL_PER_HOUR = 60
@@ -68,8 +69,24 @@ def writable(text: str) -> str:
 
 def terms_of(text: str) -> set[str]:
     """Words and hashtags of a text worth showing: no links, handles, function words, numbers or single letters."""
-    words = _WORD.findall(_LINK.sub(" ", text.lower().replace("’", "'")))
-    return {term for word in words if (term := _term(word)) is not None}
+    return {term for word in _words(text) if (term := _term(word)) is not None}
+
+
+def buckets_of(text: str) -> set[int]:
+    """Where the terms of a text are counted."""
+    used = set(map(_bucket_of_word, _words(text)))
+    used.discard(_NO_TERM)
+    return used
+
+
+def _words(text: str) -> list[str]:
+    text = text.lower()
+    if not text.isascii():
+        text = text.replace("’", "'")
+    # Most texts have neither links nor handles.
+    if "@" in text or "://" in text:
+        text = _LINK.sub(" ", text)
+    return _WORD.findall(text)
 
 
 @lru_cache(maxsize=1 << 15)
@@ -82,6 +99,12 @@ def _term(word: str) -> str | None:
 def bucket(term: str) -> int:
     """Where a term is counted."""
     return zlib.crc32(term.encode("utf-8", "replace")) % BUCKETS
+
+
+@lru_cache(maxsize=1 << 15)
+def _bucket_of_word(word: str) -> int:
+    term = _term(word)
+    return _NO_TERM if term is None else bucket(term)
 
 
 @dataclass
@@ -100,7 +123,7 @@ class NormalTerms:
         self.counts *= np.float32(TERM_FADE**hours)
         used: list[int] = []
         for sample in samples:
-            used += {bucket(t) for t in terms_of(sample.text)}
+            used += buckets_of(sample.text)
             used.append(BUCKETS)
         # One after the other: the last bit of a sum depends on how it is added up.
         np.add.at(self.counts, used, np.float32(1.0))
@@ -163,8 +186,15 @@ class Evidence:
         """Keep a sample unless the brand's tick is full; says whether it was kept."""
         if not self.has_room(brand, sample.tick):
             return False
-        self.samples.setdefault(brand, deque()).append(sample)
+        self.add(brand, sample)
         return True
+
+    def add(self, brand: int, sample: Sample) -> None:
+        """Keep a sample for which there is room."""
+        kept = self.samples.get(brand)
+        if kept is None:
+            kept = self.samples[brand] = deque()
+        kept.append(sample)
 
     def normal_of(self, brand: int) -> NormalTerms:
         """What is normal for a brand."""

@@ -117,7 +117,7 @@ class Exposure:
     def _until(self, reach: Floats, offset: Ints) -> Floats:
         """Running sum of the shape up to these minutes since the first hour in reach: (n, ...) from (...)."""
         hour, rest = offset // 60, (offset % 60) / 60.0
-        return np.asarray(reach[:, hour] + self._shape[:, hour] * rest, np.float64)
+        return np.asarray(reach.take(hour, 1) + self._shape.take(hour, 1) * rest, np.float64)
 
     def _until_each(self, reach: Floats, brands: Ints, offset: Ints) -> Floats:
         """The same for offsets per brand: (windows, brands, ticks)."""

@@ -50,9 +50,10 @@ def turns(core: Core, ticks: Ints, counts: Ints, seen: Ints, silent_for: Floats,
     low_hour = improbable(counts[AUTHORS, 1], mu[1], phi)
     low_six = improbable(counts[AUTHORS, SIX_HOURS], mu[SIX_HOURS], phi)
     goes_down = is_up & (silent | low_hour | low_six)
-    full = core.exposure.of_minutes(ticks, WIDTHS[0]) * core.baseline.level()[0][:, None]
-    comes_up = core.gaps.down[:, None] & (counts[AUTHORS, 0] >= np.maximum(RESUME * full, 1.0))
-    any_turn = goes_down | comes_up
+    any_turn = goes_down
+    if core.gaps.down.any():
+        full = core.exposure.of_minutes(ticks, WIDTHS[0]) * core.baseline.level()[0][:, None]
+        any_turn = goes_down | (core.gaps.down[:, None] & (counts[AUTHORS, 0] >= np.maximum(RESUME * full, 1.0)))
     if not any_turn.any():
         return Turns(k, [], {})
     at = int(np.argmax(any_turn.any(axis=0)))

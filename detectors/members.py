@@ -115,5 +115,5 @@ def _keep_samples(core: Core, members: Members, at: Ints, names: list[int]) -> N
         sample = Sample(
             tick, author, observations.id[j], text, observations.url[j], round(p, 4), None if math.isnan(r) else r
         )
-        evidence.keep(name, sample)
+        evidence.add(name, sample)
         unsaved.setdefault((name, tick), []).append(sample)

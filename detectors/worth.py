@@ -51,12 +51,12 @@ def worth(
     page, ticket, scale = budget.page.T[:, :, None], budget.ticket.T[:, :, None], budget.scale.T[:, :, None]
     level = np.zeros(raw.shape[1:], np.int8)
     agree = np.zeros(raw.shape[1:], np.int64)
-    young = np.maximum(1.0 - budget.days / config.cold_days, 0.0)[:, None]
-    least = np.exp(young * np.log(config.cold_page_ratio))
     if not ((twice >= ticket) | (raw >= ticket + IMMEDIATE * scale) | (raw >= page + IMMEDIATE * scale)).any():
         informing = list(detectors.informing)
         if not (twice[informing] >= page[informing]).any():
             return level, agree
+    young = np.maximum(1.0 - budget.days / config.cold_days, 0.0)[:, None]
+    least = np.exp(young * np.log(config.cold_page_ratio))
     for d, w in enumerate(detectors.window):
         enough = counts[detectors.counts[d], w]
         over_page = (twice[d] >= page[d]) | (raw[d] >= page[d] + IMMEDIATE * scale[d])

@@ -24,6 +24,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 import ahocorasick
@@ -123,6 +124,12 @@ def _camel_words(tag: str) -> str:
     return " ".join(words) if len(words) > 1 else ""
 
 
+@lru_cache(maxsize=1 << 14)
+def _folded_words(tag: str) -> str:
+    """The same as keywords are compared; hashtags come again and again."""
+    return folded(_camel_words(tag))
+
+
 class BrandMatcher:
     """Finds the brands that a text names.
 
@@ -204,8 +211,8 @@ class BrandMatcher:
     def _with_camel_words(haystack: str, text: str) -> str:
         if not text.isascii():
             text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-        spelled = [words for tag in _HASHTAG.findall(text) if (words := _camel_words(tag))]
-        return "\n".join([haystack, *map(folded, spelled)]) if spelled else haystack
+        spelled = [words for tag in _HASHTAG.findall(text) if (words := _folded_words(tag))]
+        return "\n".join([haystack, *spelled]) if spelled else haystack
 
     def match_many(self, texts: Iterable[str]) -> list[tuple[str, ...]]:
         """Return `match` of each text."""

@@ -88,7 +88,7 @@ class OneOrigin:
         self._newest_us: int | None = None
         self._offset = 0
         self._closed: int | None = None
-        self._seen: dict[tuple[int, str], int] = {}
+        self._seen: dict[int, dict[str, int]] = {}
         self._seen_since: int | None = None
         self.counts = Counts()
 
@@ -193,19 +193,21 @@ class OneOrigin:
 
     def _new(self, rows: _Rows) -> NDArray[np.bool_]:
         """Whether each row's id was not there within a day before, for its brand."""
-        seen = self._seen
         new = []
         brands, ticks = rows.brand.tolist(), rows.tick.tolist()
         if ticks and (self._seen_since is None or ticks[0] - self._seen_since > DUPLICATE_TICKS):
             # Twice a day's ids at most.
-            self._seen = seen = {key: tick for key, tick in seen.items() if ticks[0] - tick <= DUPLICATE_TICKS}
+            for brand, seen in self._seen.items():
+                self._seen[brand] = {one: tick for one, tick in seen.items() if ticks[0] - tick <= DUPLICATE_TICKS}
             self._seen_since = ticks[0]
+        for brand in set(brands):
+            self._seen.setdefault(brand, {})
         for mention, brand, tick in zip(rows.mentions.tolist(), brands, ticks, strict=True):
-            key = (brand, mention.id)
-            before = seen.get(key)
+            seen = self._seen[brand]
+            before = seen.get(mention.id)
             is_new = before is None or tick - before > DUPLICATE_TICKS
             if is_new:
-                seen[key] = tick
+                seen[mention.id] = tick
             new.append(is_new)
         return np.array(new, np.bool_)
 

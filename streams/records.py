@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Annotated, Literal
 
@@ -168,6 +169,15 @@ def microseconds(moment: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
+@lru_cache(maxsize=16)
+def _moment(us: int) -> datetime:
+    """The moment of an event time; the last or first there is where it lies beyond."""
+    try:
+        return _EPOCH + timedelta(microseconds=us)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if us > 0 else datetime.min.replace(tzinfo=UTC)
+
+
 def tick_of(us: int) -> int:
     """The tick (minutes since 1970-01-01 UTC) that an event time in microseconds falls into."""
     return us // MINUTE_US
@@ -250,12 +260,11 @@ def checked_mention(mention: Mention, limits: Limits, *, now_us: int) -> Mention
         raise RejectedError(
             "text_too_long", f"the text has {len(mention.text)} characters; the limit is {limits.text_chars}"
         )
-    us = microseconds(mention.created_at)
-    if us < limits.earliest_us:
+    if mention.created_at < _moment(limits.earliest_us):
         raise RejectedError(
             "absurd_date", f"created_at {mention.created_at.isoformat()} is before the earliest allowed"
         )
-    if us > now_us + limits.future_us:
+    if mention.created_at > _moment(now_us + limits.future_us):
         raise RejectedError("absurd_date", f"created_at {mention.created_at.isoformat()} lies in the future")
     return mention
 
