@@ -111,6 +111,8 @@ class Baseline(Columns):
         """Learn the held hour (`local_hour` and `shape` (n,) are its), except where `skip`."""
         f = self.held_observed
         seen = f > 0
+        if not seen.any():
+            return
         exposure = shape * f
         fade = np.where(seen, 2.0 ** (-1.0 / config.recent_half_life_hours), 1.0)
         self.recent_authors = self.recent_authors * fade + np.where(seen, self.held_authors, 0.0)

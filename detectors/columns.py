@@ -72,9 +72,7 @@ class Columns:
     def __setattr__(self, name: str, value: Any) -> None:
         kind = _kind(type(self), name)  # type: ignore[arg-type]
         # Nearly always the type is right already, and small columns are set often.
-        if kind is not None and not (
-            type(value) is np.ndarray and value.dtype is kind and value.flags.c_contiguous
-        ):
+        if kind is not None and not (type(value) is np.ndarray and value.dtype is kind and value.flags.c_contiguous):
             value = np.asarray(value).astype(kind, "C", "same_kind", copy=False)
         object.__setattr__(self, name, value)
 

@@ -46,6 +46,8 @@ def share_evidence(negative: Ints, authors: Ints, p0: Floats, correlation: Float
     coefficient and every gamma function that depends on the sum of both shape parameters only cancel out of the
     ratio. Zero where T is zero.
     """
+    if not authors.any():
+        return np.zeros(np.broadcast_shapes(authors.shape, p0.shape, np.shape(correlation)))
     size = (1.0 - correlation) / correlation
     k, rest = negative.astype(np.float64), (authors - negative).astype(np.float64)
 

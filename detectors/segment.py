@@ -75,8 +75,11 @@ def run_segment(
         share_weight=core.config.share_weight,
         correlation=core.baseline.correlation(),
     )
-    raw = core.detectors.scores(view, core.learned)
-    raw[:, ~judged] = UNSCORED
+    if judged.any():
+        raw = core.detectors.scores(view, core.learned)
+        raw[:, ~judged] = UNSCORED
+    else:
+        raw = np.full((len(core.detectors), *view.shape), UNSCORED)
     twice = _twice(core, raw)
 
     settled = judged & (core.baseline.weight >= core.config.settled_hours)
