@@ -10,10 +10,18 @@ from hypothesis import strategies as st
 from detectors import Engine, Observations
 from detectors.config import BrandProfile
 from detectors.copies import LIVES, Copies
-from detectors.near_copies import REPOST, mark
+from detectors.near_copies import REPOST, mark, words_of
 from tests.detectors.worlds import START
 
 HEADLINE = "Airlines suffer the wrath of a cutting sketch"
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_words_of_plain_texts(text: str) -> None:
+    """Texts without links and handles take a short cut, which must lead to the same words."""
+    plain = text.replace("@", "").replace("www.", "").replace("http", "")
+    # A letter of another script that is no part of a word asks for the long way.
+    assert words_of(plain) == words_of(plain + " \u2014 ")
 
 
 def test_what_makes_a_copy() -> None:

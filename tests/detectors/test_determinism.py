@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,27 @@ def test_grouping_of_ticks(seed: int, data: st.DataObject) -> None:
     pieces = Engine(profiles(3), QUICK)
     assert run(pieces, observations, END, cuts + list(range(begin, begin + 300))) == expected
     assert states(pieces) == states(whole)
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_weeks_of_silence_between_mentions(seed: int) -> None:
+    """Hours in which nobody is judged are passed quickly, at once or one by one, and what follows is the same."""
+    before = world(seed, hours=30)
+    later = world(seed + 1, hours=30)
+    weeks = 17 * 1440
+    later = dataclasses.replace(later, tick=later.tick + weeks, minute=later.minute + weeks)
+    quiet, end = START + 31 * 60, START + weeks + 31 * 60
+    engines = Engine(profiles(3), QUICK), Engine(profiles(3), QUICK)
+    hours = list(range(quiet + 29, START + weeks, 60))
+    decided = []
+    for engine, cuts in zip(engines, ([], hours), strict=True):
+        first = run(engine, before, quiet)
+        for cut in [*cuts, int(later.tick[0]) - 1]:
+            first += engine.advance(cut, Observations.empty())
+        decided.append(first + run(engine, later, end))
+    assert decided[0] == decided[1]
+    assert any(d.tick > START + weeks for d in decided[0])
+    assert states(engines[0]) == states(engines[1])
 
 
 def test_one_tick_at_a_time() -> None:

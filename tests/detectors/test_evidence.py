@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from detectors.evidence import PER_TICK, Evidence, NormalTerms, Sample, terms_of, top_mentions, top_terms
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.evidence import (
+    PER_TICK,
+    Evidence,
+    NormalTerms,
+    Sample,
+    bucket,
+    buckets_of,
+    terms_of,
+    top_mentions,
+    top_terms,
+)
 
 
 def sample(i: int, text: str, tick: int = 0, author: int | None = None, p: float = 0.9) -> Sample:
@@ -50,3 +63,11 @@ def test_terms_are_compared_with_the_brand_s_normal() -> None:
     assert [t["term"] for t in top_terms(samples, normal, frozenset({"united"}))] == ["dragged"]
     calm = top_terms(samples, NormalTerms.none(), frozenset())
     assert {"delayed", "luggage", "united"} <= {t["term"] for t in calm}
+
+
+@given(
+    st.lists(st.sampled_from(["Delayed", "the", "12", "#Refund", "it’s", "@united", "https://t.co/x", "задержка", "a"]))
+)
+def test_buckets_are_those_of_the_terms(words: list[str]) -> None:
+    text = " ".join(words)
+    assert buckets_of(text) == {bucket(term) for term in terms_of(text)}
