@@ -337,6 +337,31 @@ def test_crashes_on_the_days_of_verdicts_change_nothing(data: st.DataObject, out
     assert restarted(outages, 4, cuts, data, LONG_END, said) == (expected, engine.ledger())
 
 
+def test_what_counts_is_the_same_however_often_the_state_is_written(outages: Observations) -> None:
+    """Also of brands that fall silent, whose records stay behind while what was made of their events is forgotten."""
+    silent = outages.rows(np.nonzero((outages.tick < OUTAGE + 200) | (outages.brand >= 2))[0])
+    expected = one_engine(silent).ledger()
+    assert any(page for account in expected[:2] for case in account.cases for page in [case.notify == 3])
+    stored: dict[bytes, bytes] = {}
+    engine, at = Engine(members(4), QUICK), START - 1
+    stops = [*range(OUTAGE, OUTAGE + 150, 9), *range(OUTAGE + 150, LONG_END, 333), LONG_END]
+    for number, stop in enumerate(stops):
+        engine.advance(stop, span(silent, at, stop))
+        at = stop
+        for key, value in engine.changes().items():
+            stored.pop(key, None)
+            if value is not None:
+                stored[key] = value
+        if number % 3 == 2:
+            engine = Engine(members(4), QUICK)
+            engine.restore(stored.items())
+    engine = Engine(members(4), QUICK)
+    engine.restore(stored.items())
+    engine.advance(LONG_END + 1, span(silent, LONG_END, LONG_END + 1))
+    settled = [[case.pages for case in account.cases] for account in engine.ledger()]
+    assert settled == [[case.pages for case in account.cases] for account in expected]
+
+
 def test_a_state_carried_over_goes_on_alike(outage: Observations) -> None:
     expected = run(Engine(members(), QUICK), outage, END)
     first = Engine(members(), QUICK)
