@@ -59,6 +59,7 @@ DARK = {
 }
 _TITLES = {
     "fast": "score, 1 hour",
+    "mid": "score, 3 hours",
     "slow": "score, 6 hours",
     "tone": "share alone, 6 hours",
     "day": "score, 24 hours",
