@@ -156,7 +156,9 @@ def test_workers_that_join_and_leave_lose_nothing(
 ) -> None:
     settings = simulated(kafka)
     mentions = simulated_mentions(*CRISIS_DAYS)
-    last = send_all(mentions, settings)
+    # The last quarter comes when all have joined and left, so that each of them has something to decide.
+    cut = 3 * len(mentions) // 4
+    write(by_partition(mentions[:cut], settings), settings)
     tone = {"threads": 1, "batch_texts": 64}
     with WorkerProcess(tmp_path, settings, "w0", tone=tone) as first:
         wait_until(partial(has_scored, first, len(mentions) / 8), REPLAY_SECONDS, "an eighth read", [first])
@@ -164,6 +166,8 @@ def test_workers_that_join_and_leave_lose_nothing(
             wait_until(lambda: second.get("/readyz") is not None, START_SECONDS, "the second ready", [first, second])
             assert first.terminate() == 0
             first.start()
+            write(by_partition(mentions[cut:], settings), settings)
+            last = write_end(mentions, settings)
             wait_until(lambda: decided(settings, [first, second], last), REPLAY_SECONDS, "all", [first, second])
             assert events(settings) == expected
 
@@ -182,25 +186,37 @@ def through_two_workers(mentions: list[Mention], settings: Settings, directory: 
 
 def send_at_different_paces(mentions: list[Mention], settings: Settings) -> int:
     """Write one partition whole, then another by halves, then the other two, as four sources of their own might."""
-    partitions: list[list[Mention]] = [[] for _ in range(settings.topics.partitions)]
+    parts = by_partition(mentions, settings)
+    half = len(parts[1]) // 2
+    for partition, some in ((3, parts[3]), (1, parts[1][:half]), (0, parts[0]), (1, parts[1][half:]), (2, parts[2])):
+        write({partition: some}, settings)
+        time.sleep(1)
+    return write_end(mentions, settings)
+
+
+def by_partition(mentions: list[Mention], settings: Settings) -> dict[int, list[Mention]]:
+    """Mentions by the partition that a replay would write them to."""
+    partitions: dict[int, list[Mention]] = {number: [] for number in range(settings.topics.partitions)}
     for mention in mentions:
         partitions[partition_of(mention.id, len(partitions))].append(mention)
+    return partitions
+
+
+def write(partitions: dict[int, list[Mention]], settings: Settings) -> None:
+    """Write mentions, and no end of a replay."""
     producer = KafkaProducer(**settings.kafka.client(), linger_ms=20)
-    end = EndOfReplay(control="end", created_at=max(one.created_at for one in mentions))
-
-    def send(partition: int, some: list[Mention]) -> None:
-        for one in some:
+    for partition, mentions in partitions.items():
+        for one in mentions:
             producer.send(settings.topics.mentions, encode(one), key=one.id.encode(), partition=partition)
-        producer.flush()
-        time.sleep(1)
+    producer.flush()
+    producer.close()
 
-    half = len(partitions[1]) // 2
-    send(3, partitions[3])
-    send(1, partitions[1][:half])
-    send(0, partitions[0])
-    send(1, partitions[1][half:])
-    send(2, partitions[2])
-    for partition in range(len(partitions)):
+
+def write_end(mentions: list[Mention], settings: Settings) -> int:
+    """Write the end of a replay to every partition; returns the last tick that will close."""
+    end = EndOfReplay(control="end", created_at=max(one.created_at for one in mentions))
+    producer = KafkaProducer(**settings.kafka.client())
+    for partition in range(settings.topics.partitions):
         headers = [(CONTROL_HEADER, b"end")]
         producer.send(settings.topics.mentions, encode(end), partition=partition, headers=headers)
     producer.flush()
