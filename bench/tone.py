@@ -244,6 +244,7 @@ def merged_transformers_model() -> tuple[Any, Any]:
     model: Any = MeanPooledBert(config)
     bert = BertModel.from_pretrained(base, add_pooling_layer=False)
     model.bert.load_state_dict(bert.state_dict())
+    model.bert.embeddings.LayerNorm.load_state_dict(network.embedding_norm.state_dict())
     ours: Any
     for ours, theirs in zip(network.layers, model.bert.encoder.layer, strict=True):
         pairs = (
@@ -253,6 +254,8 @@ def merged_transformers_model() -> tuple[Any, Any]:
             (ours.attention_output, theirs.attention.output.dense),
             (ours.intermediate, theirs.intermediate.dense),
             (ours.output, theirs.output.dense),
+            (ours.attention_norm, theirs.attention.output.LayerNorm),
+            (ours.output_norm, theirs.output.LayerNorm),
         )
         for source, target in pairs:
             target.load_state_dict(source.state_dict())
