@@ -179,9 +179,16 @@ def through_two_workers(mentions: list[Mention], settings: Settings, directory: 
             stack.enter_context(WorkerProcess(directory, settings, f"w{number}", tone={"threads": 1}))
             for number in range(2)
         ]
+        # One that starts again as the other joins shows its ticks from its next record on: some must be left then.
+        wait_until(partial(all_ready, workers), START_SECONDS, "both ready", workers)
         last = send_at_different_paces(mentions, settings)
         wait_until(lambda: decided(settings, workers, last), REPLAY_SECONDS, "all ticks decided", workers)
         return events(settings)
+
+
+def all_ready(workers: list[WorkerProcess]) -> bool:
+    """Whether each has its partitions and their state."""
+    return all(worker.get("/readyz") is not None for worker in workers)
 
 
 def send_at_different_paces(mentions: list[Mention], settings: Settings) -> int:
