@@ -18,7 +18,6 @@ from mode import CrashingSupervisor
 
 from detectors.engine import Engine
 from models import ToneModel
-from models import load as load_model
 from streams import topics
 from streams.agents.assignment import Assignment, committed_offset
 from streams.agents.classify import Classify
@@ -33,6 +32,7 @@ from streams.records import Model, partition_of
 from streams.seeking_consumer import SeekingConsumer
 from streams.settings import Settings
 from streams.snapshots import SnapshotTable, changelog_topic
+from streams.tone_model import load_tone_model
 from streams.web import Web
 from streams.wiring import brand_profiles, event_links, make_classification, own_detectors
 
@@ -268,16 +268,8 @@ def run_worker(settings: Settings) -> NoReturn:
     _log_to_stderr()
     # Before the model, which takes seconds: a wrong address is said at once.
     topics.ensure(topic_specs(settings), settings)
-    tone = settings.tone
-    model = load_model(
-        tone.model,
-        revision=tone.revision,
-        labels=tone.labels,
-        threads=tone.threads,
-        backend=tone.backend,
-        cache_size=tone.cache_texts,
-    )
-    backend = getattr(model, "backend", tone.backend)
+    model = load_tone_model(settings.tone)
+    backend = getattr(model, "backend", settings.tone.backend)
     log.info("model loaded", name=model.id.name, version=model.id.version, backend=backend)
     _state_directory(settings).mkdir(parents=True, exist_ok=True)
     loop = asyncio.new_event_loop()

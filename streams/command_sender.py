@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from streams import topics
 from streams.crisis_commands import CommandError, CrisisCommand, encode_command
 from streams.existing_topics import partitions_of_topic
 from streams.kafka_log import quiet
@@ -13,7 +14,6 @@ from streams.records import partition_of
 from streams.settings import Settings
 from streams.topic_reader import TopicReader
 
-_CONNECT_MS: Final = 10_000
 #: How long the broker may take to confirm, seconds.
 _CONFIRM_SECONDS: Final = 30.0
 #: Incidents named where the one asked for is not there.
@@ -46,8 +46,8 @@ def send_command(command: CrisisCommand, settings: Settings) -> None:
                 # The embedded broker refuses idempotent producers; a command sent twice has the same id anyway.
                 enable_idempotence=False,
                 allow_auto_create_topics=False,
-                bootstrap_timeout_ms=_CONNECT_MS,
-                max_block_ms=_CONNECT_MS,
+                bootstrap_timeout_ms=topics.CONNECT_MS,
+                max_block_ms=topics.CONNECT_MS,
             )
         try:
             producer.send(

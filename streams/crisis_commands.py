@@ -113,6 +113,14 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     return f"{name!r} is no brand or portfolio that is watched; {advice}"
 
 
+def names_whom_it_may(kind: CommandKind, name: str, brands: Collection[str], portfolios: Collection[str]) -> None:
+    """Raises CommandError for a command for nobody who is watched, or one that a portfolio does not take."""
+    if name not in brands and name not in portfolios:
+        raise CommandError(f"brand: {unknown_name(name, {*brands, *portfolios})}")
+    if name in portfolios:
+        fits_portfolio(kind, name)
+
+
 def fits_portfolio(kind: CommandKind, portfolio: str) -> None:
     """Raises CommandError for a command that a portfolio does not take."""
     if kind not in ABOUT_INCIDENTS:
@@ -144,10 +152,7 @@ def read_commands(path: Path, brands: Collection[str], portfolios: Collection[st
             continue
         try:
             record = decode_command(_completed(line))
-            if record.brand not in brands and record.brand not in portfolios:
-                raise CommandError(f"brand: {unknown_name(record.brand, [*brands, *portfolios])}")
-            if record.brand in portfolios:
-                fits_portfolio(record.kind, record.brand)
+            names_whom_it_may(record.kind, record.brand, brands, portfolios)
             if record.id in ids:
                 raise CommandError(f"id: {record.id!r} is that of line {ids[record.id]} too")
         except CommandError as error:

@@ -9,13 +9,13 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from streams import topics
 from streams.brokers import BrokerError, embedded_program
 from streams.findings import Finding
-from streams.kafka_log import quiet
+from streams.lone_consumer import lone_consumer
 from streams.settings import Settings
 
 #: Clocks of a well-kept cluster differ by far less; the allowed lateness is ten seconds.
@@ -154,13 +154,7 @@ def _newest_stamp(settings: Settings) -> float | None:
     """When the newest record of `mentions` was stamped, in seconds since 1970; None where there is none to read."""
     topic = settings.topics.mentions
     try:
-        with quiet():
-            consumer = KafkaConsumer(
-                **settings.kafka.client(),
-                client_id="tocsin-doctor",
-                group_id=None,
-                bootstrap_timeout_ms=topics.CONNECT_MS,
-            )
+        consumer = lone_consumer(settings, "doctor")
     except (KafkaError, OSError, ValueError):
         return None
     try:

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from streams import topics
 from streams.classification import CONTROL_HEADER
 from streams.existing_topics import partitions_of_topic
 from streams.kafka_log import quiet
@@ -26,7 +27,6 @@ from streams.settings import Settings
 
 # Records handed to the producer and not yet confirmed: it has no bound of its own.
 _UNCONFIRMED: Final = 20_000
-_CONNECT_MS: Final = 10_000
 # How long to wait for the broker to take a record before giving up.
 _DELIVERY_MS: Final = 60_000
 # While waiting for a mention's time to come, look up this often, in seconds.
@@ -213,8 +213,8 @@ class _Producer:
                     linger_ms=20,
                     batch_size=1 << 18,
                     max_request_size=self._settings.limits.mention_message_bytes,
-                    bootstrap_timeout_ms=_CONNECT_MS,
-                    max_block_ms=_CONNECT_MS,
+                    bootstrap_timeout_ms=topics.CONNECT_MS,
+                    max_block_ms=topics.CONNECT_MS,
                     delivery_timeout_ms=_DELIVERY_MS,
                 )
         except (KafkaError, OSError, ValueError) as error:

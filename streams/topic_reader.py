@@ -8,13 +8,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from streams.existing_topics import partitions_of_topic
-from streams.kafka_log import quiet
+from streams.lone_consumer import lone_consumer
 from streams.settings import Settings
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
 
-_CONNECT_MS: Final = 10_000
 #: The embedded broker does not tell where a topic ends: nothing for so long is the end. Seconds.
 _EMBEDDED_END: Final = 1.0
 #: A broker that answers but gives nothing for so long is not read to the end. Seconds.
@@ -42,21 +41,12 @@ class TopicReader:
 
     def __enter__(self) -> Self:
         """Connect; reading goes on after the last record given before, at first at the beginning."""
-        from kafka import KafkaConsumer, TopicPartition
+        from kafka import TopicPartition
         from kafka.errors import KafkaError
 
         partitions = partitions_of_topic(self._topic, self._settings)
         try:
-            with quiet():
-                self._consumer = KafkaConsumer(
-                    **self._settings.kafka.client(),
-                    client_id="tocsin-reader",
-                    group_id=None,
-                    enable_auto_commit=False,
-                    allow_auto_create_topics=False,
-                    auto_offset_reset="earliest",
-                    bootstrap_timeout_ms=_CONNECT_MS,
-                )
+            self._consumer = lone_consumer(self._settings, "reader")
             self._assigned = [TopicPartition(self._topic, partition) for partition in range(partitions)]
             self._consumer.assign(self._assigned)
             for one in self._assigned:

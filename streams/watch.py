@@ -7,17 +7,16 @@ consumer joins no group and commits nothing: any number of people can watch.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
 from streams.existing_topics import partitions_of_topic
-from streams.kafka_log import quiet
+from streams.lone_consumer import lone_consumer
 from streams.settings import Settings
 
 #: Ids remembered, so that a repeated event is known; at a few events a day, years of them.
 _REMEMBERED: Final = 100_000
-_CONNECT_MS: Final = 10_000
 
 
 class WatchError(Exception):
@@ -59,22 +58,14 @@ class EventWatcher:
 
     def __enter__(self) -> EventWatcher:
         """Connect and go to where reading begins."""
-        from kafka import KafkaConsumer, TopicPartition
+        from kafka import TopicPartition
         from kafka.errors import KafkaError
 
         servers, topic = self._settings.kafka.bootstrap_servers, self._settings.topics.events
         partitions = partitions_of_topic(topic, self._settings)
         try:
-            with quiet():
-                self._consumer = KafkaConsumer(
-                    **self._settings.kafka.client(),
-                    client_id="tocsin-watch",
-                    group_id=None,
-                    enable_auto_commit=False,
-                    allow_auto_create_topics=False,
-                    auto_offset_reset="earliest" if self._from_start else "latest",
-                    bootstrap_timeout_ms=_CONNECT_MS,
-                )
+            begin: Literal["earliest", "latest"] = "earliest" if self._from_start else "latest"
+            self._consumer = lone_consumer(self._settings, "watch", begin=begin)
         except (KafkaError, OSError, ValueError) as error:
             raise WatchError(f"the broker at {servers} cannot be read from: {error}") from None
         assigned = [TopicPartition(topic, partition) for partition in range(partitions)]

@@ -174,18 +174,10 @@ def _brands(source: _Source, settings: Settings | None, budget: float | None) ->
 
 
 def _model(settings: Settings | None) -> ToneModel:
-    from models import load
     from streams.settings_schema import ToneSettings
+    from streams.tone_model import load_tone_model
 
-    tone = settings.tone if settings is not None else ToneSettings()
-    return load(
-        tone.model,
-        revision=tone.revision,
-        labels=tone.labels,
-        threads=tone.threads,
-        backend=tone.backend,
-        cache_size=tone.cache_texts,
-    )
+    return load_tone_model(settings.tone if settings is not None else ToneSettings())
 
 
 def _known_events(path: Path | None) -> list[KnownEvent]:

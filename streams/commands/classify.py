@@ -28,18 +28,11 @@ _LONGEST_LINE: Final = 1 << 22
 
 def run(file: str, tone: ToneSettings) -> None:
     """Read texts from a file or standard input ("-") and write their tones to standard output."""
-    from models import load
     from streams.mention_files import open_binary
+    from streams.tone_model import load_tone_model
 
     with open_binary(file, "standard input" if file == "-" else None) as stream:
-        model = load(
-            tone.model,
-            revision=tone.revision,
-            labels=tone.labels,
-            threads=tone.threads,
-            backend=tone.backend,
-            cache_size=tone.cache_texts,
-        )
+        model = load_tone_model(tone)
         classify(stream, sys.stdout.buffer, model.predict, _BATCH, model.knows)
 
 

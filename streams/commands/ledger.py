@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from streams.commands.console import UserError, note
-from streams.crisis_commands import CommandError, decode_command, read_commands, unknown_name
+from streams.crisis_commands import CommandError, decode_command, names_whom_it_may, read_commands, unknown_name
 from streams.ledger import accounts
 from streams.records import microseconds, tick_of
 from streams.topic_reader import TopicReader
@@ -117,16 +117,14 @@ def _event(value: bytes | None) -> dict[str, Any] | None:
 
 
 def _commands_from_topic(settings: Settings) -> list[Command]:
-    from detectors.commands import ABOUT_INCIDENTS
-
+    brands = [brand.name for brand in settings.brands]
     found: dict[tuple[str, str], Command] = {}
     with TopicReader(settings.topics.commands, settings) as reader:
         for record in reader.to_end():
             try:
                 command = decode_command(record.value).command()
+                names_whom_it_may(command.kind, command.brand, brands, settings.portfolio_names)
             except CommandError:
-                continue
-            if command.brand in settings.portfolio_names and command.kind not in ABOUT_INCIDENTS:
                 continue
             found.setdefault((command.brand, command.id), command)
     return list(found.values())

@@ -284,8 +284,7 @@ def test_classify_does_not_wait_for_a_slow_writer_to_end() -> None:
 def test_what_people_tell_is_checked_before_it_is_sent(
     config: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
-    for module in ("topics", "command_sender", "topic_reader"):
-        monkeypatch.setattr(f"streams.{module}.{'' if module == 'topics' else '_'}CONNECT_MS", 300)
+    monkeypatch.setattr("streams.topics.CONNECT_MS", 300)
     code, out, said = _run(*arguments, "--config", config)
     assert code == 2
     assert message in said
