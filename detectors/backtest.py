@@ -17,8 +17,8 @@ from typing import Literal
 
 import numpy as np
 
-from detectors.config import BrandProfile
-from detectors.incidents import Decision, instant
+from detectors.config import BrandProfile, budget_of_portfolio
+from detectors.incidents import NOTIFY, Decision, instant
 from detectors.observations import Observations
 from detectors.poisson import poisson_interval
 from detectors.tables import table
@@ -87,7 +87,7 @@ def portfolio_counts(counts: Sequence[BrandCounts], brands: Sequence[BrandProfil
                     mentions=sum(c.mentions for c in read),
                     first=min(c.first for c in read),
                     last=max(c.last for c in read),
-                    budget=own[0].portfolio_budget or sum(brand.budget for brand in own),
+                    budget=budget_of_portfolio(own),
                     per_hour=per_hour,
                     of=tuple(c.brand for c in read),
                 )
@@ -262,9 +262,6 @@ def compare(decisions: Sequence[Decision], counts: Sequence[BrandCounts], known:
     return out
 
 
-_URGENCY = {"info": 1, "ticket": 2, "page": 3}
-
-
 def _match(event: KnownEvent, counts: BrandCounts, mine: Sequence[Decision]) -> Match:
     hours = range(event.start // 60, (event.end - 1) // 60 + 1)
     heard = [h for h in hours if counts.per_hour.get(h, 0) > 0]
@@ -276,7 +273,7 @@ def _match(event: KnownEvent, counts: BrandCounts, mine: Sequence[Decision]) -> 
     if not event.crisis:
         inside = [d for d in raised if event.start <= d.tick <= event.end]
         pages = [d for d in inside if d.pages]
-        most = max((d.notify for d in inside), key=_URGENCY.__getitem__, default=None)
+        most = max((d.notify for d in inside), key=NOTIFY.index, default=None)
         if pages:
             return Match(event, "paged", "page", pages[0].tick - begin, note)
         return Match(event, "not paged", most, None, note)
@@ -284,7 +281,7 @@ def _match(event: KnownEvent, counts: BrandCounts, mine: Sequence[Decision]) -> 
     inside = [d for d in raised if earliest <= d.tick <= begin + LATE_WITHIN and d.notify in ("ticket", "page")]
     in_time = [d for d in inside if d.tick <= begin + FOUND_WITHIN]
     if in_time:
-        most = max((d.notify for d in in_time), key=_URGENCY.__getitem__)
+        most = max((d.notify for d in in_time), key=NOTIFY.index)
         first = in_time[0]
         return Match(event, "found", most, max(first.tick - begin, 0), note)
     before = [d for d in mine if d.tick < earliest]

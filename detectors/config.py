@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detectors.storm import EXACT_AUTHORS
@@ -25,6 +26,11 @@ class BrandProfile:
     """Pages a month of all brands of the portfolio; None: what their own budgets add up to."""
     portfolio_runbook_url: str | None = None
     """Of the portfolio's own incidents."""
+
+
+def budget_of_portfolio(brands: Sequence[BrandProfile]) -> float:
+    """Pages a month that a portfolio of these brands may have: its own budget, or what theirs add up to."""
+    return brands[0].portfolio_budget or sum(brand.budget for brand in brands)
 
 
 @dataclass(frozen=True)

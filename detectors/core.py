@@ -23,6 +23,7 @@ from detectors.evidence import Evidence, Sample
 from detectors.exposure import Exposure
 from detectors.gaps import Gaps
 from detectors.incidents import Incident
+from detectors.ledger import Account, account
 from detectors.model_versions import ModelVersions
 from detectors.recording import Recorder
 from detectors.track import Track
@@ -114,6 +115,14 @@ class Core:
     def model_of(self, i: int) -> str:
         """Name and version of the tone model that brand i's negatives are counted by."""
         return self.model_names.get(int(self.models.model[i]), self.versions[1])
+
+    def account(self, i: int, tick: int) -> Account:
+        """How the pages of brand i have turned out up to a closed tick."""
+        position = int(self.index[i])
+        profile = self.profiles[position]
+        start = int(self.track.start[i]) if self.started(i) else None
+        offset = float(self.budget.offset[i])
+        return account(profile.name, profile.budget, start, tick, self.casebooks.get(position), offset)
 
     def note_plans(self, position: int) -> None:
         """See anew whether a brand has a planned event or a mute."""

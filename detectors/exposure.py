@@ -84,7 +84,7 @@ class Exposure:
 
     def of_span(self, i: int, begin: int, until: int, ticks: Ints, gaps: Gaps) -> Floats:
         """Sum of brand i's shape over the observed minutes of each window that lie in begin..until, in hours:
-        (4, ticks). `until` is not in it."""
+        (5, ticks). `until` is not in it."""
         base = _base(ticks)
         upper = ticks + 1 - base
         low, high = np.clip(upper - _ROW, begin - base, until - base), np.clip(upper, begin - base, until - base)

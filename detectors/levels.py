@@ -14,7 +14,7 @@ from detectors.config import BrandProfile
 from detectors.core import Core
 from detectors.detector_set import DetectorSet
 from detectors.incidents import SEVERITY
-from detectors.ledger import Account, account
+from detectors.ledger import Account
 from detectors.planned import expected_now
 from detectors.score import UNSCORED
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES
@@ -119,12 +119,5 @@ def ledger(brands: Sequence[BrandProfile], cores: Iterable[Core]) -> list[Accoun
     found: dict[int, Account] = {}
     for core in cores:
         for i, position in enumerate(core.index.tolist()):
-            found[position] = account(
-                brands[position].name,
-                brands[position].budget,
-                int(core.track.start[i]) if core.started(i) else None,
-                0 if core.closed is None else core.closed,
-                core.casebooks.get(position),
-                float(core.budget.offset[i]),
-            )
+            found[position] = core.account(i, 0 if core.closed is None else core.closed)
     return [found[position] for position in range(len(brands))]

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from detectors.core import Core
 from detectors.incidents import Decision
-from detectors.ledger import account
 from detectors.members import Members
 from detectors.model_versions import KEPT_DAYS, OTHER, OWN
 from detectors.score import expected_share
+from detectors.why import short
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS
 
 _HOUR = 1
@@ -69,9 +69,7 @@ def _told(core: Core, i: int, tick: int, old: str, known: float | None) -> Decis
             f"its share of negative authors is learned from the one so far, {usual:.0%}; for two days tone alone asks "
             "for a ticket at most"
         )
-    book = core.casebooks.get(position)
-    start, offset = int(core.track.start[i]), float(core.budget.offset[i])
-    ledger = account(profile.name, profile.budget, start, tick, book, offset)
+    ledger = core.account(i, tick)
     identity = hashlib.blake2b(f"{profile.name}\0{tick}\0model".encode(), digest_size=6).hexdigest()
     return Decision(
         type="model_changed",
@@ -86,15 +84,15 @@ def _told(core: Core, i: int, tick: int, old: str, known: float | None) -> Decis
         since=tick,
         since_earliest=tick,
         window_minutes=WIDTHS[_HOUR],
-        ratio=_short((negative + 2.0) / (nu + 2.0)),
-        volume_ratio=_short((authors + 4.0) / (mu + 4.0)),
+        ratio=short((negative + 2.0) / (nu + 2.0)),
+        volume_ratio=short((authors + 4.0) / (mu + 4.0)),
         mentions=int(counts[MENTIONS, _HOUR]),
         authors=authors,
-        authors_expected=_short(mu),
+        authors_expected=short(mu),
         negative_authors=negative,
-        negative_expected=_short(nu),
-        share=_short(negative / authors if authors else 0.0),
-        share_expected=_short(float(expected_share(np.array(nu), np.array(mu)))),
+        negative_expected=short(nu),
+        share=short(negative / authors if authors else 0.0),
+        share_expected=short(float(expected_share(np.array(nu), np.array(mu)))),
         detector="model",
         score=0.0,
         threshold=0.0,
@@ -112,11 +110,7 @@ def _told(core: Core, i: int, tick: int, old: str, known: float | None) -> Decis
         detector_version=core.versions[0],
         model_version=new,
         opened=tick,
-        budget_offset=offset,
+        budget_offset=ledger.offset,
         months=round(ledger.months, 3),
         false_pages=ledger.false,
     )
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.4g}")

@@ -14,7 +14,7 @@ ECHO = 360
 
 
 def expected_exposure(core: Core, ticks: Ints, exposure: Floats) -> Floats:
-    """The exposure (4, n, ticks) with planned events in it: their minutes count as many times as was announced.
+    """The exposure (5, n, ticks) with planned events in it: their minutes count as many times as was announced.
 
     Volume and negatives alike: the share of negative authors is expected to stay what it is.
     """

@@ -28,11 +28,11 @@ import msgspec
 
 from detectors.casebook import TOLD_OF, Casebook
 from detectors.commands import ABOUT_INCIDENTS, Applied, Command
-from detectors.config import BrandProfile
+from detectors.config import BrandProfile, budget_of_portfolio
 from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType
 from detectors.ledger import Account, account
 from detectors.records import StateVersionError
-from detectors.why import response
+from detectors.why import response, short
 
 KEY = b"portfolio\0"
 """Of the record of a portfolio's state; its name follows."""
@@ -161,10 +161,7 @@ class Portfolios:
         started : tells the tick of the first mention of any of a portfolio's brands
         tick : closed last
         """
-        return [
-            account(name, self._budget(name), started(name), 0 if tick is None else tick, self._states[name].book, 0.0)
-            for name in sorted(self._brands)
-        ]
+        return [self._account(name, started(name), 0 if tick is None else tick) for name in sorted(self._brands)]
 
     def settled(self, day: int) -> dict[str, dict[str, list[tuple[int, bool]]]]:
         """What was made of brands' events in this day since 1970, where it was not what the brand asked for: by
@@ -178,8 +175,14 @@ class Portfolios:
         return out
 
     def _budget(self, name: str) -> float:
-        profiles = self._brands[name]
-        return profiles[0].portfolio_budget or sum(p.budget for p in profiles)
+        return budget_of_portfolio(self._brands[name])
+
+    def _account(self, name: str, started: int | None, tick: int) -> Account:
+        return account(name, self._budget(name), started, tick, self._states[name].book, 0.0)
+
+    def _many(self, name: str) -> int:
+        """How many brands that alarm make an incident of the portfolio."""
+        return max(LEAST_BRANDS, math.ceil(LEAST_SHARE * len(self._brands[name])))
 
     def apply(self, decisions: Sequence[Decision], upto: int, started: Callable[[str], int | None]) -> list[Decision]:
         """Decisions of whole ticks up to `upto`, in (tick, brand) order, and what is made of them in the same order.
@@ -246,9 +249,8 @@ class Portfolios:
             for brand, m in state.members.items()
             if m.open and _LEVEL[m.notify] >= _LEVEL["ticket"] and tick - m.alarm < WITHIN
         )
-        many = max(LEAST_BRANDS, math.ceil(LEAST_SHARE * len(self._brands[name])))
         if incident is None or incident.closed is not None:
-            if len(hot) < many:
+            if len(hot) < self._many(name):
                 return None
             event: EventType = "opened" if incident is None else "reopened"
             if incident is None:
@@ -289,8 +291,7 @@ class Portfolios:
         authors, negative = sums["authors"], sums["negative_authors"]
         expected = sums["negative_expected"] / max(sums["authors_expected"], 1e-9)
         profiles = self._brands[name]
-        budget = self._budget(name)
-        ledger = account(name, budget, started, tick, state.book, 0.0)
+        ledger = self._account(name, started, tick)
         named = ", ".join(incident.brands[:8]) + (" and others" if len(incident.brands) > 8 else "")
         if kind == "resolved":
             rest = f"; still in an incident of their own: {', '.join(still)}" if still else ""
@@ -300,7 +301,6 @@ class Portfolios:
                 f"{len(incident.brands)} of {len(profiles)} brands alarm together: {named}; "
                 f"{negative:.0f} negative authors against {sums['negative_expected']:.3g} expected"
             )
-        many = max(LEAST_BRANDS, math.ceil(LEAST_SHARE * len(profiles)))
         return Decision(
             type=kind,
             brand=name,
@@ -314,20 +314,20 @@ class Portfolios:
             since=min(m.since for m in shown),
             since_earliest=min(m.since_earliest for m in shown),
             window_minutes=WITHIN,
-            ratio=_short(statistics.median(m.size["ratio"] for m in shown)),
-            volume_ratio=_short(statistics.median(m.size["volume_ratio"] for m in shown)),
+            ratio=short(statistics.median(m.size["ratio"] for m in shown)),
+            volume_ratio=short(statistics.median(m.size["volume_ratio"] for m in shown)),
             mentions=round(sums["mentions"]),
             authors=round(authors),
-            authors_expected=_short(sums["authors_expected"]),
+            authors_expected=short(sums["authors_expected"]),
             negative_authors=round(negative),
-            negative_expected=_short(sums["negative_expected"]),
-            share=_short(negative / authors if authors else 0.0),
-            share_expected=_short(min(expected, 1.0)),
+            negative_expected=short(sums["negative_expected"]),
+            share=short(negative / authors if authors else 0.0),
+            share_expected=short(min(expected, 1.0)),
             detector="portfolio",
             score=float(len(incident.brands)),
-            threshold=float(many),
+            threshold=float(self._many(name)),
             return_period_days=None,
-            budget=budget,
+            budget=ledger.budget,
             detectors=tuple(sorted({d for m in shown for d in m.detectors})),
             windows=tuple(_summed(m.windows for m in shown)),
             reason=reason,
@@ -553,7 +553,7 @@ def _summed(windows: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, An
             for key, value in window.items():
                 if key != "minutes":
                     out[at][key] = out[at][key] + value
-    return [{k: _short(v) if isinstance(v, float) else v for k, v in window.items()} for window in out]
+    return [{k: short(v) if isinstance(v, float) else v for k, v in window.items()} for window in out]
 
 
 def _mentions(members: Sequence[Member]) -> list[dict[str, Any]]:
@@ -571,7 +571,3 @@ def _terms(members: Sequence[Member]) -> list[dict[str, Any]]:
             found[term["term"]] = (brands + 1, authors + term["authors"], max(times, term["times_normal"]))
     ranked = sorted(found.items(), key=lambda one: (-one[1][0], -one[1][1], one[0]))[:8]
     return [{"term": term, "authors": authors, "times_normal": times} for term, (_, authors, times) in ranked]
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.4g}")

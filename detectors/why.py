@@ -15,7 +15,6 @@ from detectors.detector import Detector, Told
 from detectors.detector_set import DetectorSet
 from detectors.evidence import top_mentions, top_terms
 from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType, Incident, instant
-from detectors.ledger import account
 from detectors.score import FAST, MID, SLOW, expected_share
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS
 from detectors.worth import INFO, PAGE, resolve_levels
@@ -59,7 +58,7 @@ def describe(
     if core.budget.days[i] >= FEWEST_DAYS:
         period = return_period(score, float(loc[detector]), float(scale[detector]))
     book = core.casebooks.get(name)
-    ledger = account(profile.name, profile.budget, int(core.track.start[i]), tick, book, float(core.budget.offset[i]))
+    ledger = core.account(i, tick)
     samples = core.evidence.between(name, tick - 60, tick) or core.evidence.between(name, tick - 360, tick)
     return Decision(
         type=event,

@@ -68,13 +68,13 @@ def run(
 
 def _budgets(settings: Settings) -> dict[str, float]:
     """Of brands, as far as their portfolios leave it to them, and of portfolios."""
+    from detectors.config import budget_of_portfolio
     from streams.wiring import brand_profiles
 
     profiles = brand_profiles(settings)
     out = {one.name: one.budget for one in profiles}
     for name in settings.portfolio_names:
-        of_brands = sum(one.budget for one in profiles if one.portfolio == name)
-        out[name] = settings.portfolio_budgets.get(name, of_brands)
+        out[name] = budget_of_portfolio([one for one in profiles if one.portfolio == name])
     return out
 
 
