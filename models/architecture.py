@@ -25,6 +25,26 @@ CHECKPOINT_NAMES: Final = {
     "output_norm": "output.LayerNorm",
 }
 
+MATRICES: Final = ("query", "key", "value", "attention_output", "intermediate", "output")
+"""The matrices of a layer: all of attention and feed-forward."""
+
+_EMBEDDINGS: Final = ("words.weight", "positions.weight", "kinds.weight")
+_HEADS: Final = ("head_dense.weight", "head_dense.bias", "head_output.weight", "head_output.bias")
+
+
+def matrices(layers: int = LAYERS) -> list[str]:
+    """Names of the matrices of all layers, which an adapter corrects."""
+    return [f"layers.{index}.{name}" for index in range(layers) for name in MATRICES]
+
+
+def kept_whole(layers: int = LAYERS) -> list[str]:
+    """Names of the tensors that are small enough for an adapter to hold as they are: biases, layer norms, the head."""
+    corrected = {f"{name}.weight" for name in matrices(layers)}
+    return [
+        *(name for name in checkpoint_tensors(layers) if name not in corrected and name not in _EMBEDDINGS),
+        *_HEADS,
+    ]
+
 
 def checkpoint_tensors(layers: int = LAYERS) -> dict[str, str]:
     """Name of each tensor of the network but the head's -> its name in a BERT checkpoint."""

@@ -39,7 +39,7 @@ def merged_network(adapter_directory: Path = BUNDLED, base_directory: Path | Non
     load_base(network, verified_base(base_directory))
     try:
         merge(network, adapter.tensors)
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, ValueError, RuntimeError) as error:
         raise ModelFileError(
             f"{adapter_directory / 'adapter.safetensors'} does not fit the base encoder ({error}); reinstall tocsin"
         ) from error

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import torch
 from safetensors.torch import load_file
@@ -29,12 +28,6 @@ from models.architecture import (
     VOCABULARY,
     checkpoint_tensors,
 )
-
-MATRICES: Final = ("query", "key", "value", "attention_output", "intermediate", "output")
-"""The matrices of a layer: all of attention and feed-forward."""
-
-NORMS: Final = ("attention_norm", "output_norm")
-"""The layer norms of a layer."""
 
 
 class Layer(nn.Module):

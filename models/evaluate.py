@@ -92,11 +92,6 @@ def language_of(text: str, lang: str | None = None) -> Language:
     return reader_of(text) if is_known(text, lang) else "other"
 
 
-def languages_of(texts: Sequence[str]) -> list[Language]:
-    """The language of each text."""
-    return [language_of(text) for text in texts]
-
-
 def by_language(
     labels: NDArray[np.int64], tones: NDArray[np.floating], languages: Sequence[Language]
 ) -> dict[Language, Figures]:

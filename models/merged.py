@@ -4,6 +4,7 @@ seconds to import.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adapter import BUNDLED, verified_config
-from models.architecture import checkpoint_tensors
-from models.base import sha256_of, verified_base
+from models.architecture import LAYERS, checkpoint_tensors, kept_whole, matrices
+from models.base import BASE_SHA256, TOKENISER_SHA256, sha256_of, verified_base
 from models.errors import ModelFileError
 
 Arrays = dict[str, NDArray[np.float32]]
+
+
+def merge(
+    base: Mapping[str, NDArray[np.float32]], learned: Mapping[str, NDArray[np.floating]], layers: int = LAYERS
+) -> Arrays:
+    """All tensors of the network: those of the base encoder with an adapter's corrections added, and what the adapter
+    holds whole.
+
+    In double precision the products of two float16 numbers are exact and a sum of some dozens of them nearly so:
+    whatever order a matrix product sums in, the float32 result is the same on every machine. Raises ``KeyError`` for a
+    missing tensor and ``ValueError`` for one that does not fit.
+    """
+    arrays = dict(base)
+    for name in matrices(layers):
+        correction = learned[f"{name}.up"].astype(np.float64) @ learned[f"{name}.down"].astype(np.float64)
+        arrays[f"{name}.weight"] = (base[f"{name}.weight"] + correction).astype(np.float32)
+    for name in kept_whole(layers):
+        arrays[name] = learned[name].astype(np.float32)
+    return arrays
 
 
 @dataclass(frozen=True)
@@ -42,26 +62,15 @@ class BundledFiles:
             raise self._misstated(error) from error
 
     def arrays(self) -> Arrays:
-        """All tensors of the network in float32, by the names that ``models.encoder.ToneNetwork`` gives them.
-
-        Merged as ``models.lora.merge`` does: in double precision, so that every machine gets the same numbers.
-        """
+        """All tensors of the network in float32, by the names that ``models.encoder.ToneNetwork`` gives them."""
         from safetensors.numpy import load_file
 
         stored = load_file(self.base / "model.safetensors")
-        arrays: Arrays = {ours: stored[theirs] for ours, theirs in checkpoint_tensors().items()}
-        learned = load_file(self.adapter / "adapter.safetensors")
+        base: Arrays = {ours: stored[theirs] for ours, theirs in checkpoint_tensors().items()}
         try:
-            for name, tensor in learned.items():
-                matrix, _, part = name.rpartition(".")
-                if part == "up":
-                    correction = tensor.astype(np.float64) @ learned[f"{matrix}.down"].astype(np.float64)
-                    arrays[f"{matrix}.weight"] = (arrays[f"{matrix}.weight"] + correction).astype(np.float32)
-                elif part != "down":
-                    arrays[name] = tensor.astype(np.float32)
+            return merge(base, load_file(self.adapter / "adapter.safetensors"))
         except (KeyError, TypeError, ValueError) as error:
             raise self._misstated(error) from error
-        return arrays
 
     def _misstated(self, error: Exception) -> ModelFileError:
         return ModelFileError(
@@ -76,10 +85,11 @@ def bundled_files(adapter: Path = BUNDLED, base: Path | None = None) -> BundledF
     """
     config = verified_config(adapter)
     base = verified_base(base)
+    # The first three have just been verified: to read ninety megabytes again would take time at each start.
     parts = {
-        "base": sha256_of(base / "model.safetensors"),
-        "tokeniser": sha256_of(base / "tokenizer.json"),
-        "adapter": sha256_of(adapter / "adapter.safetensors"),
+        "base": BASE_SHA256,
+        "tokeniser": TOKENISER_SHA256,
+        "adapter": str(config["adapter_sha256"]),
         "config": sha256_of(adapter / "config.json"),
     }
     return BundledFiles(base, adapter, config, parts)
