@@ -6,11 +6,14 @@ So ``tocsin --help`` answers at once, and a command that needs no model does not
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from streams.commands.console import FAILED, config_path, load_settings, reporting
+
+if TYPE_CHECKING:
+    from detectors.commands import CommandKind
 
 _HELP = """
 Tocsin pages a brand's on-call people when a crisis begins on social media.
@@ -428,15 +431,27 @@ _Until = Annotated[
 ]
 
 
-@app.command()
-def confirm(
-    ctx: typer.Context,
-    incident: _Incident,
-    remark: _Note = None,
-    by: _By = None,
-    at: _At = None,
-    config: _Config = None,
-) -> None:
+def _on_incident(kind: CommandKind, told: str) -> None:
+    """Add the command of this name, which says something of an incident; `told` is its help."""
+
+    def command(
+        ctx: typer.Context,
+        incident: _Incident,
+        remark: _Note = None,
+        by: _By = None,
+        at: _At = None,
+        config: _Config = None,
+    ) -> None:
+        with reporting():
+            from streams.commands.tell import about_incident
+
+            about_incident(load_settings(ctx, config), kind, incident, at=at, by=by, remark=remark)
+
+    app.command(kind, help=told)(command)
+
+
+_on_incident(
+    "confirm",
     """Say that an incident was a crisis.
 
     Its pages were worth it: they never count against the budget, and its days do not teach what is usual. Of two
@@ -444,22 +459,10 @@ def confirm(
 
     \b
     Example: tocsin confirm 3f9a0c61d2b4
-    """
-    with reporting():
-        from streams.commands.tell import about_incident
-
-        about_incident(load_settings(ctx, config), "confirm", incident, at=at, by=by, remark=remark)
-
-
-@app.command("false")
-def false_alarm(
-    ctx: typer.Context,
-    incident: _Incident,
-    remark: _Note = None,
-    by: _By = None,
-    at: _At = None,
-    config: _Config = None,
-) -> None:
+    """,
+)
+_on_incident(
+    "false",
     """Say that an incident was a false alarm.
 
     Its pages count against the budget, and the brand's page thresholds rise until it is kept. A page that nobody
@@ -468,55 +471,28 @@ def false_alarm(
 
     \b
     Example: tocsin false 3f9a0c61d2b4 --note "a quiz went viral"
-    """
-    with reporting():
-        from streams.commands.tell import about_incident
-
-        about_incident(load_settings(ctx, config), "false", incident, at=at, by=by, remark=remark)
-
-
-@app.command()
-def ack(
-    ctx: typer.Context,
-    incident: _Incident,
-    remark: _Note = None,
-    by: _By = None,
-    at: _At = None,
-    config: _Config = None,
-) -> None:
+    """,
+)
+_on_incident(
+    "ack",
     """Say that somebody is on an incident.
 
     Its later events tell so; what is paged for does not change.
 
     \b
     Example: tocsin ack 3f9a0c61d2b4 --by ann
-    """
-    with reporting():
-        from streams.commands.tell import about_incident
-
-        about_incident(load_settings(ctx, config), "ack", incident, at=at, by=by, remark=remark)
-
-
-@app.command()
-def statement(
-    ctx: typer.Context,
-    incident: _Incident,
-    remark: _Note = None,
-    by: _By = None,
-    at: _At = None,
-    config: _Config = None,
-) -> None:
+    """,
+)
+_on_incident(
+    "statement",
     """Say that a statement on an incident was published.
 
     Its later events tell so; what is paged for does not change.
 
     \b
     Example: tocsin statement 3f9a0c61d2b4 --note https://news.example.org/our-apology
-    """
-    with reporting():
-        from streams.commands.tell import about_incident
-
-        about_incident(load_settings(ctx, config), "statement", incident, at=at, by=by, remark=remark)
+    """,
+)
 
 
 @app.command()
