@@ -34,5 +34,5 @@ class Reasons(logging.Handler):
             record.getMessage(),
         )
         # The last attempt may be cut short by our own time-out, which says nothing about the broker.
-        if found and not (self.last and "timed out" in found[1]):
+        if found and not (self.last and re.search("timed out|timeout", found[1], re.IGNORECASE)):
             self.last = found[1]
