@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from signal import Signals
 from typing import Any, NoReturn, cast
 
 import faust
@@ -32,6 +32,7 @@ from streams.records import Model, partition_of
 from streams.seeking_consumer import SeekingConsumer
 from streams.settings import Settings
 from streams.snapshots import SnapshotTable, changelog_topic
+from streams.stop_signals import STOP_SECONDS, StopSignals, end_within, start_again
 from streams.tone_model import load_tone_model
 from streams.web import Web
 from streams.wiring import brand_profiles, event_links, make_classification, own_detectors
@@ -65,8 +66,9 @@ class StoppedError(FailedError):
 class Worker:
     """One worker's app and everything in it."""
 
-    def __init__(self, settings: Settings, model: ToneModel) -> None:
+    def __init__(self, settings: Settings, model: ToneModel, signals: StopSignals) -> None:
         self.settings = settings
+        self._signals = signals
         self.progress = Progress()
         self._ends: dict[TP, int] = {}
         self.app = _faust_app(settings)
@@ -121,7 +123,7 @@ class Worker:
         async def revoked(*_: Any, **__: Any) -> None:
             # The embedded broker knows no stable member ids: it would never come to an end there.
             if self.progress.assigned and not self.app.should_stop and not self.settings.worker.embedded:
-                start_again()
+                start_again(self._signals)
             self.assignment.revoked()
             self._forget()
 
@@ -189,18 +191,23 @@ class Worker:
         self.progress.answered()
 
 
-def start_again() -> NoReturn:
-    """Replace this process by a new one of the same command, as partitions are about to change hands.
+class _FaustWorker(faust.Worker):
+    """Faust's runner of an app: what a signal does once the event loop runs."""
 
-    Faust 0.15.3 goes through a rebalance with its fetcher running. In trials with a second worker joining in the middle
-    of a replay, records were dropped without an error in 8 runs of 24, up to some hundreds of them; with its worst hole
-    closed (`SeekingConsumer`) recovery still stood still at times. A fresh start from the committed offsets is the one
-    path that never lost anything, in dozens of SIGKILLs; with a stable member id the group waits for it.
-    """
-    log.info("the group's partitions change hands: starting again from the committed offsets")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 (our own command)
+    def __init__(self, app: faust.App, signals: StopSignals, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(app, loop=loop, loglevel=None, logfile=None, override_logging=False, quiet=True)
+        self.spinner = None  # it would write control characters into the log
+        self._signals = signals
+
+    def install_signal_handlers(self) -> None:
+        super().install_signal_handlers()
+        if self._signals.hand_over() is not None:
+            self._on_sigterm()
+
+    async def _stop_on_signal(self, number: Signals) -> None:
+        log.info("told to stop", signal=number.name)
+        end_within(STOP_SECONDS)
+        await super()._stop_on_signal(number)
 
 
 def _recovery(app: faust.App) -> Any:
@@ -265,6 +272,8 @@ def run_worker(settings: Settings) -> NoReturn:
     StoppedError
         Too many records were bad.
     """
+    signals = StopSignals()
+    signals.catch()
     _log_to_stderr()
     # Before the model, which takes seconds: a wrong address is said at once.
     topics.ensure(topic_specs(settings), settings)
@@ -274,15 +283,14 @@ def run_worker(settings: Settings) -> NoReturn:
     _state_directory(settings).mkdir(parents=True, exist_ok=True)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    worker = Worker(settings, model)
+    worker = Worker(settings, model, signals)
     # Nothing may be decided before everything that people have said is known.
     worker.commands.start()
     log.info("commands read", commands=worker.commands.taken)
     web = settings.web
     with Web(worker.progress, worker.metrics.registry, host=web.host, port=web.port) as server:
         log.info("listening", address=f"http://{web.host}:{server.port}/metrics")
-        service = faust.Worker(worker.app, loop=loop, loglevel=None, logfile=None, override_logging=False, quiet=True)
-        service.spinner = None  # it would write control characters into the log
+        service = _FaustWorker(worker.app, signals, loop)
         try:
             raise service.execute_from_commandline()
         finally:

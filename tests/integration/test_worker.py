@@ -172,6 +172,32 @@ def test_workers_that_join_and_leave_lose_nothing(
             assert events(settings) == expected
 
 
+#: ``tocsin``, but told to stop at the very moment at which a new process takes its place.
+TOLD_WHILE_STARTING_AGAIN = """
+import os, signal
+from streams.cli import main
+execv = os.execv
+def told(*command):
+    signal.raise_signal(signal.SIGTERM)
+    execv(*command)
+os.execv = told
+main()
+"""
+
+
+def test_a_worker_that_is_told_to_stop_while_it_starts_again_stops(
+    kafka: ApacheKafka, simulated: Callable[[Broker], Settings], tmp_path: Path
+) -> None:
+    settings = simulated(kafka)
+    program = ("-c", TOLD_WHILE_STARTING_AGAIN)
+    with WorkerProcess(tmp_path, settings, "w0", program) as first:
+        wait_until(lambda: first.get("/readyz") is not None, START_SECONDS, "the first ready", [first])
+        with WorkerProcess(tmp_path, settings, "w1") as second:
+            assert first.wait(START_SECONDS) == 0, first.said()
+            assert "starting again" in first.said()
+            assert second.terminate() == 0
+
+
 def through_two_workers(mentions: list[Mention], settings: Settings, directory: Path) -> dict[str, bytes]:
     """The events of two workers while the partitions of mentions are written at different paces."""
     with ExitStack() as stack:

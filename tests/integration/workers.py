@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,9 +25,23 @@ _SAMPLE = re.compile(r"^(\w+?)(\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
 class WorkerProcess:
-    """``tocsin worker`` with settings of its own; ended when the test leaves it."""
+    """``tocsin worker`` with settings of its own; ended when the test leaves it.
 
-    def __init__(self, directory: Path, settings: Settings, name: str = "w0", **sections: Any) -> None:
+    Parameters
+    ----------
+    program : sequence of str
+        What runs the command, after the interpreter.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: Settings,
+        name: str = "w0",
+        program: Sequence[str] = ("-m", "streams.cli"),
+        **sections: Any,
+    ) -> None:
+        self._command = [sys.executable, *program, "worker"]
         self.port = free_ports(1)[0]
         values = settings.model_dump(mode="json", exclude_none=True)
         values["worker"] |= {"id": name, "data_dir": str(directory / "data")}
@@ -53,7 +67,7 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start it; it goes on where an earlier one with the same name was."""
-        command = [sys.executable, "-m", "streams.cli", "worker", "--config", str(self.config)]
+        command = [*self._command, "--config", str(self.config)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
