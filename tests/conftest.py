@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # No race between backends, and nothing remembered from elsewhere: the first that can run here is taken.
 os.environ["TOCSIN_CACHE_DIR"] = f"{os.devnull}/nothing"
+
+# How long a busy machine takes for an example says nothing of what is tested.
+settings.register_profile("tocsin", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tocsin")
 
 ROOT = Path(__file__).resolve().parent.parent
 
