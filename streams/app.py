@@ -101,6 +101,7 @@ class Worker:
         shared = (self.assignment, self.progress, self.metrics)
         self.commands = CommandFollower(settings)
         self.detect = Detect(self.app, settings, table, detection, *shared, self.commands.known)
+        table.on_recover(self.detect.restore)
         self.classify = Classify(self.app, settings, classified, model, *shared, self.detect.orders)
         # A snapshot is as many messages as it has brands, all of them awaited; the buffer's limit is only a warning.
         cast(Any, self.app.producer).buffer.max_messages = 100_000
@@ -270,7 +271,7 @@ def run_worker(settings: Settings) -> NoReturn:
     Raises
     ------
     StoppedError
-        Too many records were bad.
+        Too many records were bad, or the saved state is another release's.
     """
     signals = StopSignals()
     signals.catch()
@@ -294,7 +295,7 @@ def run_worker(settings: Settings) -> NoReturn:
         try:
             raise service.execute_from_commandline()
         finally:
-            if (reason := worker.classify.stopped_by) is not None:
+            if (reason := worker.classify.stopped_by or worker.detect.stopped_by) is not None:
                 raise StoppedError(str(reason)) from None
 
 

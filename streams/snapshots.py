@@ -6,7 +6,7 @@ import asyncio
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import faust
 from faust import streams as faust_streams
@@ -41,7 +41,16 @@ class SnapshotTable(faust.Table[bytes, bytes]):
     def load(self, partition: int) -> dict[bytes, bytes]:
         """Everything saved for a partition."""
         prefix = b"%d/" % partition
-        return {key[len(prefix) :]: value for key, value in self.items() if key.startswith(prefix)}
+        return {key[len(prefix) :]: value for key, value in self._items(partition) if key.startswith(prefix)}
+
+    def _items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
+        store = cast(Any, self.data)
+        if not hasattr(store, "_db_for_partition"):
+            yield from self.items()
+            return
+        # RocksDB has a directory for each partition: with many of them, do not read all for each.
+        for key, value in store._visible_items(store._db_for_partition(partition)):
+            yield store._decode_key(key), store._decode_value(value)
 
     async def save(self, partition: int, changes: Mapping[bytes, bytes | None], event: EventT[Any]) -> None:
         """Write changes (None removes a key) in order, and wait until the broker has them.

@@ -6,6 +6,7 @@ A record is acknowledged when its tick has closed: events first, then the snapsh
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -69,6 +70,8 @@ class Detect:
         self._looked_at: dict[int, int] = {}
         self._too_late = 0
         self._warned = 0.0
+        #: Why the worker was stopped, where a saved state could not be read.
+        self.stopped_by: ValueError | None = None
 
     @property
     def detections(self) -> dict[int, Detection]:
@@ -94,6 +97,21 @@ class Detect:
         """Consume the stream for ever."""
         async for events in cast(Any, stream).noack_take(_BATCH_RECORDS, within=_BATCH_SECONDS):
             await self._take(events)
+
+    async def restore(self) -> None:
+        """Load what was saved for each assigned partition: when the table is recovered, before records flow.
+
+        So the metrics show where things stand, and the clock closes ticks, also where nothing is left to read.
+        """
+        try:
+            for tp in sorted(self._app.consumer.assignment()):
+                if tp.topic == self._topics.scored:
+                    self._restore(tp.partition)
+        except Exception as error:  # noqa: BLE001 (Faust drops what its callback raises)
+            if isinstance(error, ValueError):  # it is not ours, and the message says so
+                self.stopped_by = error
+                logging.disable()  # what else is said while the worker stops would bury the reason
+            await self._app.crash(error)
 
     def forget(self) -> None:
         """After a rebalance every partition is loaded anew and read again from its committed offset."""
@@ -137,12 +155,14 @@ class Detect:
             # Read again from further back without a rebalance that we were told of: so is the state.
             detection.abandon()
             detection = None
-        if detection is None:
-            detection = self._detections[partition] = self._factory(partition)
-            detection.restore(self._table.load(partition).items())
-            self._held[partition] = deque()
-            self._told[partition] = 0
-            log.info("partition restored", partition=partition, closed_tick=detection.order.closed, offset=offset)
+        return self._restore(partition) if detection is None else detection
+
+    def _restore(self, partition: int) -> Detection:
+        detection = self._detections[partition] = self._factory(partition)
+        detection.restore(self._table.load(partition).items())
+        self._held[partition] = deque()
+        self._told[partition] = 0
+        log.info("partition restored", partition=partition, closed_tick=detection.order.closed)
         return detection
 
     def _tell(self, partition: int, detection: Detection) -> None:
@@ -218,7 +238,7 @@ class Detect:
     def finished(self, partition: int) -> int | None:
         """The position after the last record taken from a partition; None before the first."""
         detection = self._detections.get(partition)
-        return None if detection is None else detection.order.position
+        return (detection.order.position or None) if detection is not None else None
 
     def waiting_for(self) -> str | None:
         """Which origins hold up the ticks, in words; None where none does."""
