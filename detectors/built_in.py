@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.columns import Floats, ln
-from detectors.detector import Asks, Counts, Detector, Told
+from detectors.detector import Asks, Counts, Detector, Told, in_words
 from detectors.score import SMALL, TONE_CLIP
 from detectors.view import View, row_of
 
@@ -39,6 +39,7 @@ class Joint(Detector):
         scale: tuple[float, ...],
     ) -> None:
         self.name, self.window, self.confirmed_by = name, window, confirmed_by
+        self.title = f"score, {in_words(window)}"
         self.asks_for, self.usual_location, self.usual_scale = asks_for, location, scale
 
     def score(self, view: View) -> Floats:
@@ -51,6 +52,7 @@ class Tone(Detector):
 
     name = "tone"
     version = VERSION
+    title = "share alone, 6 hours"
     window = 360
     asks_for: Asks = "page"
     floor, ticket_floor = 3.0, 2.5
@@ -75,6 +77,7 @@ class Surge(Detector):
 
     name = "surge"
     version = VERSION
+    title = "any tone, 1 hour"
     window = 60
     confirmed_by = 10
     counts: Counts = "authors"

@@ -26,6 +26,12 @@ USUAL_AT = (0.25, 1.0, 4.0, 16.0, 64.0)
 """Negative authors expected an hour for which is told what is usual; in between it is interpolated."""
 
 
+def in_words(minutes: int) -> str:
+    """A window as people read it: 10 minutes, 1 hour, 3 hours."""
+    hours = minutes // 60
+    return f"{minutes} minutes" if hours == 0 else f"{hours} hour{'s' if hours > 1 else ''}"
+
+
 @dataclass(frozen=True)
 class Told:
     """The numbers of an event's window, for the sentence that gives the reason."""
@@ -75,6 +81,8 @@ class Detector(ABC):
     """Lower case letters, digits and underscores. Seen in events, metrics and plots, and in the settings."""
     version: str = "1"
     """To be changed with anything that changes a score: what was learned by another version is not read."""
+    title: str = ""
+    """What people read above its plot: what it looks at, a comma, over how long. Empty: made of its name and window."""
     window: int = 60
     """Minutes (10, 60, 180, 360, 1440) of the window it judges: an event tells this window's numbers, and its authors
     must be enough (EngineConfig.min_page_authors and its neighbours)."""
@@ -120,6 +128,10 @@ class Detector(ABC):
             f"{told.negative} negative authors in {told.window} against {told.negative_expected:.3g} expected; "
             f"{told.share:.0%} of {told.authors} authors are negative against {told.share_expected:.0%} expected"
         )
+
+    def heading(self) -> str:
+        """Its title, or one made of its name and window."""
+        return self.title or f"{self.name.replace('_', ' ')}, {in_words(self.window)}"
 
     @property
     def key(self) -> str:

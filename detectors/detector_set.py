@@ -20,6 +20,10 @@ MOST = 32
 """Detectors; an incident keeps those that agreed as bits."""
 
 
+LONGEST_TITLE = 60
+"""Characters: it stands on one line above a plot."""
+
+
 class DetectorError(ValueError):
     """A detector cannot be used: it is not installed, does not say what it must, or gives no scores."""
 
@@ -43,6 +47,8 @@ class DetectorSet:
             raise DetectorError(f"detectors of the same name: {', '.join(twice)}")
         if len(self.all) > MOST:
             raise DetectorError(f"{len(self.all)} detectors are more than the {MOST} that can judge together")
+        self.titles = tuple(d.heading() for d in self.all)
+        self.asks_for = tuple(d.asks_for for d in self.all)
         self.keys = tuple(d.key for d in self.all)
         """What arrays of state with one place per detector belong to."""
         self.window = tuple(WIDTHS.index(d.window) for d in self.all)
@@ -151,6 +157,8 @@ def _problems(detector: Detector) -> Iterable[str]:
     windows = ", ".join(map(str, WIDTHS))
     if not isinstance(given["version"], str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", given["version"]):
         yield f"version must be up to 32 letters, digits, dots, not {given['version']!r}"
+    if not isinstance(given["title"], str) or len(given["title"]) > LONGEST_TITLE or not given["title"].isprintable():
+        yield f"title must be a line of at most {LONGEST_TITLE} characters, not {given['title']!r}"
     if given["window"] not in WIDTHS:
         yield f"window must be one of {windows} minutes, not {given['window']!r}"
     elif given["confirmed_by"] not in (None, *WIDTHS[: WIDTHS.index(given["window"])]):

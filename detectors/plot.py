@@ -57,14 +57,7 @@ DARK = {
     "$known": "#CC9BE0",
     "$control": "#9fb0c0",
 }
-_TITLES = {
-    "fast": "score, 1 hour",
-    "mid": "score, 3 hours",
-    "slow": "score, 6 hours",
-    "tone": "share alone, 6 hours",
-    "day": "score, 24 hours",
-    "surge": "any tone, 1 hour",
-}
+_AT_MOST = {"ticket": "; a ticket at most", "info": "; an info at most"}
 _OPACITY = {"page": 0.20, "ticket": 0.16, "info": 0.14}
 _SYMBOL = {"page": "triangle-up", "ticket": "square", "info": "circle"}
 _DONE = "line-ns"
@@ -108,8 +101,12 @@ def figure(
     _strip(picture, logs, matches, _runs(tick, values["silent"] > 0), first, last)
     _volume(picture, values)
     _share(picture, values)
+    first_to_page = next((one for one in detectors if story.asks_for.get(one) == "page"), None)
     for row, detector in enumerate(detectors, 4):
-        _score(picture, row, detector, values)
+        note = _AT_MOST.get(story.asks_for.get(detector, "page"), "")
+        if detector == first_to_page:
+            note = "; dashed: page, dotted: ticket"
+        _score(picture, row, detector, story.titles.get(detector, detector), note, values)
     picture.layout["xaxis"]["range"] = [_at(first), _at(last + 1)]
     return picture.figure()
 
@@ -239,14 +236,13 @@ def _band(picture: _Panels, row: int, low: Floats, high: Floats) -> None:
     picture.add(row, y=high, fill="tonexty", fillcolor="$band", name="expected", **edge)
 
 
-def _score(picture: _Panels, row: int, detector: str, values: Mapping[str, Floats]) -> None:
+def _score(picture: _Panels, row: int, detector: str, title: str, note: str, values: Mapping[str, Floats]) -> None:
     score = np.maximum(values[detector], _LOWEST)
     page, ticket = values[f"page_{detector}"], values[f"ticket_{detector}"]
     # Only what asks for a page has both thresholds; what asks for an info has that of a page alone.
     informs = bool(np.isnan(ticket).all()) and not np.isnan(page).all()
     pages = not np.isnan(page).all() and not informs
     limit = page if pages or informs else ticket
-    title = _TITLES.get(detector, f"{detector}, a detector of your own")
     picture.add(
         row,
         y=score,
@@ -265,10 +261,8 @@ def _score(picture: _Panels, row: int, detector: str, values: Mapping[str, Float
     else:
         line = {"color": "$ticket", "width": 1.3, "dash": "dot", **step}
         picture.add(row, y=ticket, line=line, hoverinfo="skip", name="ticket threshold")
-    what = {"fast": "dashed: page, dotted: ticket", "day": "a ticket at most", "surge": "an info at most"}
-    note = f"; {what[detector]}" if detector in what else ""
-    head, _, window = title.partition(", ")
-    picture.title(row, f"<b>{head.capitalize()}</b>, {window}{note}")
+    head, comma, window = title.partition(", ")
+    picture.title(row, f"<b>{head[:1].upper()}{head[1:]}</b>{comma}{window}{note}")
     picture.layout[picture.axis(row)]["rangemode"] = "normal"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import Floats, Ints
+from detectors.detector import Asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,10 @@ class Recording:
 
     detectors: tuple[str, ...]
     """Their names."""
+    titles: tuple[str, ...]
+    """What people read above their plots."""
+    asks_for: tuple[Asks, ...]
+    """The most urgent thing each may ask for."""
     ticks: Ints
     brands: Ints
     """Positions in the engine."""

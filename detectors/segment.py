@@ -115,6 +115,8 @@ def run_segment(
     if core.recorder is not None and opened is not None:
         recording = Recording(
             core.detectors.names,
+            core.detectors.titles,
+            core.detectors.asks_for,
             ticks,
             core.index,
             counts[MENTIONS],

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from detectors.budget import NEVER
 from detectors.columns import Floats, Ints
+from detectors.detector import Asks
 from detectors.recording import Recording
 from detectors.score import CORRELATION, DETECTORS, UNSCORED, expected_share
 
@@ -81,11 +82,18 @@ class Story:
         self._step = 1
         self.detectors: tuple[str, ...] = DETECTORS
         """Names; those of the engine, once it has recorded."""
+        self.titles: dict[str, str] = {}
+        """Of its detectors, by name."""
+        self.asks_for: dict[str, Asks] = {}
+        """The most urgent thing that each may ask for, by name."""
         self._seen: NDArray[np.bool_] = np.zeros(len(self.brands), np.bool_)
 
     def add(self, recording: Recording) -> None:
         """The recorder to give to an engine."""
-        self.detectors = recording.detectors
+        if self.detectors != recording.detectors or not self.titles:
+            self.detectors = recording.detectors
+            self.titles = dict(zip(recording.detectors, recording.titles, strict=True))
+            self.asks_for = dict(zip(recording.detectors, recording.asks_for, strict=True))
         key = recording.brands.tobytes()
         group = self._groups.get(key)
         if group is None:

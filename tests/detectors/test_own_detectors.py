@@ -167,6 +167,8 @@ def test_a_score_of_another_shape_stops_with_the_detectors_name(value: object) -
         ("name", "My Detector", "the name of Half must be"),
         ("name", "fast", "detectors of the same name: fast"),
         ("version", "", "version must be"),
+        ("title", "two\nlines", "title must be a line of at most 60 characters"),
+        ("title", None, "title must be a line"),
         ("window", 30, "window must be one of 10, 60, 180, 360, 1440 minutes, not 30"),
         ("confirmed_by", 60, "confirmed_by must be a window shorter than 60"),
         ("asks_for", "call", "asks_for must be info or ticket or page, not 'call'"),
@@ -307,4 +309,19 @@ def test_it_has_a_panel_of_its_own_in_the_report() -> None:
     (line,) = [trace for trace in picture["data"] if trace.get("name") == "score half"]
     np.testing.assert_allclose(line["y"], np.maximum(values["half"], 0.0))
     assert len(tick) == len(line["y"])
-    assert any("<b>Half</b>, a detector of your own" in note["text"] for note in picture["layout"]["annotations"])
+    titles = [note["text"] for note in picture["layout"]["annotations"]]
+    assert "<b>Half</b>, 1 hour" in titles, "made of its name and window"
+    assert {
+        "<b>Score</b>, 1 hour; dashed: page, dotted: ticket",
+        "<b>Score</b>, 3 hours",
+        "<b>Score</b>, 6 hours",
+        "<b>Share alone</b>, 6 hours",
+        "<b>Score</b>, 24 hours; a ticket at most",
+        "<b>Any tone</b>, 1 hour; an info at most",
+    } <= set(titles)
+
+
+@pytest.mark.parametrize(("title", "shown"), [("", "x half, 1 hour"), ("BBC alone", "BBC alone"), ("a, b", "a, b")])
+def test_its_title_is_what_people_read(title: str, shown: str) -> None:
+    one = type("Titled", (Half,), {"name": "x_half", "title": title})()
+    assert DetectorSet([one]).titles[-1] == shown

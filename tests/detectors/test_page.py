@@ -16,9 +16,8 @@ from detectors.config import BrandProfile
 from detectors.incident_log import incident_logs
 from detectors.incidents import instant
 from detectors.page import page
-from detectors.plot import _TITLES, DARK, LIGHT, as_plotly, figure, overview
+from detectors.plot import DARK, LIGHT, as_plotly, figure, overview
 from detectors.report import Report
-from detectors.score import DETECTORS
 from detectors.story import Story
 from detectors.what_if import BUDGETS, WhatIf, budget_row, budget_rows
 from tests.detectors.worlds import QUICK, START, profiles, run, span, world
@@ -134,10 +133,6 @@ def test_plotly_takes_the_figures(plain: tuple[Report, Story]) -> None:
             drawn = as_plotly(one, palette).to_json()
             assert not re.search(r'"\$[a-z]+"', drawn), "each colour has a value"
     assert LIGHT.keys() == DARK.keys()
-
-
-def test_built_in_detectors_have_titles() -> None:
-    assert set(_TITLES) == set(DETECTORS)
 
 
 def test_thresholds_take_no_room() -> None:

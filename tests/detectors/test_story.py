@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from detectors import Engine
+from detectors.detector_set import BUILT_IN_SET
 from detectors.incident_log import incident_logs
 from detectors.recording import Recording
 from detectors.score import DETECTORS
@@ -33,7 +34,14 @@ def recording(ticks: np.ndarray, n: int = 2, **given: np.ndarray) -> Recording:
         "open": np.zeros((n, k), np.bool_),
         "down": np.zeros(n, np.bool_),
     }
-    return Recording(detectors=DETECTORS, ticks=ticks, brands=np.arange(n), **{**plain, **given})
+    return Recording(
+        detectors=DETECTORS,
+        titles=BUILT_IN_SET.titles,
+        asks_for=BUILT_IN_SET.asks_for,
+        ticks=ticks,
+        brands=np.arange(n),
+        **{**plain, **given},
+    )
 
 
 def blocks(hours: int) -> list[np.ndarray]:
