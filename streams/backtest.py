@@ -29,6 +29,7 @@ from streams.detection import Closing
 from streams.matching import BrandMatcher
 from streams.one_origin import Batch, OneOrigin
 from streams.records import MINUTE_US, Mention, Model, RejectedError, microseconds
+from streams.reliable_tone import counted
 from streams.replay import Entry
 
 if TYPE_CHECKING:
@@ -204,11 +205,10 @@ class Backtest:
 
     def _tones(self, mentions: Sequence[Mention]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Whether each is negative, and with which probability."""
-        # A tone in a language that the model does not know is a guess: it must neither page nor lead the evidence.
-        reliable = np.array([self._classification.knows(one) for one in mentions], np.bool_)
+        reliable = [self._classification.knows(one) for one in mentions]
         if self._model is None:
-            negative = np.array([one.gold_tone == "negative" for one in mentions], np.bool_) & reliable
-            return negative, negative.astype(np.float32)
+            gold = np.array([one.gold_tone == "negative" for one in mentions], np.bool_)
+            return counted(gold, gold, reliable)
         # A mention of several brands stands there several times in a row; its tone is read once.
         texts, which = [], []
         for i, one in enumerate(mentions):
@@ -216,9 +216,8 @@ class Backtest:
                 texts.append(one.text)
             which.append(len(texts) - 1)
         read = [rounded_tone(*row) for row in np.asarray(self._model.predict(texts), float).tolist()] if texts else []
-        negative = np.array([read[i].label == "negative" for i in which], np.bool_) & reliable
-        p_negative = np.array([read[i].negative for i in which], np.float32)
-        return negative, np.where(reliable, p_negative, np.float32(0.0))
+        negative = [read[i].label == "negative" for i in which]
+        return counted(negative, [read[i].negative for i in which], reliable)
 
     def _note(self, closing: Closing | None) -> None:
         if closing is not None:

@@ -19,6 +19,7 @@ from detectors.observations import KINDS, Observations
 from streams.crisis_events import CrisisEvent, Links, crisis_event
 from streams.ordering import TickOrder
 from streams.records import Advance, Model, ScoredMention, hash64, microseconds, tick_of
+from streams.reliable_tone import counted
 
 #: The same mention id within a day is a duplicate. Minutes.
 DUPLICATE_TICKS = 24 * 60
@@ -203,15 +204,19 @@ class Detection:
 
     def _observations(self, members: Sequence[tuple[int, ScoredMention]]) -> Observations:
         mentions = [one for _, one in members]
+        negative, p_negative = counted(
+            [one.tone.label == "negative" for one in mentions],
+            [one.tone.negative for one in mentions],
+            [one.tone_reliable for one in mentions],
+        )
         return Observations(
             tick=np.array([tick for tick, _ in members], np.int64),
             minute=np.array([tick_of(microseconds(one.created_at)) for one in mentions], np.int64),
             brand=np.array([self._brands[one.brand] for one in mentions], np.int32),
             # Who is unknown counts as somebody else each time.
             author=np.array([int(one.author, 16) if one.author else hash64(one.id) for one in mentions], np.uint64),
-            # A tone in a language that the model does not know is a guess: it must neither page nor lead the evidence.
-            negative=np.array([one.tone_reliable and one.tone.label == "negative" for one in mentions], np.bool_),
-            p_negative=np.array([one.tone.negative if one.tone_reliable else 0.0 for one in mentions], np.float32),
+            negative=negative,
+            p_negative=p_negative,
             kind=np.array([_KIND_CODES[one.kind or "post"] for one in mentions], np.uint8),
             reach=np.array([np.nan if one.reach is None else one.reach for one in mentions], np.float64),
             id=[one.id for one in mentions],
