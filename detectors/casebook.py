@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import itertools
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from detectors.commands import Command
+
+Made = Mapping[str, Sequence[tuple[int, bool]]]
+"""What a portfolio made of a brand's events: by incident the ticks, and whether each was a page in the end."""
 
 CASES = 64
 KEEP_CASES = 365 * 1440
@@ -111,6 +115,14 @@ class Casebook(msgspec.Struct, array_like=True):
         else:
             case.pages.remove(tick)
         return True
+
+    def corrected(self, made: Made) -> Casebook:
+        """A copy that knows already what will be noted by `correct`."""
+        copy = replace(self, cases=[replace(case, pages=list(case.pages)) for case in self.cases])
+        for case in copy.cases:
+            for tick, page in made.get(case.id, ()):
+                copy.correct(case.id, tick, page=page)
+        return copy
 
     def newly_false(self, tick: int, last: int | None = None) -> int:
         """How many more pages count as false than when this was last asked; fewer, where a verdict came later.

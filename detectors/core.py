@@ -13,7 +13,7 @@ import numpy as np
 
 from detectors.baseline import Baseline
 from detectors.budget import Budget
-from detectors.casebook import Casebook
+from detectors.casebook import Casebook, Made
 from detectors.columns import Columns, Floats, Ints
 from detectors.commands import Applied, Command
 from detectors.config import BrandProfile, EngineConfig
@@ -116,13 +116,21 @@ class Core:
         """Name and version of the tone model that brand i's negatives are counted by."""
         return self.model_names.get(int(self.models.model[i]), self.versions[1])
 
-    def account(self, i: int, tick: int) -> Account:
-        """How the pages of brand i have turned out up to a closed tick."""
+    def account(self, i: int, tick: int, made: Made | None = None) -> Account:
+        """How the pages of brand i have turned out up to a closed tick.
+
+        Parameters
+        ----------
+        made : what its portfolio made of them, whether or not the brand has been told yet
+        """
         position = int(self.index[i])
         profile = self.profiles[position]
         start = int(self.track.start[i]) if self.started(i) else None
         offset = float(self.budget.offset[i])
-        return account(profile.name, profile.budget, start, tick, self.casebooks.get(position), offset)
+        book = self.casebooks.get(position)
+        if book is not None and made:
+            book = book.corrected(made)
+        return account(profile.name, profile.budget, start, tick, book, offset)
 
     def note_plans(self, position: int) -> None:
         """See anew whether a brand has a planned event or a mute."""

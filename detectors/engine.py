@@ -124,9 +124,9 @@ class Engine:
     def ledger(self) -> list[Account]:
         """How pages turned out: of each brand in the engine's order, then of each portfolio's own incidents.
 
-        A page that a portfolio muted leaves its brand's account at the end of the UTC day.
+        A page that a portfolio muted is in no account, also before its brand is told at the end of the UTC day.
         """
-        return ledger(self.brands, self._cores) + self._portfolio_ledger()
+        return ledger(self.brands, self._cores, self._portfolios.made()) + self._portfolio_ledger()
 
     def _portfolio_ledger(self) -> list[Account]:
         closed = max((core.closed for core in self._cores if core.closed is not None), default=None)
@@ -188,7 +188,7 @@ class Engine:
         for core in self._cores:
             if core.closed is None or core.closed >= stop or (core.closed + 1) % 1440:
                 continue
-            made = self._portfolios.settled(core.closed // 1440)
+            made = self._portfolios.made(core.closed // 1440)
             for position in list(core.casebooks) if made else ():
                 portfolio = self.brands[position].portfolio
                 if portfolio in made:
@@ -259,7 +259,7 @@ class Engine:
 
     def levels(self) -> Levels:
         """Where each brand stands."""
-        return levels(self.brands, self._cores, self.detectors, self._portfolio_ledger())
+        return levels(self.brands, self._cores, self.detectors, self.ledger())
 
     def nbytes(self) -> int:
         """Bytes of the arrays of the state (not of kept texts)."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.budget import NEVER
+from detectors.casebook import Made
 from detectors.columns import Floats, Ints
 from detectors.config import BrandProfile
 from detectors.core import Core
@@ -57,7 +59,7 @@ class Levels:
 
 
 def levels(
-    brands: Sequence[BrandProfile], cores: Sequence[Core], detectors: DetectorSet, portfolios: Sequence[Account] = ()
+    brands: Sequence[BrandProfile], cores: Sequence[Core], detectors: DetectorSet, accounts: Sequence[Account]
 ) -> Levels:
     """Where each of these brands stands, each being in one of the cores."""
     n = len(brands)
@@ -110,14 +112,18 @@ def levels(
         tuple(severity),
         silent,
         days,
-        (*ledger(brands, cores), *portfolios),
+        tuple(accounts),
     )
 
 
-def ledger(brands: Sequence[BrandProfile], cores: Iterable[Core]) -> list[Account]:
-    """How each brand's pages turned out, each being in one of the cores."""
+def ledger(
+    brands: Sequence[BrandProfile], cores: Iterable[Core], made: Mapping[str, Made] = MappingProxyType({})
+) -> list[Account]:
+    """How each brand's pages turned out, each being in one of the cores; `made` is what portfolios made of them, by
+    their names (`Portfolios.made`)."""
     found: dict[int, Account] = {}
     for core in cores:
         for i, position in enumerate(core.index.tolist()):
-            found[position] = core.account(i, 0 if core.closed is None else core.closed)
+            own = made.get(brands[position].portfolio or "")
+            found[position] = core.account(i, 0 if core.closed is None else core.closed, own)
     return [found[position] for position in range(len(brands))]

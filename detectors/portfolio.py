@@ -7,7 +7,7 @@ of its brands does, and while it is open their pages become tickets that name it
 others still pages. It is resolved when fewer than half of the brands that took part are still in an incident.
 
 A page that was muted is none in its brand's casebook either: at the start of each UTC day the brands are told what was
-made of their events of the day before (`settled`), which is before any of them can count as false for want of a
+made of their events of the day before (`made`), which is before any of them can count as false for want of a
 verdict. Verdicts on the portfolio's own incidents are kept in a casebook of its own; they change no decision.
 
 A crash may leave a state in which some brands stand before the portfolio and decide some ticks again. What was made of
@@ -163,13 +163,18 @@ class Portfolios:
         """
         return [self._account(name, started(name), 0 if tick is None else tick) for name in sorted(self._brands)]
 
-    def settled(self, day: int) -> dict[str, dict[str, list[tuple[int, bool]]]]:
-        """What was made of brands' events in this day since 1970, where it was not what the brand asked for: by
-        portfolio and incident the ticks, and whether each was a page. To be asked once the day is over."""
+    def made(self, day: int | None = None) -> dict[str, dict[str, list[tuple[int, bool]]]]:
+        """What was made of brands' events, where it was not what the brand asked for: by portfolio and incident the
+        ticks, and whether each was a page.
+
+        Parameters
+        ----------
+        day : since 1970, to be asked for once it is over; None: all that is kept, the day that is not over included
+        """
         out: dict[str, dict[str, list[tuple[int, bool]]]] = {}
         for name, state in self._states.items():
             for key, verdict in state.verdicts.items():
-                if verdict.tick // 1440 == day:
+                if day is None or verdict.tick // 1440 == day:
                     incident = key.rpartition("-")[0]
                     out.setdefault(name, {}).setdefault(incident, []).append((verdict.tick, verdict.pages))
         return out

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from detectors.casebook import TOLD_OF, Case, Casebook
+from detectors.casebook import TOLD_OF, Case, Casebook, Made
 from detectors.commands import Applied, Command
 from detectors.core import Core
 from detectors.incidents import EventType, Incident
@@ -70,13 +69,8 @@ def file_event(core: Core, position: int, incident: Incident, event: EventType, 
     core.relearned.add(position)
 
 
-def settle(core: Core, position: int, made: Mapping[str, Sequence[tuple[int, bool]]]) -> None:
-    """Let a brand know what its portfolio made of its events.
-
-    Parameters
-    ----------
-    made : by incident: ticks of events, and whether each was a page in the end
-    """
+def settle(core: Core, position: int, made: Made) -> None:
+    """Let a brand know what its portfolio made of its events."""
     book = core.casebooks.get(position)
     if book is None:
         return

@@ -19,6 +19,7 @@ from detectors.engine import Engine
 from detectors.incidents import Decision
 from detectors.observations import Observations
 from detectors.poisson import poisson_interval
+from detectors.portfolio import scaled
 from detectors.recording import Recorder
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0)
@@ -27,6 +28,7 @@ BUDGETS = (0.5, 1.0, 2.0, 4.0)
 class WhatIf(Engine):
     """An engine that lets others of the same brands, each with another budget for all of them, go along.
 
+    A portfolio's own budget holds at any of them: where its brands' would add up to more, they are lowered to it.
     Its own decisions are those of an `Engine`; those of the others are in `decisions`, by budget.
     """
 
@@ -44,9 +46,9 @@ class WhatIf(Engine):
         self._others: dict[float, Engine] = {}
         for budget in sorted(set(budgets)):
             self.decisions[budget] = []
+            others = scaled([replace(brand, budget=budget) for brand in brands])
             # An engine with the same budgets would decide the same.
-            if any(brand.budget != budget for brand in brands):
-                others = [replace(brand, budget=budget) for brand in brands]
+            if others != list(brands):
                 self._others[budget] = Engine(others, config, model_version, detectors=detectors)
 
     def tell(self, commands: Iterable[Command]) -> None:
@@ -93,6 +95,23 @@ class BudgetRow:
     """Median over those found that were not open already."""
     controls: int
     controls_paged: int
+
+
+def capped(brands: Sequence[BrandProfile], budgets: Sequence[float] = BUDGETS) -> list[str]:
+    """For each portfolio whose own budget lowers its brands' at some of these budgets, a sentence that says so."""
+    own: dict[str, list[BrandProfile]] = {}
+    for brand in brands:
+        if brand.portfolio is not None and brand.portfolio_budget is not None:
+            own.setdefault(brand.portfolio, []).append(brand)
+    told = []
+    for name, members in sorted(own.items()):
+        whole = members[0].portfolio_budget or 0.0
+        if whole < max(budgets) * len(members):
+            told.append(
+                f"what if: portfolio {name} may cost {whole:g} pages a month in all, so no budget gives its "
+                f"{len(members)} brands more than {whole / len(members):.4g} each"
+            )
+    return told
 
 
 def budget_rows(

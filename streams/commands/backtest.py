@@ -101,7 +101,7 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
     _refuse_disorder(outcome)
     if options.events is not None:
         options.events.write_bytes(b"".join(event.value + b"\n" for event in outcome.events))
-    made = _report(files, options, outcome, known, str(backtest.model_version))
+    made = _report(files, options, outcome, known, str(backtest.model_version), brands)
     if options.report is not None and story is not None:
         write_html(options.report, made, story)
     if options.as_json:
@@ -159,10 +159,11 @@ def _moment(entry: Entry) -> datetime:
 
 def _brands(source: _Source, settings: Settings | None, budget: float | None) -> list[BrandProfile]:
     from detectors.engine import BrandProfile
+    from detectors.portfolio import scaled
 
     if settings is not None:
         brands = brand_profiles(settings)
-        return brands if budget is None else [replace(brand, budget=budget) for brand in brands]
+        return brands if budget is None else scaled([replace(brand, budget=budget) for brand in brands])
     names = brands_in(source.again())
     if not names:
         if not any(True for _ in source.again()):
@@ -232,12 +233,17 @@ def _refuse_disorder(outcome: Outcome) -> None:
 
 
 def _report(
-    files: Sequence[str], options: Options, outcome: Outcome, known: Sequence[KnownEvent], model: str
+    files: Sequence[str],
+    options: Options,
+    outcome: Outcome,
+    known: Sequence[KnownEvent],
+    model: str,
+    profiles: Sequence[BrandProfile],
 ) -> Report:
     from detectors import backtest as numbers
     from detectors.incident_log import incident_logs
     from detectors.report import Report
-    from detectors.what_if import budget_row, budget_rows
+    from detectors.what_if import budget_row, budget_rows, capped
 
     matches = numbers.compare(outcome.decisions, outcome.counts, known)
     budgets = {c.budget for c in outcome.counts if not c.of}
@@ -253,7 +259,11 @@ def _report(
         matches=matches,
         summary=budget_row(min(budgets), outcome.decisions, outcome.counts, matches),
         what_if=budget_rows(outcome.what_if, outcome.counts, known),
-        notes=[*_left_out(outcome), *numbers.not_compared(known, outcome.counts)],
+        notes=[
+            *_left_out(outcome),
+            *numbers.not_compared(known, outcome.counts),
+            *(capped(profiles) if outcome.what_if else ()),
+        ],
         totals={
             "read": outcome.read,
             "unmatched": outcome.unmatched,

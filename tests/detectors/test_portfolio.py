@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -272,6 +273,21 @@ def test_pages_that_were_muted_or_let_through_later_count_as_they_were_sent(outa
     for d in decisions:
         late = [e.tick for e in decisions if e.brand == d.brand and e.pages and e.tick <= d.tick - 1440]
         assert d.false_pages == len(late), "events tell the same"
+
+
+def test_a_muted_page_is_in_no_account_from_its_tick_on(outages: Observations) -> None:
+    engine, decisions = Engine(members(4), QUICK), list[Decision]()
+    closed, seen = START - 1, 0
+    for upto in [*range(OUTAGE - 30, OUTAGE + 360, 7), OUTAGE + 1500]:
+        decisions += engine.advance(upto, span(outages, closed + 1, upto))
+        closed = upto
+        saved = msgspec.msgpack.encode(engine.state_dict())
+        for account in engine.levels().accounts:
+            sent = [d.tick for d in decisions if d.brand == account.brand and d.pages]
+            assert (account.pages, account.false + account.waiting) == (len(sent), len(sent))
+        assert msgspec.msgpack.encode(engine.state_dict()) == saved, "looking changes nothing"
+        seen += sum(d.muted_by is not None and d.tick // 1440 == upto // 1440 for d in decisions)
+    assert seen, "some was muted on a day that was not over"
 
 
 def test_muted_pages_do_not_make_a_brand_harder_to_page(outages: Observations) -> None:

@@ -9,7 +9,7 @@ import pytest
 from detectors import Engine
 from detectors.backtest import count, read_known_events
 from detectors.incidents import instant
-from detectors.what_if import WhatIf, budget_rows
+from detectors.what_if import WhatIf, budget_rows, capped
 from tests.detectors.worlds import QUICK, START, profiles, run, span, world
 
 END = START + 60 * 60
@@ -35,6 +35,19 @@ def test_the_budget_that_all_have_is_not_run_twice() -> None:
     together = WhatIf(same, [2.0], QUICK)
     assert together.decisions[2.0] == run(together, span(world(5), 0, END), END, CUTS)
     assert not together._others
+
+
+def test_a_portfolios_budget_holds_at_any_budget_of_its_brands() -> None:
+    alone, *shops = [replace(p, budget=1.0) for p in profiles(3)]
+    brands = [alone, *(replace(p, portfolio="shops", portfolio_budget=3.0) for p in shops)]
+    together = WhatIf(brands, [0.5, 1.0, 4.0], QUICK)
+    assert set(together._others) == {0.5, 4.0}
+    assert [b.budget for b in together._others[0.5].brands] == [0.5, 0.5, 0.5]
+    assert [b.budget for b in together._others[4.0].brands] == [4.0, 1.5, 1.5]
+    assert capped(brands, [0.5, 1.0, 4.0]) == [
+        "what if: portfolio shops may cost 3 pages a month in all, so no budget gives its 2 brands more than 1.5 each"
+    ]
+    assert capped(brands, [0.5, 1.0]) == []
 
 
 def test_rows_count_pages_crises_and_controls() -> None:

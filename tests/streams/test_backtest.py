@@ -328,3 +328,27 @@ def test_a_place_that_is_not_there_is_said_before_the_work(option: str, tmp_path
     code, said = backtest(file, "--tone", "gold", option, tmp_path / "nowhere" / "out")
     assert code == 2
     assert "there is no directory" in said
+
+
+def test_a_portfolios_budget_holds_at_another_budget_of_its_brands(tmp_path: Path) -> None:
+    begin = datetime(2026, 3, 2, tzinfo=UTC)
+    mentions = [
+        Mention(id=f"{brand}{n}", created_at=begin + timedelta(hours=n), text=brand, brand=brand, gold_tone="neutral")
+        for n in range(30)
+        for brand in ("Acme", "Bolt", "Coil")
+    ]
+    (tmp_path / "mentions.jsonl").write_bytes(encode_lines(mentions))
+    brands = [{"name": name, "keywords": [name.lower()], "portfolio": "shops"} for name in ("Acme", "Bolt", "Coil")]
+    settings = {"brands": brands, "portfolios": [{"name": "shops", "budget": 3}]}
+    (tmp_path / "tocsin.yaml").write_text(json.dumps(settings))
+    options = ["--config", str(tmp_path / "tocsin.yaml"), "--tone", "gold", "--budget", "8", "--what-if", "--json"]
+    result = CLI.invoke(app, ["backtest", str(tmp_path / "mentions.jsonl"), *options])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert {row["brand"]: row["budget"] for row in told["brands"]} == {
+        "Acme": 1.0,
+        "Bolt": 1.0,
+        "Coil": 1.0,
+        "shops": 3.0,
+    }
+    assert "no budget gives its 3 brands more than 1 each" in result.stderr
