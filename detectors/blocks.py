@@ -2,8 +2,9 @@
 
 A stretch is a run of ticks whose windows are counted at once, up to a day. Baselines and thresholds change at the ends
 of hours and days only, so within an hour expectations and scores are matrices (brands, ticks); where a gap begins or
-ends the hour is cut into segments. Nothing of this shows in the result: a tick's numbers depend on state that changes
-at ticks, hours and days, never on where a stretch begins.
+ends the hour is cut into segments. Hours in which nothing happens are passed many at once (calm_hours.py). Nothing of
+this shows in the result: a tick's numbers depend on state that changes at ticks, hours and days, never on where a
+stretch begins.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.calm_hours import hours_to_try, pass_calm_hours
 from detectors.columns import Ints
 from detectors.core import Core
+from detectors.feed import last_seen
 from detectors.incidents import Decision
 from detectors.late import Late, late_mentions
 from detectors.learning import end_hour, forget
@@ -24,7 +27,7 @@ from detectors.model_changes import note_models
 from detectors.observations import Observations
 from detectors.segment import run_segment
 from detectors.telling import apply_due, next_due
-from detectors.windows import AUTHORS, LONG_AGO, NEGATIVES
+from detectors.windows import AUTHORS, NEGATIVES
 
 STRETCH_CELLS = 200_000
 """Brands times ticks of a stretch at most; bounds the memory of a call over many brands."""
@@ -48,7 +51,8 @@ def advance(
     while core.closed < upto:
         first = core.closed + 1
         apply_due(core, first)
-        last = min(upto, first + most - 1)
+        # Thresholds change at the ends of days: what is passed at once does not reach beyond.
+        last = min(upto, first + most - 1, first - first % 1440 + 1439)
         whole_hours = (last + 1) // 60 * 60 - 1
         if last < upto and whole_hours >= first:
             last = whole_hours
@@ -74,17 +78,27 @@ def _stretch(
     )
     # Whom a copy speaks for may have posted longer ago than the window reaches.
     counts[NEGATIVES] = np.minimum(counts[NEGATIVES], counts[AUTHORS])
-    ends = list(range(first - first % 60 + 59, last, 60))
-    rows = np.searchsorted(members.tick, np.array(ends, np.int64), "right").tolist()
-    begin, start = 0, first
-    for end, stop in zip([*rows, len(members)], [*ends, last], strict=True):
+    stops = [*range(first - first % 60 + 59, last, 60), last]
+    ends = np.searchsorted(members.tick, np.array(stops, np.int64), "right").tolist()
+    hour, begin, start = 0, 0, first
+    while hour < len(stops):
+        most = hours_to_try(core, start, last)
+        if most:
+            end = ends[hour + most - 1]
+            part = counts[..., start - first : start - first + 60 * most]
+            passed = pass_calm_hours(core, start, members.rows(begin, end), voice[begin:end], part)
+            if passed:
+                hour += passed
+                begin, start = ends[hour - 1], stops[hour - 1] + 1
+                continue
+        end, stop = ends[hour], stops[hour]
         own = slice(begin, end)
         taken = TakenIn(members.rows(begin, end), voice[own], before[own], before_negative[own])
         _within_hour(core, start, stop, taken, counts[..., start - first : stop - first + 1], clock_ticks, out)
         core.closed = stop
         if (stop + 1) % 60 == 0:
             end_hour(core, stop, out)
-        begin, start = end, stop + 1
+        hour, begin, start = hour + 1, end, stop + 1
     hours_end = (last + 1) // 60 * 60 - 1
     if hours_end >= first:
         forget(core, hours_end)
@@ -114,7 +128,7 @@ def _within_hour(
     if len(members):
         take(core, members, taken.voice)
         late = late_mentions(members, taken.before, taken.before_negative)
-    seen = _last_seen(core, first, k, members)
+    seen = last_seen(core, first, k, members)
     changes = note_models(core, members)
     at = 0
     while at < k:
@@ -125,14 +139,3 @@ def _within_hour(
         part = slice(at, end)
         at += run_segment(core, ticks[part], counts[..., part], seen[:, part], late, clock_ticks, out)
     core.gaps.last_seen = np.ascontiguousarray(seen[:, -1])
-
-
-def _last_seen(core: Core, first: int, k: int, members: Members) -> Ints:
-    """Tick of each brand's last mention at each of k ticks, (n, k)."""
-    if len(members) == 0:
-        return np.repeat(core.gaps.last_seen[:, None], k, axis=1)
-    seen = np.full(len(core) * k, LONG_AGO, np.int64)
-    seen[members.row * k + (members.tick - first)] = members.tick
-    return np.asarray(
-        np.maximum(np.maximum.accumulate(seen.reshape(-1, k), axis=1), core.gaps.last_seen[:, None]), np.int64
-    )

@@ -93,6 +93,10 @@ class Columns:
             made[f.name].flags.writeable = False
         return type(self)(**made)
 
+    def copy(self) -> Self:
+        """The same columns, which go their own way from here on."""
+        return type(self)(**{f.name: getattr(self, f.name).copy() for f in fields(self)})  # type: ignore[arg-type]
+
     def row(self, i: int) -> dict[str, bytes]:
         """Brand i's row as little-endian bytes per field."""
         out = {}

@@ -211,13 +211,21 @@ class Evidence:
         found.reverse()
         return found
 
-    def learn_hour(self, brand: int, hour: int, quiet: bool) -> None:
-        """Let a complete hour's samples teach what is normal, unless an incident was open."""
-        samples = self.between(brand, 60 * hour - 1, 60 * hour + 59)[:NORMAL_PER_HOUR] if quiet else []
-        if samples:
+    def learn_hours(self, brand: int, first: int, quiet: Sequence[bool]) -> None:
+        """Let the samples of complete hours from `first` on teach what is normal, where it was `quiet`."""
+        hours: dict[int, list[Sample]] = {}
+        end = first + len(quiet)
+        for sample in reversed(self.samples.get(brand, ())):
+            hour = sample.tick // 60
+            if hour < first:
+                break
+            if hour < end and quiet[hour - first]:
+                hours.setdefault(hour, []).append(sample)
+        for hour in sorted(hours):
             normal = self.normal.get(brand)
             if normal is None:
                 normal = self.normal[brand] = NormalTerms.none()
+            samples = hours[hour][::-1][:NORMAL_PER_HOUR]
             normal.learn(samples, min(hour - self.learned.get(brand, hour), 100_000))
             self.learned[brand] = hour
 

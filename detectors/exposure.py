@@ -14,11 +14,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from detectors.baseline import HISTORY, Baseline
-from detectors.columns import Floats, Ints
+from detectors.columns import Floats, Ints, Minutes
 from detectors.gaps import Gaps
 from detectors.windows import WIDTHS
 
 _ROW = np.array(WIDTHS, np.int64)[:, None]
+_AN_HOUR = WIDTHS.index(60)
 
 
 class Exposure:
@@ -64,23 +65,22 @@ class Exposure:
     def of_windows(self, ticks: Ints, gaps: Gaps) -> Floats:
         """Sum of the shape over the observed part of each window, in hours: (5, n, ticks)."""
         base = _base(ticks)
-        reach = self._running()
-        upper = ticks + 1 - base
-        lower = upper - _ROW
-        edges = self._until(reach, np.concatenate([upper[None], lower]))
-        out = np.ascontiguousarray(np.moveaxis(edges[:, :1] - edges[:, 1:], 0, 1))
-        special = gaps.near(int(ticks[0]))
-        if len(special):
-            low, high = lower[:, None, :], upper[None, None, :]
-            for slot in range(gaps.since.shape[1]):
-                since = (gaps.since[special, slot] - base)[None, :, None]
-                until = (gaps.until[special, slot] + 1 - base)[None, :, None]
-                if not (until > 0).any():
-                    continue
-                begin, end = np.clip(since, low, high), np.clip(until, low, high)
-                inside = self._until_each(reach, special, end) - self._until_each(reach, special, begin)
-                out[:, special] = out[:, special] - np.where(end > begin, inside, 0.0)
-        return np.maximum(out, 0.0)
+        near = gaps.near(int(ticks[0]))
+        return observed(self._shape, ticks - base, near, gaps.since[near] - base, gaps.until[near] - base)
+
+    def of_last_hour(self, gaps: Gaps) -> Floats:
+        """The same of the hour that was laid out, from its first minute to its last: (n,)."""
+        assert self._hour is not None
+        last = 60 * self._hour + 59
+        if gaps.reach(last - 59):
+            return np.ascontiguousarray(self.of_windows(np.array([last]), gaps)[_AN_HOUR, :, 0])
+        reach = running(self._shape)
+        return np.maximum(reach[:, HISTORY] - reach[:, HISTORY - 1], 0.0)
+
+    @property
+    def laid_out(self) -> Floats:
+        """(n, HISTORY + 1) shape of the hours that windows of this hour reach, ascending, and a zero."""
+        return self._shape
 
     def of_span(self, i: int, begin: int, until: int, ticks: Ints, gaps: Gaps) -> Floats:
         """Sum of brand i's shape over the observed minutes of each window that lie in begin..until, in hours:
@@ -103,27 +103,7 @@ class Exposure:
 
     def of_minutes(self, ticks: Ints, width: int) -> Floats:
         """Sum of the shape over the last `width` minutes, gaps or not, in hours: (n, ticks)."""
-        upper = ticks + 1 - _base(ticks)
-        reach = self._running()
-        return self._until(reach, upper) - self._until(reach, upper - width)
-
-    def _running(self) -> Floats:
-        """Sums of the shape up to the beginning of each hour: (n, HISTORY + 1). Made anew each time, since to keep them
-        would take as much memory as the shape."""
-        reach = np.zeros_like(self._shape)
-        np.cumsum(self._shape[:, :HISTORY], axis=1, out=reach[:, 1:])
-        return reach
-
-    def _until(self, reach: Floats, offset: Ints) -> Floats:
-        """Running sum of the shape up to these minutes since the first hour in reach: (n, ...) from (...)."""
-        hour, rest = offset // 60, (offset % 60) / 60.0
-        return np.asarray(reach.take(hour, 1) + self._shape.take(hour, 1) * rest, np.float64)
-
-    def _until_each(self, reach: Floats, brands: Ints, offset: Ints) -> Floats:
-        """The same for offsets per brand: (windows, brands, ticks)."""
-        hour, rest = offset // 60, (offset % 60) / 60.0
-        row = brands[None, :, None]
-        return np.asarray(reach[row, hour] + self._shape[row, hour] * rest, np.float64)
+        return of_minutes(self._shape, ticks - _base(ticks), width)
 
     def nbytes(self) -> int:
         """Bytes of the shape."""
@@ -133,3 +113,57 @@ class Exposure:
 def _base(ticks: Ints) -> int:
     """The first minute in reach of these ticks, which lie within one hour."""
     return 60 * (int(ticks[0]) // 60 - (HISTORY - 1))
+
+
+def observed(shape: Floats, offset: Ints, near: Ints, since: Minutes, until: Minutes) -> Floats:
+    """Sum of the shape over the observed part of each window, in hours: (5, rows, ticks).
+
+    Parameters
+    ----------
+    shape : (rows, HISTORY + 1), as `Exposure.laid_out`
+    offset : (ticks,) minutes from the first one in reach, of the last hour in it
+    near : rows with gaps that are in reach
+    since, until : (near, SLOTS) their gaps, as minutes from the first one in reach
+    """
+    reach = running(shape)
+    upper = offset + 1
+    lower = upper - _ROW
+    edges = _until(reach, shape, np.concatenate([upper[None], lower]))
+    out = np.ascontiguousarray(np.moveaxis(edges[:, :1] - edges[:, 1:], 0, 1))
+    if len(near):
+        low, high = lower[:, None, :], upper[None, None, :]
+        for slot in range(since.shape[1]):
+            first, end = since[None, :, slot, None], until[None, :, slot, None] + 1
+            if not (end > 0).any():
+                continue
+            begin, end = np.clip(first, low, high), np.clip(end, low, high)
+            inside = _until_each(reach, shape, near, end) - _until_each(reach, shape, near, begin)
+            out[:, near] = out[:, near] - np.where(end > begin, inside, 0.0)
+    return np.maximum(out, 0.0)
+
+
+def of_minutes(shape: Floats, offset: Ints, width: int) -> Floats:
+    """Sum of the shape over the last `width` minutes, in hours: (rows, ticks); parameters as `observed`."""
+    reach, upper = running(shape), offset + 1
+    return _until(reach, shape, upper) - _until(reach, shape, upper - width)
+
+
+def running(shape: Floats) -> Floats:
+    """Sums of the shape up to the beginning of each hour: (rows, HISTORY + 1). Made anew each time, since to keep them
+    would take as much memory as the shape."""
+    reach = np.zeros_like(shape)
+    np.cumsum(shape[:, :HISTORY], axis=1, out=reach[:, 1:])
+    return reach
+
+
+def _until(reach: Floats, shape: Floats, offset: Ints) -> Floats:
+    """Running sum of the shape up to these minutes since the first hour in reach: (rows, ...) from (...)."""
+    hour, rest = offset // 60, (offset % 60) / 60.0
+    return np.asarray(reach.take(hour, 1) + shape.take(hour, 1) * rest, np.float64)
+
+
+def _until_each(reach: Floats, shape: Floats, rows: Ints, offset: Ints) -> Floats:
+    """The same for offsets per row: (windows, rows, ticks)."""
+    hour, rest = offset // 60, (offset % 60) / 60.0
+    row = rows[None, :, None]
+    return np.asarray(reach[row, hour] + shape[row, hour] * rest, np.float64)

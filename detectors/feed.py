@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.columns import Floats, Ints
 from detectors.core import Core
 from detectors.gaps import IMPROBABLE, RESUME, improbable
-from detectors.windows import AUTHORS, SIX_HOURS, WIDTHS
+from detectors.members import Members
+from detectors.windows import AUTHORS, LONG_AGO, SIX_HOURS, WIDTHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,80 @@ class Turns:
     """Of those that go down: since when."""
 
 
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What tells that a feed goes down or comes up, (rows, ticks) each."""
+
+    silent: NDArray[np.bool_]
+    """No author for so long."""
+    low_hour: NDArray[np.bool_]
+    """Next to none in the last hour."""
+    goes_down: NDArray[np.bool_]
+    turns: NDArray[np.bool_]
+    """It goes down or comes up."""
+
+
+def last_seen(core: Core, first: int, k: int, members: Members) -> Ints:
+    """Tick of each brand's last mention at each of k ticks, (n, k)."""
+    if len(members) == 0:
+        return np.repeat(core.gaps.last_seen[:, None], k, axis=1)
+    seen = np.full(len(core) * k, LONG_AGO, np.int64)
+    seen[members.row * k + (members.tick - first)] = members.tick
+    return np.asarray(
+        np.maximum(np.maximum.accumulate(seen.reshape(-1, k), axis=1), core.gaps.last_seen[:, None]), np.int64
+    )
+
+
 def silence(core: Core, ticks: Ints, seen: Ints) -> Floats:
     """Authors expected since the last mention, (n, ticks); `seen` are ticks of the last mention, (n, ticks)."""
-    begin = int(ticks[0]) - int(ticks[0]) % 60
-    minutes = ticks - np.maximum(seen, begin - 1)
-    within = core.exposure.shape(0)[:, None] * (minutes / 60.0) * core.baseline.level()[0][:, None]
-    return within + np.where(seen < begin, core.gaps.silence[:, None], 0.0)
+    begin = np.array([int(ticks[0]) - int(ticks[0]) % 60])
+    return silence_of(ticks, seen, begin, core.exposure.shape(0), core.baseline.level()[0], core.gaps.silence)
+
+
+def silence_of(ticks: Ints, seen: Ints, begin: Ints, shape: Floats, level: Floats, before: Floats) -> Floats:
+    """The same of rows (rows, ticks), each within one hour.
+
+    Parameters
+    ----------
+    ticks : (ticks,) or (rows, ticks)
+    begin : (rows,) or (1,) first tick of the hour
+    shape, level : (rows,) of the hour
+    before : (rows,) authors expected between the last mention and the beginning of the hour, see gaps.Gaps
+    """
+    minutes = ticks - np.maximum(seen, begin[:, None] - 1)
+    within = shape[:, None] * (minutes / 60.0) * level[:, None]
+    return within + np.where(seen < begin[:, None], before[:, None], 0.0)
+
+
+def signs(
+    authors: Ints,
+    silent_for: Floats,
+    mu: Floats,
+    phi: Floats,
+    settled: NDArray[np.bool_],
+    down: NDArray[np.bool_],
+    full: Floats | None,
+) -> Signs:
+    """Signs of rows.
+
+    Parameters
+    ----------
+    authors : (5, rows, ticks)
+    silent_for : (rows, ticks), see `silence`
+    mu : (5, rows, ticks) authors expected
+    phi, settled, down : (rows,) dispersion, whether the brand is known for long enough, whether the feed is down
+    full : (rows, ticks) authors expected in 10 minutes, gaps or not; None where no feed is down
+    """
+    phi = phi[:, None]
+    is_up = (settled & ~down)[:, None]
+    silent = silent_for / phi >= IMPROBABLE
+    low_hour = improbable(authors[1], mu[1], phi)
+    low_six = improbable(authors[SIX_HOURS], mu[SIX_HOURS], phi)
+    goes_down = is_up & (silent | low_hour | low_six)
+    turns = goes_down
+    if full is not None:
+        turns = goes_down | (down[:, None] & (authors[0] >= np.maximum(RESUME * full, 1.0)))
+    return Signs(silent, low_hour, goes_down, turns)
 
 
 def turns(core: Core, ticks: Ints, counts: Ints, seen: Ints, silent_for: Floats, mu: Floats) -> Turns:
@@ -44,25 +114,19 @@ def turns(core: Core, ticks: Ints, counts: Ints, seen: Ints, silent_for: Floats,
     k = len(ticks)
     if not settled.any():
         return Turns(k, [], {})
-    phi = core.baseline.dispersion()[0][:, None]
-    is_up = (settled & ~core.gaps.down)[:, None]
-    silent = silent_for / phi >= IMPROBABLE
-    low_hour = improbable(counts[AUTHORS, 1], mu[1], phi)
-    low_six = improbable(counts[AUTHORS, SIX_HOURS], mu[SIX_HOURS], phi)
-    goes_down = is_up & (silent | low_hour | low_six)
-    any_turn = goes_down
+    full = None
     if core.gaps.down.any():
         full = core.exposure.of_minutes(ticks, WIDTHS[0]) * core.baseline.level()[0][:, None]
-        any_turn = goes_down | (core.gaps.down[:, None] & (counts[AUTHORS, 0] >= np.maximum(RESUME * full, 1.0)))
-    if not any_turn.any():
+    seen_signs = signs(counts[AUTHORS], silent_for, mu, core.baseline.dispersion()[0], settled, core.gaps.down, full)
+    if not seen_signs.turns.any():
         return Turns(k, [], {})
-    at = int(np.argmax(any_turn.any(axis=0)))
-    rows = np.nonzero(any_turn[:, at])[0].tolist()
+    at = int(np.argmax(seen_signs.turns.any(axis=0)))
+    rows = np.nonzero(seen_signs.turns[:, at])[0].tolist()
     down_from: dict[int, int] = {}
     for i in rows:
-        if goes_down[i, at]:
-            low_from = int(ticks[at]) - (59 if low_hour[i, at] else 359)
-            since = int(seen[i, at]) + 1 if silent[i, at] else low_from
+        if seen_signs.goes_down[i, at]:
+            low_from = int(ticks[at]) - (59 if seen_signs.low_hour[i, at] else 359)
+            since = int(seen[i, at]) + 1 if seen_signs.silent[i, at] else low_from
             down_from[i] = max(since, int(core.gaps.until[i].max()) + 1)
     return Turns(at + 1, rows, down_from)
 

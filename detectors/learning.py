@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from detectors import controller
 from detectors.baseline import MIXED
-from detectors.columns import Floats
+from detectors.columns import Floats, Ints
 from detectors.core import Core
 from detectors.detector import Hour
 from detectors.feed import come_up
@@ -16,7 +16,7 @@ from detectors.model_changes import change_models
 from detectors.planned import planned_hour
 from detectors.score import UNSCORED
 from detectors.view import frozen
-from detectors.windows import AUTHORS, MENTIONS, NEGATIVES
+from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS
 from detectors.worth import IMMEDIATE, PAGE
 
 LOW_HOURS = 24
@@ -24,19 +24,38 @@ LOW_HOURS = 24
 LONG_DAY = 720
 """Ticks that were judged, from which a day's maxima count."""
 LEAST_MAXIMUM = -3.0
+_AN_HOUR = WIDTHS.index(60)
 
 
 def end_hour(core: Core, tick: int, out: list[Decision]) -> None:
     """After the last tick of an hour: learn the hour before it, hold this one. Decisions are added to `out`."""
     hour = tick // 60
-    exposure, counts = core.last.exposure, core.last.counts
+    skip = (core.track.last_open >= 60 * (hour - 1)) | planned_hour(core, hour - 1)
+    learn(core, tick, core.last.exposure[_AN_HOUR], core.last.counts, skip, out)
+    for name in list(core.evidence.samples):
+        core.evidence.learn_hours(name, hour - 1, [not skip[core.row(name)]])
+    core.relearned.update(core.index[core.track.started].tolist())
+    if (tick + 1) % 1440 == 0:
+        end_day(core, tick)
+
+
+def learn(core: Core, tick: int, exposure: Floats, counts: Ints, skip: NDArray[np.bool_], out: list[Decision]) -> None:
+    """What baseline, gaps and detectors learn after the last tick of an hour.
+
+    Parameters
+    ----------
+    exposure : (n,) of this hour
+    counts : (3, 5, n) at the tick
+    skip : (n,) of whom the hour before teaches nothing
+    """
+    hour = tick // 60
     started = core.track.started
     shape = core.exposure.shape(0)
-    observed = np.where(started & ~core.gaps.down, np.minimum(exposure[1] / shape, 1.0), 0.0)
-    planned = planned_hour(core, hour)
-    observed = np.where(planned, 0.0, observed)
-    skip = (core.track.last_open >= 60 * (hour - 1)) | planned_hour(core, hour - 1)
-    _teach(core, observed, ~(skip | planned))
+    observed = np.where(started & ~core.gaps.down, np.minimum(exposure / shape, 1.0), 0.0)
+    if core.with_plans:
+        observed = np.where(planned_hour(core, hour), 0.0, observed)
+    if core.detectors.learners:
+        _teach(core, observed, ~(skip | planned_hour(core, hour)))
     core.baseline.learn(core.exposure.local - 1, core.exposure.shape(1), skip, core.config)
     mixed = change_models(core, tick, out)
     core.baseline.hold(counts[AUTHORS, 1], np.where(mixed, MIXED, counts[NEGATIVES, 1]), observed)
@@ -46,12 +65,7 @@ def end_hour(core: Core, tick: int, out: list[Decision]) -> None:
     core.baseline.hold_low(core.gaps.down, counts[AUTHORS, 1], counts[NEGATIVES, 1], shape)
     _take_low_for_normal(core, tick)
     _absorb(core, tick)
-    for name in list(core.evidence.samples):
-        core.evidence.learn_hour(name, hour - 1, not bool(skip[core.row(name)]))
-    core.relearned.update(core.index[started].tolist())
     core.exposure.outdated()
-    if (tick + 1) % 1440 == 0:
-        end_day(core, tick)
 
 
 def forget(core: Core, tick: int) -> None:

@@ -51,10 +51,8 @@ def worth(
     page, ticket, scale = budget.page.T[:, :, None], budget.ticket.T[:, :, None], budget.scale.T[:, :, None]
     level = np.zeros(raw.shape[1:], np.int8)
     agree = np.zeros(raw.shape[1:], np.int64)
-    if not ((twice >= ticket) | (raw >= ticket + IMMEDIATE * scale) | (raw >= page + IMMEDIATE * scale)).any():
-        informing = list(detectors.informing)
-        if not (twice[informing] >= page[informing]).any():
-            return level, agree
+    if not reached(raw, twice, budget, detectors).any():
+        return level, agree
     young = np.maximum(1.0 - budget.days / config.cold_days, 0.0)[:, None]
     least = np.exp(young * np.log(config.cold_page_ratio))
     for d, w in enumerate(detectors.window):
@@ -82,6 +80,16 @@ def worth(
         if detectors.pages[d]:
             level = np.maximum(level, np.where(over_page, PAGE, 0)).astype(np.int8)
     return level, agree
+
+
+def reached(raw: Floats, twice: Floats, budget: Budget, detectors: DetectorSet) -> NDArray[np.bool_]:
+    """(n, ticks) whether any score is at a threshold: elsewhere the evidence is worth nothing, whatever the counts."""
+    page, ticket, scale = budget.page.T[:, :, None], budget.ticket.T[:, :, None], budget.scale.T[:, :, None]
+    at_once = np.minimum(ticket, page) + IMMEDIATE * scale
+    some = ((twice >= ticket) | (raw >= at_once)).any(axis=0)
+    for d in detectors.informing:
+        some |= twice[d] >= page[d]
+    return np.asarray(some, np.bool_)
 
 
 def excess_over_page(twice: Floats, page: Floats, scale: Floats) -> Floats:

@@ -1,0 +1,320 @@
+"""Hours in which nothing happens, many at once.
+
+What an hour costs is a few hundred operations on short arrays, whatever it holds. But nearly all that one hour decides
+for the next is decided by what happens in it: an incident, a feed that goes down or comes up, a brand that is new. If
+nothing of it does, the hours can be learned one after the other first, and then scored as one matrix whose rows are a
+brand in an hour. Whether nothing happened shows in the scores; from the first hour on in which something may have, all
+is put back, and that hour is taken on its own (segment.py). The numbers are the same bits either way: everything is
+done element by element.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import feed
+from detectors.baseline import HISTORY, Baseline
+from detectors.columns import Floats, Ints
+from detectors.core import Core, LastTick
+from detectors.exposure import observed, of_minutes
+from detectors.gaps import Gaps
+from detectors.learning import end_day, learn
+from detectors.members import Members, take
+from detectors.recording import Recording
+from detectors.score import UNSCORED
+from detectors.view import View
+from detectors.windows import AUTHORS, LONG_AGO, LONGEST, MENTIONS, NEGATIVES, WIDTHS
+from detectors.worth import reached
+
+MOST_HOURS = 24
+"""Of a day at most: its end sets the thresholds anew."""
+MOST_CELLS = 16_384
+"""Brands times ticks: where there are more, an hour alone fills arrays that pay, and several do not fit the cache."""
+_FEWEST = 2
+
+
+def hours_to_try(core: Core, first: int, last: int) -> int:
+    """How many whole hours from tick `first` on to try to pass at once; 0 where something is going on."""
+    most = min((last + 1 - first) // 60, core.hours_at_once, MOST_CELLS // (60 * len(core)), 24 - first // 60 % 24)
+    if first % 60 or most < _FEWEST or not _nothing_goes_on(core, first):
+        # After an hour on its own more are tried, few at first.
+        core.hours_at_once = min(2 * core.hours_at_once, MOST_HOURS)
+        return 0
+    return most
+
+
+def _nothing_goes_on(core: Core, first: int) -> bool:
+    if core.detectors.extra or core.detectors.learners or core.with_plans or core.track.waiting.any():
+        return False
+    if core.models.run.any() or core.models.heard.any() or core.models.margin(first) is not None:
+        return False
+    return all(incident.closed is not None for incident in core.incidents.values())
+
+
+def pass_calm_hours(core: Core, first: int, members: Members, voice: NDArray[np.uint64], counts: Ints) -> int:
+    """Close as many whole hours from tick `first` on as nothing happens in; says how many.
+
+    Parameters
+    ----------
+    members, voice : of these hours, and for whom a negative one counts
+    counts : (3, 5, n, 60 hours), see windows.Windows
+    """
+    hours = counts.shape[-1] // 60
+    if members.models() is not None:
+        core.hours_at_once = 1
+        return 0
+    new = np.nonzero(core.track.start[members.row] == LONG_AGO)[0]
+    if len(new):
+        hours = (int(members.tick[new[0]]) - first) // 60
+        core.hours_at_once = 1
+        if hours < _FEWEST:
+            return 0
+        members = members.rows(0, int(np.searchsorted(members.tick, first + 60 * hours)))
+    seen = feed.last_seen(core, first, 60 * hours, members)
+    before = _Before.of(core)
+    usual = _learn_hours(core, first, hours, counts, seen)
+    hours = usual.hours
+    scored = _scored(core, before, usual, first, np.ascontiguousarray(counts[..., : 60 * hours]), seen)
+    calm = scored.calm_hours
+    core.hours_at_once = min(2 * core.hours_at_once, MOST_HOURS) if calm == hours else 1
+    if calm < hours:
+        before.put_back(core)
+        if not calm:
+            return 0
+        _learn_hours(core, first, calm, counts, seen)
+    _take_hours(core, first, calm, members, voice)
+    _take_scores(core, first, scored, counts, before.gaps.down)
+    core.closed = first + 60 * calm - 1
+    if (core.closed + 1) % 1440 == 0:
+        end_day(core, core.closed)
+    return calm
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The state that learning changes, as it was."""
+
+    baseline: Baseline
+    gaps: Gaps
+
+    @staticmethod
+    def of(core: Core) -> _Before:
+        return _Before(core.baseline.copy(), core.gaps.copy())
+
+    def put_back(self, core: Core) -> None:
+        core.baseline, core.gaps = self.baseline.copy(), self.gaps.copy()
+        core.exposure.outdated()
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What was expected in hours, as their rows (n hours): the hours of a brand one after the other."""
+
+    hours: int
+    shape: Floats
+    """(rows, HISTORY + 1), see Exposure.laid_out"""
+    local: Ints
+    """(rows,) the hour in the brand's time zone"""
+    baseline: Baseline
+    """Of it what has one number a brand, as it was in the hour."""
+    silence: Floats
+    """(rows,) see gaps.Gaps"""
+
+
+_NUMBERS = tuple(f.name for f in fields(Baseline) if not f.metadata["shape"])
+
+
+def _learn_hours(core: Core, first: int, hours: int, counts: Ints, seen: Ints) -> _Usual:
+    """Learn hours one by one, as if nothing happened in them; stops after an hour in which a thin feed became usual."""
+    n = len(core)
+    shape, local = np.empty((n, hours, HISTORY + 1)), np.empty((n, hours), np.int64)
+    silence = np.empty((n, hours))
+    numbers: list[list[NDArray[np.generic]]] = []
+    down = core.gaps.down.copy()
+    done = 0
+    while done < hours:
+        tick = first + 60 * done + 59
+        core.exposure.prepare(tick // 60, core.baseline)
+        shape[:, done], local[:, done], silence[:, done] = (
+            core.exposure.laid_out,
+            core.exposure.local,
+            core.gaps.silence,
+        )
+        numbers.append([getattr(core.baseline, name) for name in _NUMBERS])
+        at = 60 * done + 59
+        core.gaps.last_seen = np.ascontiguousarray(seen[:, at])
+        done += 1
+        learn(core, tick, core.exposure.of_last_hour(core.gaps), counts[..., at], skipped(core, tick // 60), [])
+        if (core.gaps.down != down).any():
+            break
+    baseline = Baseline.of(n * done)
+    for name, column in zip(_NUMBERS, zip(*numbers, strict=True), strict=True):
+        setattr(baseline, name, np.stack(column, axis=1).reshape(-1))
+    rows = (shape[:, :done].reshape(-1, HISTORY + 1), local[:, :done].reshape(-1))
+    return _Usual(done, *rows, baseline, silence[:, :done].reshape(-1))
+
+
+def skipped(core: Core, hour: int) -> NDArray[np.bool_]:
+    """(n,) whose hour before teaches nothing, since an incident was open."""
+    return np.asarray(core.track.last_open >= 60 * (hour - 1), np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """Numbers of hours."""
+
+    calm_hours: int
+    """After so many something may have happened."""
+    exposure: Floats
+    """(5, n, ticks)"""
+    mu: Floats
+    nu: Floats
+    raw: Floats
+    """(detectors, n, ticks)"""
+    twice: Floats
+    settled: NDArray[np.bool_]
+    """(n, hours)"""
+
+
+def _scored(core: Core, before: _Before, usual: _Usual, first: int, counts: Ints, seen: Ints) -> _Scored:
+    """Score hours; `counts` are (3, 5, n, 60 hours)."""
+    n, hours = len(core), usual.hours
+    rows = counts.reshape(3, len(WIDTHS), n * hours, 60)
+    level, level_negative = usual.baseline.level()
+    exposure = _exposure(before.gaps, usual, first)
+    mu, nu = exposure * level[:, None], exposure * level_negative[:, None]
+    started, down = np.repeat(core.track.started, hours), np.repeat(before.gaps.down, hours)
+    known = started & (usual.baseline.weight >= core.config.settled_hours)
+    turns = _turns(usual, first, rows[AUTHORS], seen[:, : 60 * hours], mu, known, down)
+    judged = started & ~down & (usual.baseline.weight >= core.config.warm_hours)
+    if judged.any():
+        view = View(
+            ticks=np.arange(first, first + 60),  # of the first hour: the built-in detectors do not look at it
+            local_hour=usual.local,
+            mentions=rows[MENTIONS],
+            authors=rows[AUTHORS],
+            negative=rows[NEGATIVES],
+            authors_expected=mu,
+            negative_expected=nu,
+            share_weight=core.config.share_weight,
+            correlation=usual.baseline.correlation(),
+        )
+        raw = core.detectors.scores(view, core.learned)
+        raw[:, ~judged] = UNSCORED
+    else:
+        raw = np.full((len(core.detectors), *rows.shape[2:]), UNSCORED)
+    raw = raw.reshape(len(core.detectors), n, -1)
+    last = np.empty_like(raw)
+    last[..., 0] = core.track.score.T
+    last[..., 1:] = raw[..., :-1]
+    twice = np.minimum(raw, last)
+    happens = reached(raw, twice, core.budget, core.detectors).reshape(n, hours, 60).any(axis=(0, 2)) | turns
+    return _Scored(
+        calm_hours=int(np.argmax(happens)) if happens.any() else hours,
+        exposure=exposure.reshape(len(WIDTHS), n, -1),
+        mu=mu.reshape(len(WIDTHS), n, -1),
+        nu=nu.reshape(len(WIDTHS), n, -1),
+        raw=raw,
+        twice=twice,
+        settled=(judged & known).reshape(n, hours),
+    )
+
+
+def _exposure(gaps: Gaps, usual: _Usual, first: int) -> Floats:
+    """(5, rows, 60), as Exposure.of_windows of each hour."""
+    hours = usual.hours
+    begins = first + 60 * np.arange(hours)
+    near = np.nonzero((gaps.until.max(axis=1)[:, None] > begins - LONGEST).reshape(-1))[0]
+    base = (begins - 60 * (HISTORY - 1))[near % hours, None]
+    brand = near // hours
+    offset = np.arange(60 * (HISTORY - 1), 60 * HISTORY)
+    return observed(usual.shape, offset, near, gaps.since[brand] - base, gaps.until[brand] - base)
+
+
+def _turns(
+    usual: _Usual,
+    first: int,
+    authors: Ints,
+    seen: Ints,
+    mu: Floats,
+    settled: NDArray[np.bool_],
+    down: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """(hours,) whether any feed goes down or comes up."""
+    hours = usual.hours
+    if not settled.any():
+        return np.zeros(hours, np.bool_)
+    level = usual.baseline.level()[0]
+    seen = seen.reshape(-1, 60)
+    begin = np.tile(first + 60 * np.arange(hours), len(seen) // hours)
+    ticks = begin[:, None] + np.arange(60)
+    shape = usual.shape[:, HISTORY - 1]
+    silent_for = feed.silence_of(ticks, seen, begin, shape, level, usual.silence)
+    full = None
+    if down.any():
+        offset = np.arange(60 * (HISTORY - 1), 60 * HISTORY)
+        full = of_minutes(usual.shape, offset, WIDTHS[0]) * level[:, None]
+    signs = feed.signs(authors, silent_for, mu, usual.baseline.dispersion()[0], settled, down, full)
+    turns = signs.turns.any(axis=1).reshape(-1, hours).any(axis=0)
+    return np.asarray(turns & settled.reshape(-1, hours).any(axis=0), np.bool_)
+
+
+def _take_hours(core: Core, first: int, hours: int, members: Members, voice: NDArray[np.uint64]) -> None:
+    """Keep what members of hours leave behind."""
+    end = int(np.searchsorted(members.tick, first + 60 * hours))
+    if end:
+        take(core, members.rows(0, end), voice[:end])
+    hour = first // 60
+    if core.evidence.samples:
+        quiet = ~np.stack([skipped(core, hour + j) for j in range(hours)], axis=1)
+        for name in list(core.evidence.samples):
+            core.evidence.learn_hours(name, hour - 1, quiet[core.row(name)].tolist())
+    core.relearned.update(core.index[core.track.started].tolist())
+
+
+def _take_scores(core: Core, first: int, scored: _Scored, counts: Ints, down: NDArray[np.bool_]) -> None:
+    """Note what calm hours leave behind for the next tick and the end of the day, as segment.py does."""
+    n, hours = len(core), scored.calm_hours
+    k = 60 * hours
+    counts = counts[..., :k]
+    settled = scored.settled[:, :hours]
+    highest = scored.twice[..., :k].reshape(-1, n, hours, 60).max(axis=3)
+    highest = np.where(settled, highest, -np.inf).max(axis=2).T
+    core.track.day_max = np.maximum(core.track.day_max, highest)
+    core.track.day_ticks = core.track.day_ticks + 60 * settled.sum(axis=1)
+    core.track.score = np.ascontiguousarray(scored.raw[..., k - 1].T)
+    calm = counts[NEGATIVES, 1] <= 1.5 * scored.nu[1, :, :k] + 1.0
+    last = first + k - 1
+    core.track.calm = np.where(calm.any(axis=1), last - np.argmax(calm[:, ::-1], axis=1), core.track.calm)
+    for name, incident in list(core.incidents.items()):
+        if incident.closed is not None and last - incident.closed > core.config.reopen_minutes:
+            del core.incidents[name]
+            core.dirty.add(name)
+    core.last = LastTick(scored.exposure[..., k - 1].copy(), counts[..., k - 1].copy())
+    if core.recorder is not None:
+        _record(core, first, scored, counts, down)
+
+
+def _record(core: Core, first: int, scored: _Scored, counts: Ints, down: NDArray[np.bool_]) -> None:
+    assert core.recorder is not None
+    for begin in range(0, counts.shape[-1], 60):
+        own = slice(begin, begin + 60)
+        recording = Recording(
+            core.detectors.names,
+            np.arange(first + begin, first + begin + 60),
+            core.index,
+            counts[MENTIONS, ..., own],
+            counts[AUTHORS, ..., own],
+            counts[NEGATIVES, ..., own],
+            scored.mu[..., own],
+            scored.nu[..., own],
+            scored.raw[..., own],
+            core.budget.page.copy(),
+            core.budget.ticket.copy(),
+            np.zeros((len(core), 60), np.bool_),
+            down.copy(),
+        )
+        core.recorder(recording)
