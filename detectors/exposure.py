@@ -20,6 +20,7 @@ from detectors.windows import WIDTHS
 
 _ROW = np.array(WIDTHS, np.int64)[:, None]
 _AN_HOUR = WIDTHS.index(60)
+_HOURS = np.arange(1 - HISTORY, 1)
 
 
 class Exposure:
@@ -32,7 +33,7 @@ class Exposure:
 
     def __init__(self, time_zones: Sequence[str]) -> None:
         n = len(time_zones)
-        self._zones = sorted(set(time_zones))
+        self._zones = tuple(sorted(set(time_zones)))
         zone_at = {z: j for j, z in enumerate(self._zones)}
         self._zone = np.array([zone_at[z] for z in time_zones], np.int64)
         self._hour: int | None = None
@@ -44,14 +45,8 @@ class Exposure:
         """Lay out the shape of the hours that windows of this hour reach, and its running sums."""
         if self._hour == hour:
             return
-        start = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=hour)
-        offset = []
-        for name in self._zones:
-            shift = start.astimezone(zoneinfo.ZoneInfo(name)).utcoffset()
-            offset.append(0 if shift is None else int(shift.total_seconds() // 3600))
-        self.local = hour + np.array(offset, np.int64)[self._zone]
-        hours = self.local[:, None] + np.arange(1 - HISTORY, 1)
-        self._shape[:, :HISTORY] = baseline.shape(hours)
+        self.local = hour + np.array(_shifts(self._zones, hour), np.int64)[self._zone]
+        self._shape[:, :HISTORY] = baseline.shape(self.local[:, None] + _HOURS)
         self._hour = hour
 
     def outdated(self) -> None:
@@ -108,6 +103,15 @@ class Exposure:
     def nbytes(self) -> int:
         """Bytes of the shape."""
         return self._shape.nbytes
+
+
+def _shifts(zones: Sequence[str], hour: int) -> list[int]:
+    """By how many hours each zone is ahead of UTC in an hour since 1970."""
+    if zones == ("UTC",):
+        return [0]
+    start = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=hour)
+    shifts = (start.astimezone(zoneinfo.ZoneInfo(name)).utcoffset() for name in zones)
+    return [0 if shift is None else int(shift.total_seconds() // 3600) for shift in shifts]
 
 
 def _base(ticks: Ints) -> int:

@@ -164,8 +164,7 @@ class Backtest:
         mentions: list[Mention] = []
         brands: list[str] = []
         gold, brands_of = self._model is None, self._classification.brands_of
-        for entry in entries:
-            mention = entry.content
+        for path, line, mention in entries:
             try:
                 if not isinstance(mention, Mention):
                     raise mention
@@ -176,7 +175,7 @@ class Backtest:
             except RejectedError as error:
                 self._outcome.rejected[error.reason] += 1
                 if len(self._outcome.examples) < 5:
-                    self._outcome.examples.append(f"{entry.path}:{entry.line}: {error}")
+                    self._outcome.examples.append(f"{path}:{line}: {error}")
                 continue
             read_us.append(microseconds(mention.created_at))
             if not found:
@@ -205,10 +204,13 @@ class Backtest:
 
     def _tones(self, mentions: Sequence[Mention]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Whether each is negative, and with which probability."""
-        reliable = [self._classification.knows(one) for one in mentions]
+        knows = self._classification.knows
         if self._model is None:
-            gold = np.array([one.gold_tone == "negative" for one in mentions], np.bool_)
-            return counted(gold, gold, reliable)
+            gold = [one.gold_tone == "negative" for one in mentions]
+            # Nothing else depends on it, and to ask costs.
+            reliable = [not negative or knows(one) for negative, one in zip(gold, mentions, strict=True)]
+            return counted(np.array(gold, np.bool_), np.array(gold, np.bool_), reliable)
+        reliable = [knows(one) for one in mentions]
         # A mention of several brands stands there several times in a row; its tone is read once.
         texts, which = [], []
         for i, one in enumerate(mentions):

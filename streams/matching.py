@@ -98,7 +98,10 @@ def folded(text: str) -> str:
     Folding can make a text longer or shorter ("ß" → "ss"), so positions in the result are not positions in the text.
     """
     if text.isascii():
-        text = text.lower()
+        lower = text.lower()
+        if "  " not in text and text.isprintable():
+            return lower.strip()  # has single spaces already
+        text = lower
     else:
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
         text = _APOSTROPHES.sub("'", _INVISIBLE.sub("", text))
@@ -192,19 +195,22 @@ class BrandMatcher:
         if "#" in haystack:
             haystack = self._with_camel_words(haystack, text)
         found: list[tuple[int, int, tuple[int, ...]]] = []
-        last = len(haystack) - 1
+        last, several, whose = len(haystack) - 1, False, None
         for end, (length, sigil, indices) in self._automaton.iter(haystack):
             start = end - length + 1
             if (start == 0 or _opens(haystack[start - 1], haystack[start])) and (
                 end == last or _closes(haystack[end], haystack[end + 1])
             ):
                 found.append((start + sigil, end, indices))
-        if not found:
+                several |= whose is not None and indices != whose
+                whose = indices
+        if whose is None:
             return ()
-        if len(found) > 1:
+        if several:
             found = _outermost(found)
-        if len(found) == 1 and len(found[0][2]) == 1:
-            return (self._names[found[0][2][0]],)
+        elif len(whose) == 1:
+            # Nearly always: whatever lies inside what, it is one brand's.
+            return (self._names[whose[0]],)
         return tuple(self._names[i] for i in sorted({i for _, _, indices in found for i in indices}))
 
     @staticmethod
@@ -222,6 +228,8 @@ class BrandMatcher:
 def _opens(before: str, first: str) -> bool:
     """Whether a word can begin at `first`, the character after `before`."""
     kind = _CLASSES[first]
+    if before == " ":
+        return kind != _MARK
     if kind == _OTHER:
         # "@" and "#": "me@united.com" is a mail address, not the handle @united; "$" and the like may follow anything.
         return first not in "@#" or _CLASSES[before] in {_OTHER, _UNSPACED}
@@ -235,6 +243,8 @@ def _opens(before: str, first: str) -> bool:
 
 def _closes(final: str, after: str) -> bool:
     """Whether a word can end at `final`, the character before `after`."""
+    if after == " ":
+        return True
     kind = _CLASSES[final]
     after_kind = _CLASSES[after]
     if after_kind == _MARK:

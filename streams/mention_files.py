@@ -20,12 +20,15 @@ from typing import BinaryIO, Final, cast
 
 import msgspec
 
-from streams.records import Limits, Mention, Reason, RejectedError, decode_mention
+from streams.records import Limits, Mention, Reason, RejectedError, decode_mention, mention_reader
 
 #: The name that stands for standard input.
 STDIN: Final = "-"
 
 _BLOCK: Final = 1 << 20
+_PIECE: Final = 1 << 16
+#: What a file may unpack to and still be kept in memory by a reader who needs it more than once.
+SMALL: Final = 1 << 25
 _BOM: Final = b"\xef\xbb\xbf"
 _GZIP: Final = b"\x1f\x8b"
 # What people take for a file of mentions, by its first bytes, and what to do about it.
@@ -62,7 +65,7 @@ class BadLineError(RejectedError):
 
 
 def read_mentions(
-    path: Path | str, limits: Limits | None = None, *, now_us: int | None = None
+    path: Path | str, limits: Limits | None = None, *, now_us: int | None = None, content: bytes | None = None
 ) -> Iterator[tuple[int, Mention | BadLineError]]:
     """Read a file of mentions.
 
@@ -74,6 +77,8 @@ def read_mentions(
         What a mention may be.
     now_us : int, optional
         What future dates are compared with, in microseconds since 1970; by default the time at which a line is read.
+    content : bytes, optional
+        What `content_of` gave for the file, which is then not opened.
 
     Returns
     -------
@@ -88,7 +93,10 @@ def read_mentions(
     """
     limits = limits or Limits()
     name = "standard input" if str(path) == STDIN else str(path)
-    stream = open_binary(path, name)
+    if content is None:
+        stream = open_binary(path, name)
+    else:
+        stream = io.BufferedReader(cast(io.RawIOBase, io.BytesIO(content)), _PIECE)
     head = _head(stream, name)
     entries = (
         _json_lines(stream, limits, now_us)
@@ -111,6 +119,27 @@ def count_lines(path: Path | str) -> int | None:
     except (MentionFileError, OSError, EOFError, zlib.error):
         return None
     return lines + (last != b"\n")
+
+
+def content_of(path: Path | str) -> bytes | None:
+    """Return what is in a small file, unpacked; None if it is not small, not a whole file, or cannot be read."""
+    try:
+        if str(path) == STDIN or Path(path).stat().st_size > SMALL:
+            return None
+        content = Path(path).read_bytes()
+        if not content.startswith(_GZIP):
+            return content
+        unpacker = zlib.decompressobj(wbits=31)
+        content = unpacker.decompress(content, SMALL)
+    except (OSError, zlib.error):
+        return None
+    # Of several gzip files in one, only the first is unpacked in this way.
+    return content if unpacker.eof and not unpacker.unused_data else None
+
+
+def lines_in(content: bytes) -> int:
+    """Return how many lines there are."""
+    return content.count(b"\n") + (not content.endswith(b"\n") and len(content) > 0)
 
 
 def open_binary(path: Path | str, name: str | None = None) -> io.BufferedReader:
@@ -176,8 +205,9 @@ def _with_name(
 ) -> Iterator[tuple[int, Mention | BadLineError]]:
     line = 0
     try:
-        for line, entry in entries:
-            yield line, entry
+        for numbered in entries:
+            line = numbered[0]
+            yield numbered
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise MentionFileError(f"{name}: the gzip data breaks off after line {line}: {error}") from None
     finally:
@@ -187,15 +217,27 @@ def _with_name(
 
 def _lines(stream: io.BufferedReader, longest: int) -> Iterator[tuple[int, bytes, bool]]:
     """Number the lines, without what ends them, and say whether a line was longer than allowed and is cut."""
-    number = 0
-    while line := stream.readline(longest + 2):
-        number += 1
-        if line.endswith(b"\n") or len(line) < longest + 2:
-            yield number, line.rstrip(b"\r\n"), False
-            continue
-        yield number, line, True
-        while (rest := stream.readline(_BLOCK)) and not rest.endswith(b"\n"):
-            pass
+    number, rest, told = 0, b"", False
+    # What there is, for standard input may be slow; and little, since what was read is lost when gzip data break off.
+    while block := stream.read1(_PIECE):
+        lines = (rest + block).split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            if told:  # the end of one that was cut
+                told = False
+                continue
+            number += 1
+            if len(line) <= longest + 1:
+                yield number, line.rstrip(b"\r"), False
+            else:
+                yield number, line[: longest + 2], True
+        if len(rest) > longest + 1:
+            if not told:
+                number += 1
+                yield number, rest[: longest + 2], True
+            told, rest = True, b""
+    if rest and not told:
+        yield number + 1, rest.rstrip(b"\r"), False
 
 
 def _now_us() -> int:
@@ -206,7 +248,7 @@ def _json_lines(
     stream: io.BufferedReader, limits: Limits, now_us: int | None
 ) -> Iterator[tuple[int, Mention | BadLineError]]:
     # Asking for the time at each line would take longer than reading it.
-    now = _now_us() if now_us is None else now_us
+    read = mention_reader(limits, now_us=_now_us() if now_us is None else now_us)
     for number, line, cut in _lines(stream, limits.record_bytes):
         if not line or line.isspace():
             continue
@@ -214,11 +256,12 @@ def _json_lines(
             yield number, _too_large(limits, line)
             continue
         try:
-            mention = decode_mention(line, limits, now_us=now)
+            mention = read(line)
         except RejectedError:
-            now = _now_us() if now_us is None else now_us
+            if now_us is None:
+                read = mention_reader(limits, now_us=_now_us())
             try:
-                mention = decode_mention(line, limits, now_us=now)
+                mention = read(line)
             except RejectedError as error:
                 yield number, BadLineError(error.reason, str(error), line)
                 continue

@@ -18,7 +18,7 @@ from detectors.engine import Engine
 from detectors.observations import KINDS, Observations
 from streams.crisis_events import Links, crisis_event
 from streams.detection import DUPLICATE_TICKS, TOO_LATE_TICKS, Closing, Counts
-from streams.records import MINUTE_US, Mention, author_number, hash64
+from streams.records import MINUTE_US, Mention, author_numbers
 
 _KIND_CODES: dict[str | None, int] = {None: KINDS.index("post")} | {kind: code for code, kind in enumerate(KINDS)}
 
@@ -106,8 +106,6 @@ class OneOrigin:
         reached = (newest - self._lateness_us) // MINUTE_US
         if batch.mentions:
             place = np.array(batch.place, np.int64)
-            key, number = self._author_key, author_number
-            authors = [number(one.author, one.source, key) if one.author else hash64(one.id) for one in batch.mentions]
             mentions = np.empty(len(batch.mentions), np.object_)
             mentions[:] = batch.mentions
             rows = _Rows(
@@ -115,7 +113,7 @@ class OneOrigin:
                 us=us[place],
                 offset=self._offset + place,
                 brand=np.array([self._brands.get(name, -1) for name in batch.brands], np.int32),
-                author=np.array(authors, np.uint64),
+                author=author_numbers(batch.mentions, self._author_key),
                 negative=batch.negative,
                 p_negative=batch.p_negative,
                 mentions=mentions,
@@ -193,23 +191,28 @@ class OneOrigin:
 
     def _new(self, rows: _Rows) -> NDArray[np.bool_]:
         """Whether each row's id was not there within a day before, for its brand."""
-        new = []
         brands, ticks = rows.brand.tolist(), rows.tick.tolist()
         if ticks and (self._seen_since is None or ticks[0] - self._seen_since > DUPLICATE_TICKS):
             # Twice a day's ids at most.
             for brand, seen in self._seen.items():
                 self._seen[brand] = {one: tick for one, tick in seen.items() if ticks[0] - tick <= DUPLICATE_TICKS}
             self._seen_since = ticks[0]
+        new = np.ones(len(ticks), np.bool_)
+        ids = [one.id for one in rows.mentions.tolist()]
         for brand in set(brands):
-            self._seen.setdefault(brand, {})
-        for mention, brand, tick in zip(rows.mentions.tolist(), brands, ticks, strict=True):
-            seen = self._seen[brand]
-            before = seen.get(mention.id)
-            is_new = before is None or tick - before > DUPLICATE_TICKS
-            if is_new:
-                seen[mention.id] = tick
-            new.append(is_new)
-        return np.array(new, np.bool_)
+            own = np.nonzero(rows.brand == brand)[0].tolist()
+            seen = self._seen.setdefault(brand, {})
+            met = {ids[i]: ticks[i] for i in own}
+            if len(met) == len(own) and seen.keys().isdisjoint(met):
+                seen.update(met)
+                continue
+            for i in own:
+                before = seen.get(ids[i])
+                if before is None or ticks[i] - before > DUPLICATE_TICKS:
+                    seen[ids[i]] = ticks[i]
+                else:
+                    new[i] = False
+        return new
 
 
 def _runs(same: NDArray[np.bool_]) -> Iterable[tuple[int, int]]:

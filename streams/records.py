@@ -7,13 +7,15 @@ producers and consumers can be upgraded in either order. This file knows no Kafk
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Annotated, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 Kind = Literal["post", "reply", "repost", "quote", "article", "review"]
 Label = Literal["negative", "neutral", "positive"]
@@ -209,6 +211,20 @@ def author_number(author: str, source: str, key: bytes) -> int:
     return int.from_bytes(digest, "big")
 
 
+def author_numbers(mentions: Iterable[Mention], key: bytes) -> NDArray[np.uint64]:
+    """`author_number` of each mention's author; an unknown one is `hash64` of the mention's id."""
+    fresh = blake2b(digest_size=8, key=key[:64]).copy  # the key is taken in once, not for each
+    digests = []
+    for one in mentions:
+        if one.author:
+            digest = fresh()
+            digest.update(f"{one.source}\0{one.author}".encode(errors="surrogatepass"))
+            digests.append(digest.digest())
+        else:
+            digests.append(hash64(one.id).to_bytes(8, "big"))
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
+
+
 def hash64(text: str) -> int:
     """An unkeyed 64-bit hash for ids (not for people): BLAKE2b, little-endian."""
     return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
@@ -250,6 +266,25 @@ def decode_mention(value: bytes | None, limits: Limits, *, now_us: int) -> Menti
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise RejectedError("not_json", f"not JSON: {error}") from None
     return checked_mention(mention, limits, now_us=now_us)
+
+
+def mention_reader(limits: Limits, *, now_us: int) -> Callable[[bytes], Mention]:
+    """`decode_mention` for many records that are read at one time: a good one, in ASCII, at half the cost."""
+    decode, longest, most = _mention_decoder.decode, limits.record_bytes, limits.text_chars
+    earliest, latest = _moment(limits.earliest_us), _moment(now_us + limits.future_us)
+
+    def read(value: bytes) -> Mention:
+        if value.isascii() and len(value) <= longest:
+            try:
+                mention = decode(value)
+            except (msgspec.MsgspecError, RecursionError, ValueError, OverflowError):
+                return decode_mention(value, limits, now_us=now_us)  # says what is wrong
+            text = mention.text
+            if 0 < len(text) <= most and not text.isspace() and earliest <= mention.created_at <= latest:
+                return mention
+        return decode_mention(value, limits, now_us=now_us)
+
+    return read
 
 
 def checked_mention(mention: Mention, limits: Limits, *, now_us: int) -> Mention:

@@ -11,7 +11,7 @@ import contextlib
 import heapq
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -59,18 +59,27 @@ class ReplaySummary:
     seconds: float = 0.0
 
 
-def merged(paths: Sequence[Path | str], limits: Limits | None = None) -> Iterator[Entry]:
+def merged(
+    paths: Sequence[Path | str], limits: Limits | None = None, contents: Mapping[str, bytes] | None = None
+) -> Iterator[Entry]:
     """Read files of mentions as one, in order of time if each is sorted; bad lines stay behind the line before them.
+
+    Parameters
+    ----------
+    contents : mapping, optional
+        What `mention_files.content_of` gave for some of them.
 
     Raises
     ------
     MentionFileError
         At once, if a file is missing or not a file of mentions.
     """
-    streams = [(str(path), read_mentions(path, limits)) for path in paths]
+    known = contents or {}
+    streams = [(str(path), read_mentions(path, limits, content=known.get(str(path)))) for path in paths]
     if len(streams) == 1:
         path, entries = streams[0]
-        return (Entry(path, line, content) for line, content in entries)
+        # As Entry(...), without a call of Python for each.
+        return (tuple.__new__(Entry, (path, line, content)) for line, content in entries)
     return _merge([_timed(path, entries) for path, entries in streams])
 
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from streams.backtest import GOLD, Backtest, Outcome, brands_in, classification_of_any_brand
 from streams.commands.console import UserError, note, stderr_console
 from streams.crisis_commands import read_commands
-from streams.mention_files import STDIN, count_lines
+from streams.mention_files import SMALL, STDIN, content_of, count_lines, lines_in
 from streams.records import Limits, Mention, Model
 from streams.replay import Entry, merged
 from streams.wiring import brand_profiles, event_links, make_classification, mention_limits, own_detectors
@@ -124,32 +124,43 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
 
 
 class _Source:
-    """Files that may be read twice; standard input is kept in memory for that, and so is what is to be sorted."""
+    """Files that may be read twice; standard input is kept in memory for that, and so are small files and what is to be
+    sorted."""
 
     def __init__(self, files: Sequence[str], limits: Limits, sort: bool) -> None:
         self._files, self._limits, self._sort = files, limits, sort
         self.once_only = STDIN in files
         self._kept: list[Entry] | None = None
+        self._contents: dict[str, bytes] = {}
 
     def entries(self) -> Iterable[Entry]:
         """All entries, from the start."""
         if self._kept is None and self._sort:
-            self._kept = sorted(merged(self._files, self._limits), key=_moment)
+            self._kept = sorted(merged(self._files, self._limits, self._contents), key=_moment)
         if self._kept is not None:
             return self._kept
-        return merged(self._files, self._limits)
+        return merged(self._files, self._limits, self._contents)
 
     def count(self) -> int | None:
         """How many lines there are, blank ones included; None where nobody knows."""
         if self.once_only:
             return sum(1 for _ in self.again())
-        lines = [count_lines(file) for file in self._files]
+        lines = [self._lines(file) for file in self._files]
         return None if None in lines else sum(line for line in lines if line is not None)
+
+    def _lines(self, file: str) -> int | None:
+        content = content_of(file)
+        if content is None or sum(map(len, self._contents.values())) + len(content) > SMALL:
+            return count_lines(file)
+        # It is read again, and need not be unpacked again.
+        self._contents[file] = content
+        return lines_in(content)
 
     def again(self) -> Iterable[Entry]:
         """All entries, for a reader that is not the last."""
-        if self.once_only and self._kept is None and not self._sort:
-            self._kept = list(merged(self._files, self._limits))
+        small = len(self._contents) == len(self._files)
+        if (self.once_only or small) and self._kept is None and not self._sort:
+            self._kept = list(merged(self._files, self._limits, self._contents))
         return self.entries()
 
 
