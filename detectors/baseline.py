@@ -100,13 +100,12 @@ class Baseline(Columns):
         """s for hours since 1970 of the brand's own clock: (n, hours) from (n, hours)."""
         day = (self.day_count.astype(np.float64) + CELL_PRIOR) / (self.day_expected.astype(np.float64) + CELL_PRIOR)
         day = day / (row_sum(day) / 24.0)[:, None]
-        row = np.arange(len(local_hour))[:, None]
-        at_day, at_week = 24 * row + local_hour % 24, 168 * row + local_hour % 168
-        count = self.week_count.take(at_week).astype(np.float64)
-        expected = self.week_expected.take(at_week).astype(np.float64)
-        visits = self.week_visits.take(at_week)
+        at_day, at_week = local_hour % 24, local_hour % 168
+        count = np.take_along_axis(self.week_count, at_week, 1).astype(np.float64)
+        expected = np.take_along_axis(self.week_expected, at_week, 1).astype(np.float64)
+        visits = np.take_along_axis(self.week_visits, at_week, 1)
         week = np.where(visits >= 2, (count + CELL_PRIOR) / (expected + CELL_PRIOR), 1.0)
-        return np.asarray(np.maximum(day.take(at_day) * week, LEAST_SHAPE), np.float64)
+        return np.asarray(np.maximum(np.take_along_axis(day, at_day, 1) * week, LEAST_SHAPE), np.float64)
 
     def learn(self, local_hour: Ints, shape: Floats, skip: NDArray[np.bool_], config: EngineConfig) -> None:
         """Learn the held hour (`local_hour` and `shape` (n,) are its), except where `skip`."""
@@ -162,17 +161,16 @@ class Baseline(Columns):
         trust = np.minimum(self.weight / config.settled_hours, 1.0)
         trust = np.where(learns, trust * trust, 0.0)
         fade_cell = np.where(learns, 2.0 ** (-1.0 / config.profile_half_life_visits), 1.0)
-        row = np.arange(len(f))
-        at_day, at_week = 24 * row + local_hour % 24, 168 * row + local_hour % 168
+        rows = np.arange(len(f))
+        at_day, at_week = local_hour % 24, local_hour % 168
         week_part = shape / np.maximum(self._day_part(at_day), 1e-9)
-        _fade_and_add(self.day_count, at_day, fade_cell, trust * c)
-        _fade_and_add(self.day_expected, at_day, fade_cell, trust * level * week_part * f)
+        self.day_count[rows, at_day] = self.day_count[rows, at_day] * fade_cell + trust * c
+        self.day_expected[rows, at_day] = self.day_expected[rows, at_day] * fade_cell + trust * level * week_part * f
         day_expected = level * (shape / np.maximum(week_part, 1e-9)) * f
-        _fade_and_add(self.week_count, at_week, fade_cell, trust * c)
-        _fade_and_add(self.week_expected, at_week, fade_cell, trust * day_expected)
-        visits = self.week_visits.take(at_week)
-        visits = np.where(learns & (trust >= 1.0) & (visits < 255), visits + 1, visits)
-        self.week_visits.reshape(-1)[at_week] = visits
+        self.week_count[rows, at_week] = self.week_count[rows, at_week] * fade_cell + trust * c
+        self.week_expected[rows, at_week] = self.week_expected[rows, at_week] * fade_cell + trust * day_expected
+        visits = self.week_visits[rows, at_week]
+        self.week_visits[rows, at_week] = np.where(learns & (trust >= 1.0) & (visits < 255), visits + 1, visits)
 
         self.authors = self.authors * fade + np.where(learns, c, 0.0)
         self.negative = np.where(mixed, self.negative, self.negative * fade + np.where(learns, k, 0.0))
@@ -183,7 +181,7 @@ class Baseline(Columns):
 
     def _day_part(self, at_day: Ints) -> Floats:
         day = (self.day_count.astype(np.float64) + CELL_PRIOR) / (self.day_expected.astype(np.float64) + CELL_PRIOR)
-        return np.asarray(day.take(at_day) / (row_sum(day) / 24.0), np.float64)
+        return np.asarray(day[np.arange(len(day)), at_day] / (row_sum(day) / 24.0), np.float64)
 
     def hold(self, authors: Ints, negative: Ints | Floats, observed: Floats) -> None:
         """Keep the hour that just ended until the next one has ended. `observed` is the part of it that was observed,
@@ -237,9 +235,3 @@ class Baseline(Columns):
 def _most(expected: Floats, phi: Floats) -> Floats:
     """How many an hour teaches at most."""
     return np.minimum(expected + 4.0 * np.sqrt(phi * expected), 1.5 * expected + 2.0) + 3.0
-
-
-def _fade_and_add(cells: NDArray[np.float32], at: Ints, fade: Floats, more: Floats) -> None:
-    """Let one cell of each row fade and add to it; `at` counts cells from the first one of the first row on."""
-    # A column is contiguous (see Columns), so this is a view.
-    cells.reshape(-1)[at] = cells.take(at) * fade + more

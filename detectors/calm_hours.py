@@ -10,7 +10,7 @@ done element by element.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from detectors.columns import Floats, Ints
 from detectors.core import Core, LastTick
 from detectors.exposure import observed, of_minutes
 from detectors.gaps import Gaps
-from detectors.learning import end_day, learn
+from detectors.learning import end_day, learn, learn_terms
 from detectors.members import Members, take
 from detectors.recording import Recording
 from detectors.score import UNSCORED
@@ -118,48 +118,38 @@ class _Usual:
     """(rows, HISTORY + 1), see Exposure.laid_out"""
     local: Ints
     """(rows,) the hour in the brand's time zone"""
-    baseline: Baseline
-    """Of it what has one number a brand, as it was in the hour."""
+    level: Floats
+    """(rows,), as the rest: see baseline.Baseline"""
+    level_negative: Floats
+    weight: Floats
+    dispersion: Floats
+    correlation: Floats
     silence: Floats
-    """(rows,) see gaps.Gaps"""
-
-
-_NUMBERS = tuple(f.name for f in fields(Baseline) if not f.metadata["shape"])
+    """See gaps.Gaps."""
 
 
 def _learn_hours(core: Core, first: int, hours: int, counts: Ints, seen: Ints) -> _Usual:
     """Learn hours one by one, as if nothing happened in them; stops after an hour in which a thin feed became usual."""
     n = len(core)
-    shape, local = np.empty((n, hours, HISTORY + 1)), np.empty((n, hours), np.int64)
-    silence = np.empty((n, hours))
-    numbers: list[list[NDArray[np.generic]]] = []
+    shape, local, numbers = np.empty((n, hours, HISTORY + 1)), np.empty((n, hours), np.int64), np.empty((6, n, hours))
     down = core.gaps.down.copy()
     done = 0
     while done < hours:
-        tick = first + 60 * done + 59
-        core.exposure.prepare(tick // 60, core.baseline)
-        shape[:, done], local[:, done], silence[:, done] = (
-            core.exposure.laid_out,
-            core.exposure.local,
-            core.gaps.silence,
-        )
-        numbers.append([getattr(core.baseline, name) for name in _NUMBERS])
+        tick, baseline = first + 60 * done + 59, core.baseline
+        core.exposure.prepare(tick // 60, baseline)
+        shape[:, done], local[:, done] = core.exposure.laid_out, core.exposure.local
+        level, level_negative = baseline.level()
+        numbers[0, :, done], numbers[1, :, done], numbers[2, :, done] = level, level_negative, baseline.weight
+        numbers[3, :, done], numbers[4, :, done] = baseline.dispersion()[0], baseline.correlation()
+        numbers[5, :, done] = core.gaps.silence
         at = 60 * done + 59
         core.gaps.last_seen = np.ascontiguousarray(seen[:, at])
+        learn(core, tick, core.exposure.of_last_hour(core.gaps), counts[..., at], [])
         done += 1
-        learn(core, tick, core.exposure.of_last_hour(core.gaps), counts[..., at], skipped(core, tick // 60), [])
         if (core.gaps.down != down).any():
             break
-    baseline = Baseline.of(n * done)
-    for name, column in zip(_NUMBERS, zip(*numbers, strict=True), strict=True):
-        setattr(baseline, name, np.stack(column, axis=1).reshape(-1))
-    rows = (shape[:, :done].reshape(-1, HISTORY + 1), local[:, :done].reshape(-1))
-    return _Usual(done, *rows, baseline, silence[:, :done].reshape(-1))
-
-
-def skipped(core: Core, hour: int) -> NDArray[np.bool_]:
-    """(n,) whose hour before teaches nothing, since an incident was open."""
-    return np.asarray(core.track.last_open >= 60 * (hour - 1), np.bool_)
+    rows = [one[:, :done].reshape(-1) for one in (local, *numbers)]
+    return _Usual(done, shape[:, :done].reshape(-1, HISTORY + 1), *rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +173,12 @@ def _scored(core: Core, before: _Before, usual: _Usual, first: int, counts: Ints
     """Score hours; `counts` are (3, 5, n, 60 hours)."""
     n, hours = len(core), usual.hours
     rows = counts.reshape(3, len(WIDTHS), n * hours, 60)
-    level, level_negative = usual.baseline.level()
     exposure = _exposure(before.gaps, usual, first)
-    mu, nu = exposure * level[:, None], exposure * level_negative[:, None]
+    mu, nu = exposure * usual.level[:, None], exposure * usual.level_negative[:, None]
     started, down = np.repeat(core.track.started, hours), np.repeat(before.gaps.down, hours)
-    known = started & (usual.baseline.weight >= core.config.settled_hours)
+    known = started & (usual.weight >= core.config.settled_hours)
     turns = _turns(usual, first, rows[AUTHORS], seen[:, : 60 * hours], mu, known, down)
-    judged = started & ~down & (usual.baseline.weight >= core.config.warm_hours)
+    judged = started & ~down & (usual.weight >= core.config.warm_hours)
     if judged.any():
         view = View(
             ticks=np.arange(first, first + 60),  # of the first hour: the built-in detectors do not look at it
@@ -200,7 +189,7 @@ def _scored(core: Core, before: _Before, usual: _Usual, first: int, counts: Ints
             authors_expected=mu,
             negative_expected=nu,
             share_weight=core.config.share_weight,
-            correlation=usual.baseline.correlation(),
+            correlation=usual.correlation,
         )
         raw = core.detectors.scores(view, core.learned)
         raw[:, ~judged] = UNSCORED
@@ -247,17 +236,16 @@ def _turns(
     hours = usual.hours
     if not settled.any():
         return np.zeros(hours, np.bool_)
-    level = usual.baseline.level()[0]
     seen = seen.reshape(-1, 60)
     begin = np.tile(first + 60 * np.arange(hours), len(seen) // hours)
     ticks = begin[:, None] + np.arange(60)
     shape = usual.shape[:, HISTORY - 1]
-    silent_for = feed.silence_of(ticks, seen, begin, shape, level, usual.silence)
+    silent_for = feed.silence_of(ticks, seen, begin, shape, usual.level, usual.silence)
     full = None
     if down.any():
         offset = np.arange(60 * (HISTORY - 1), 60 * HISTORY)
-        full = of_minutes(usual.shape, offset, WIDTHS[0]) * level[:, None]
-    signs = feed.signs(authors, silent_for, mu, usual.baseline.dispersion()[0], settled, down, full)
+        full = of_minutes(usual.shape, offset, WIDTHS[0]) * usual.level[:, None]
+    signs = feed.signs(authors, silent_for, mu, usual.dispersion, settled, down, full)
     turns = signs.turns.any(axis=1).reshape(-1, hours).any(axis=0)
     return np.asarray(turns & settled.reshape(-1, hours).any(axis=0), np.bool_)
 
@@ -267,11 +255,7 @@ def _take_hours(core: Core, first: int, hours: int, members: Members, voice: NDA
     end = int(np.searchsorted(members.tick, first + 60 * hours))
     if end:
         take(core, members.rows(0, end), voice[:end])
-    hour = first // 60
-    if core.evidence.samples:
-        quiet = ~np.stack([skipped(core, hour + j) for j in range(hours)], axis=1)
-        for name in list(core.evidence.samples):
-            core.evidence.learn_hours(name, hour - 1, quiet[core.row(name)].tolist())
+    learn_terms(core, first // 60, hours)
     core.relearned.update(core.index[core.track.started].tolist())
 
 

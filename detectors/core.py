@@ -188,6 +188,7 @@ class Core:
         order = np.argsort(index)
         whole = Core(first.profiles, index[order], first.config, first.versions, first.detectors)
         whole.closed, whole.recorder = first.closed, first.recorder
+        whole.unsaved.wanted = first.unsaved.wanted
         whole.baseline = Baseline.concat([p.baseline for p in parts], order)
         whole.gaps = Gaps.concat([p.gaps for p in parts], order)
         whole.budget = Budget.concat([p.budget for p in parts], order)

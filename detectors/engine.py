@@ -46,6 +46,7 @@ class Engine:
     model_version : of the tone model, told in every event
     detectors : a user's own, which judge beside the built-in ones
     recorder : called with the numbers of every block of ticks, for plots; costs memory and time
+    saves : False where nobody will ask for `changes`, so that nothing is kept for them
 
     Raises
     ------
@@ -62,6 +63,7 @@ class Engine:
         model_version: str = "",
         recorder: Recorder | None = None,
         detectors: Sequence[Detector] = (),
+        saves: bool = True,
     ) -> None:
         names = [b.name for b in brands]
         twice = sorted({n for n in names if names.count(n) > 1}) if len(set(names)) != len(names) else []
@@ -78,6 +80,7 @@ class Engine:
         self.config = EngineConfig() if config is None else config
         self.model_version = model_version
         self.recorder = recorder
+        self._saves = saves
         self.detectors = DetectorSet(detectors)
         self.version = DETECTOR_VERSION + self.detectors.version
         """Of the detectors, told in every event: the built-in ones', and name and version of each other one."""
@@ -89,7 +92,7 @@ class Engine:
 
     def _core(self, index: Ints) -> Core:
         core = Core(self.brands, index, self.config, (self.version, self.model_version), self.detectors)
-        core.recorder = self.recorder
+        core.recorder, core.unsaved = self.recorder, Unsaved(self._saves)
         for position in index.tolist():
             for command in self._commands.get(position, {}).values():
                 tell(core, position, command)
@@ -209,7 +212,7 @@ class Engine:
         """For who saves nothing: drop what the next `changes` would give."""
         self._portfolios.changes()
         for core in self._cores:
-            core.unsaved = Unsaved()
+            core.unsaved = Unsaved(self._saves)
             core.dirty.clear()
             core.relearned.clear()
 
@@ -219,7 +222,14 @@ class Engine:
         Only brands that had members or decisions are in it; a brand that was quiet since is caught up through empty
         ticks after `restore`, which gives the same bits. A writer that dies half way leaves a state from which the
         brand goes on a little earlier.
+
+        Raises
+        ------
+        RuntimeError
+            The engine was made not to save.
         """
+        if not self._saves:
+            raise RuntimeError("this engine was made with saves=False: it has kept nothing to save")
         return {**self._portfolios.changes(), **snapshots.changes(self._cores, self.brands, self._written)}
 
     def restore(self, items: Iterable[tuple[bytes, bytes]]) -> None:

@@ -29,33 +29,30 @@ _AN_HOUR = WIDTHS.index(60)
 
 def end_hour(core: Core, tick: int, out: list[Decision]) -> None:
     """After the last tick of an hour: learn the hour before it, hold this one. Decisions are added to `out`."""
-    hour = tick // 60
-    skip = (core.track.last_open >= 60 * (hour - 1)) | planned_hour(core, hour - 1)
-    learn(core, tick, core.last.exposure[_AN_HOUR], core.last.counts, skip, out)
-    for name in list(core.evidence.samples):
-        core.evidence.learn_hours(name, hour - 1, [not skip[core.row(name)]])
+    learn(core, tick, core.last.exposure[_AN_HOUR], core.last.counts, out)
+    learn_terms(core, tick // 60, 1)
     core.relearned.update(core.index[core.track.started].tolist())
     if (tick + 1) % 1440 == 0:
         end_day(core, tick)
 
 
-def learn(core: Core, tick: int, exposure: Floats, counts: Ints, skip: NDArray[np.bool_], out: list[Decision]) -> None:
+def learn(core: Core, tick: int, exposure: Floats, counts: Ints, out: list[Decision]) -> None:
     """What baseline, gaps and detectors learn after the last tick of an hour.
 
     Parameters
     ----------
     exposure : (n,) of this hour
     counts : (3, 5, n) at the tick
-    skip : (n,) of whom the hour before teaches nothing
     """
     hour = tick // 60
     started = core.track.started
     shape = core.exposure.shape(0)
     observed = np.where(started & ~core.gaps.down, np.minimum(exposure / shape, 1.0), 0.0)
-    if core.with_plans:
-        observed = np.where(planned_hour(core, hour), 0.0, observed)
+    planned = planned_hour(core, hour)
+    observed = np.where(planned, 0.0, observed)
+    skip = open_since(core, hour - 1)
     if core.detectors.learners:
-        _teach(core, observed, ~(skip | planned_hour(core, hour)))
+        _teach(core, observed, ~(skip | planned))
     core.baseline.learn(core.exposure.local - 1, core.exposure.shape(1), skip, core.config)
     mixed = change_models(core, tick, out)
     core.baseline.hold(counts[AUTHORS, 1], np.where(mixed, MIXED, counts[NEGATIVES, 1]), observed)
@@ -66,6 +63,20 @@ def learn(core: Core, tick: int, exposure: Floats, counts: Ints, skip: NDArray[n
     _take_low_for_normal(core, tick)
     _absorb(core, tick)
     core.exposure.outdated()
+
+
+def open_since(core: Core, hour: int) -> NDArray[np.bool_]:
+    """(n,) whether an incident was open since the beginning of an hour, or a planned event in that hour: it teaches
+    nothing then."""
+    return np.asarray((core.track.last_open >= 60 * hour) | planned_hour(core, hour), np.bool_)
+
+
+def learn_terms(core: Core, first: int, hours: int) -> None:
+    """At the end of each of some hours, of which `first` is the first: learn what is usually said in the one before."""
+    if core.evidence.samples:
+        quiet = ~np.stack([open_since(core, hour - 1) for hour in range(first, first + hours)], axis=1)
+        for name in list(core.evidence.samples):
+            core.evidence.learn_hours(name, first - 1, quiet[core.row(name)].tolist())
 
 
 def forget(core: Core, tick: int) -> None:

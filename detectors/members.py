@@ -76,7 +76,7 @@ def voices(core: Core, members: Members) -> NDArray[np.uint64]:
     kinds, text = members.observations.kind[place].tolist(), members.observations.text
     marks = [mark(kind, text[j]) for kind, j in zip(kinds, place.tolist(), strict=True)]
     out, firsts = core.copies.voices(names, ticks, authors, marks)
-    for first in firsts:
+    for first in firsts if core.unsaved.wanted else ():
         core.unsaved.firsts.setdefault((first.brand, first.tick), []).append(first)
     voice[at] = np.array(out, np.uint64)
     return voice
@@ -89,24 +89,29 @@ def take(core: Core, members: Members, voice: NDArray[np.uint64]) -> None:
     for i, start in zip(touched[new].tolist(), members.tick[at_first[new]].tolist(), strict=True):
         core.track.start[i] = start
         core.gaps.add(i, LONG_AGO, start - 1)
-    name, tick, minute = core.index[members.row], members.tick, members.minute
     core.dirty.update(core.index[touched].tolist())
+    if core.unsaved.wanted:
+        _keep_for_snapshot(core, members, voice)
+    at = np.nonzero(members.negative)[0]
+    if len(at):
+        _keep_samples(core, members, at, core.index[members.row[at]].tolist())
+
+
+def _keep_for_snapshot(core: Core, members: Members, voice: NDArray[np.uint64]) -> None:
+    name, tick, minute = core.index[members.row], members.tick, members.minute
     own_voice = members.negative & (voice == members.author)
     core.unsaved.chunks.append((name, tick, minute, members.author, member_flags(own_voice)))
     copied = np.nonzero(members.negative & (voice != members.author))[0]
     if len(copied):
         flags = np.full(len(copied), IS_NEGATIVE, np.uint8)
         core.unsaved.chunks.append((name[copied], tick[copied], minute[copied], voice[copied], flags))
-    at = np.nonzero(members.negative)[0]
-    if len(at):
-        _keep_samples(core, members, at, name[at].tolist())
 
 
 def _keep_samples(core: Core, members: Members, at: Ints, names: list[int]) -> None:
     """Keep some of these negative members (rows `at`, brands `names`) to be shown."""
     observations, place = members.observations, members.begin + at
     reach, p_negative = observations.reach[place].tolist(), observations.p_negative[place].tolist()
-    evidence, unsaved = core.evidence, core.unsaved.samples
+    evidence, unsaved = core.evidence, core.unsaved.samples if core.unsaved.wanted else None
     columns = (names, members.tick[at].tolist(), members.author[at].tolist(), place.tolist(), p_negative, reach)
     for name, tick, author, j, p, r in zip(*columns, strict=True):
         if not evidence.has_room(name, tick):
@@ -116,4 +121,5 @@ def _keep_samples(core: Core, members: Members, at: Ints, names: list[int]) -> N
             tick, author, observations.id[j], text, observations.url[j], round(p, 4), None if math.isnan(r) else r
         )
         evidence.add(name, sample)
-        unsaved.setdefault((name, tick), []).append(sample)
+        if unsaved is not None:
+            unsaved.setdefault((name, tick), []).append(sample)

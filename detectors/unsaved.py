@@ -12,9 +12,13 @@ from detectors.windows import LONGEST
 
 
 class Unsaved:
-    """Members since the last snapshot, as chunks; what `Engine.changes` writes into panes."""
+    """Members since the last snapshot, as chunks; what `Engine.changes` writes into panes.
 
-    def __init__(self) -> None:
+    Where it is not `wanted`, since nobody will ask for changes, nothing is to be put in.
+    """
+
+    def __init__(self, wanted: bool = True) -> None:
+        self.wanted = wanted
         self.chunks: list[tuple[Ints, Ints, Ints, NDArray[np.uint64], NDArray[np.uint8]]] = []
         """Brand, tick, minute, author and flags (see windows.COUNTS_AS_MENTION) of members."""
         self.samples: dict[tuple[int, int], list[Sample]] = {}

@@ -40,8 +40,9 @@ class WhatIf(Engine):
         model_version: str = "",
         recorder: Recorder | None = None,
         detectors: Sequence[Detector] = (),
+        saves: bool = True,
     ) -> None:
-        super().__init__(brands, config, model_version, recorder, detectors)
+        super().__init__(brands, config, model_version, recorder, detectors, saves)
         self.decisions: dict[float, list[Decision]] = {}
         self._others: dict[float, Engine] = {}
         for budget in sorted(set(budgets)):
@@ -49,7 +50,7 @@ class WhatIf(Engine):
             others = scaled([replace(brand, budget=budget) for brand in brands])
             # An engine with the same budgets would decide the same.
             if others != list(brands):
-                self._others[budget] = Engine(others, config, model_version, detectors=detectors)
+                self._others[budget] = Engine(others, config, model_version, detectors=detectors, saves=False)
 
     def tell(self, commands: Iterable[Command]) -> None:
         """As `Engine.tell`, and the same for the others: what was planned was planned at any budget."""

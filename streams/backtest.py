@@ -110,10 +110,10 @@ class Backtest:
         self._what_if = None
         if budgets:
             self._what_if = WhatIf(
-                brands, budgets, model_version=self.model_version, recorder=recorder, detectors=detectors
+                brands, budgets, model_version=self.model_version, recorder=recorder, detectors=detectors, saves=False
             )
         engine = self._what_if or Engine(
-            brands, model_version=self.model_version, recorder=recorder, detectors=detectors
+            brands, model_version=self.model_version, recorder=recorder, detectors=detectors, saves=False
         )
         self._engine = engine
         self._detection = OneOrigin(
