@@ -23,8 +23,8 @@ from detectors.exposure import observed, of_minutes
 from detectors.gaps import Gaps
 from detectors.learning import end_day, learn, learn_terms
 from detectors.members import Members, take
-from detectors.recording import Recording
 from detectors.score import UNSCORED
+from detectors.segment import record
 from detectors.view import View
 from detectors.windows import AUTHORS, LONG_AGO, LONGEST, MENTIONS, NEGATIVES, WIDTHS
 from detectors.worth import reached
@@ -279,26 +279,8 @@ def _take_scores(core: Core, first: int, scored: _Scored, counts: Ints, down: ND
             core.dirty.add(name)
     core.last = LastTick(scored.exposure[..., k - 1].copy(), counts[..., k - 1].copy())
     if core.recorder is not None:
-        _record(core, first, scored, counts, down)
-
-
-def _record(core: Core, first: int, scored: _Scored, counts: Ints, down: NDArray[np.bool_]) -> None:
-    assert core.recorder is not None
-    for begin in range(0, counts.shape[-1], 60):
-        own = slice(begin, begin + 60)
-        recording = Recording(
-            core.detectors.names,
-            np.arange(first + begin, first + begin + 60),
-            core.index,
-            counts[MENTIONS, ..., own],
-            counts[AUTHORS, ..., own],
-            counts[NEGATIVES, ..., own],
-            scored.mu[..., own],
-            scored.nu[..., own],
-            scored.raw[..., own],
-            core.budget.page.copy(),
-            core.budget.ticket.copy(),
-            np.zeros((len(core), 60), np.bool_),
-            down.copy(),
-        )
-        core.recorder(recording)
+        for begin in range(0, k, 60):
+            own = slice(begin, begin + 60)
+            mu, nu, raw = scored.mu[..., own], scored.nu[..., own], scored.raw[..., own]
+            ticks = np.arange(first + begin, first + begin + 60)
+            record(core, ticks, counts[..., own], mu, nu, raw, np.zeros((n, 60), np.bool_), down)

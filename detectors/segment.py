@@ -112,28 +112,44 @@ def run_segment(
                 opened[i] = True
 
     core.track.calm = np.where(calm.any(axis=1), ticks[-1] - np.argmax(calm[:, ::-1], axis=1), core.track.calm)
-    if core.recorder is not None and opened is not None:
-        recording = Recording(
-            core.detectors.names,
-            core.detectors.titles,
-            core.detectors.asks_for,
-            ticks,
-            core.index,
-            counts[MENTIONS],
-            counts[AUTHORS],
-            counts[NEGATIVES],
-            mu,
-            nu,
-            raw,
-            core.budget.page.copy(),
-            core.budget.ticket.copy(),
-            opened,
-            core.gaps.down.copy(),
-        )
-        core.recorder(recording)
+    if opened is not None:
+        record(core, ticks, counts, mu, nu, raw, opened, core.gaps.down)
     core.last = LastTick(exposure[..., -1], counts[..., -1])
     feed.turn(core, turned, int(ticks[-1]))
     return k
+
+
+def record(
+    core: Core,
+    ticks: Ints,
+    counts: Ints,
+    mu: Floats,
+    nu: Floats,
+    raw: Floats,
+    opened: NDArray[np.bool_],
+    down: NDArray[np.bool_],
+) -> None:
+    """Tell the recorder, if there is one, the numbers of some ticks."""
+    if core.recorder is None:
+        return
+    recording = Recording(
+        core.detectors.names,
+        core.detectors.titles,
+        core.detectors.asks_for,
+        ticks,
+        core.index,
+        counts[MENTIONS],
+        counts[AUTHORS],
+        counts[NEGATIVES],
+        mu,
+        nu,
+        raw,
+        core.budget.page.copy(),
+        core.budget.ticket.copy(),
+        opened,
+        down.copy(),
+    )
+    core.recorder(recording)
 
 
 def _note_day(core: Core, ticks: Ints, twice: Floats, settled: NDArray[np.bool_]) -> None:

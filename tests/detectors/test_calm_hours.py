@@ -30,7 +30,7 @@ def _recorded(engine_world: int, *, rate: float) -> tuple[Any, dict[bytes, bytes
     numbers = {
         f.name: np.concatenate([getattr(one, f.name) for one in kept], axis=-1)
         for f in dataclasses.fields(Recording)
-        if f.name not in ("detectors", "brands", "page", "ticket", "down")
+        if f.name not in ("detectors", "titles", "asks_for", "brands", "page", "ticket", "down")
     }
     for name in ("page", "ticket", "down"):
         numbers[name] = np.concatenate([np.repeat(getattr(one, name)[None], len(one.ticks), 0) for one in kept])
