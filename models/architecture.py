@@ -1,7 +1,11 @@
-"""Sizes of the bundled network and the names of its tensors: what its torch form and its other forms agree on."""
+"""Sizes of the bundled networks and the names of their tensors: what their torch form and their other forms agree on.
+
+Encoders of one family differ in the number of layers and of pieces in the vocabulary alone.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 HIDDEN: Final = 384
@@ -44,6 +48,11 @@ def kept_whole(layers: int = LAYERS) -> list[str]:
         *(name for name in checkpoint_tensors(layers) if name not in corrected and name not in _EMBEDDINGS),
         *_HEADS,
     ]
+
+
+def layers_of(names: Iterable[str]) -> int:
+    """The number of layers of a network with tensors of these names."""
+    return 1 + max(int(name.split(".")[1]) for name in names if name.startswith("layers."))
 
 
 def checkpoint_tensors(layers: int = LAYERS) -> dict[str, str]:

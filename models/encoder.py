@@ -12,7 +12,9 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,6 +29,7 @@ from models.architecture import (
     POSITIONS,
     VOCABULARY,
     checkpoint_tensors,
+    layers_of,
 )
 
 
@@ -80,13 +83,13 @@ class ToneNetwork(nn.Module):
     dropout:
         Probability of dropping a hidden unit, used in training mode only. The weights mean nothing until
         :func:`load_base` and an adapter fill them.
-    layers:
-        Number of layers: those of the base encoder, or of a teacher of the same family.
+    layers, vocabulary:
+        Number of layers and of token ids: those of the base encoder, or of another one of the same family.
     """
 
-    def __init__(self, dropout: float = 0.0, layers: int = LAYERS) -> None:
+    def __init__(self, dropout: float = 0.0, layers: int = LAYERS, vocabulary: int = VOCABULARY) -> None:
         super().__init__()
-        self.words = _embedding(VOCABULARY)
+        self.words = _embedding(vocabulary)
         self.positions = _embedding(POSITIONS)
         self.kinds = _embedding(2)
         self.embedding_norm = nn.LayerNorm(HIDDEN, eps=NORM_EPSILON)
@@ -121,6 +124,20 @@ class ToneNetwork(nn.Module):
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """``ids`` (n, t) int64 padded with 0, ``lengths`` (n,) int64 -> logits (n, 3), float32."""
         return self.head(self.pooled(ids, lengths)).float()
+
+
+def network_of(arrays: Mapping[str, NDArray[np.float32]], dropout: float = 0.0) -> ToneNetwork:
+    """A network filled from ``arrays``, by our names; a head that they lack is drawn at random.
+
+    Raises ``RuntimeError`` for a tensor that is missing or of another shape.
+    """
+    network = ToneNetwork(dropout, layers_of(arrays), len(arrays["words.weight"]))
+    missing, _ = network.load_state_dict(
+        {name: torch.from_numpy(array) for name, array in arrays.items()}, strict=False
+    )
+    if any(not name.startswith("head_") for name in missing):
+        raise RuntimeError(f"the network's weights are not complete: missing {missing}")
+    return network
 
 
 def load_base(network: ToneNetwork, directory: Path) -> None:

@@ -10,6 +10,7 @@ Tokens lie packed, one text behind the other; a *group* is what goes through all
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -77,7 +78,6 @@ class Sizes:
     hidden: int = 384
     heads: int = 12
     widened: int = 1536
-    layers: int = 6
     epsilon: float = 1e-12
 
     @property
@@ -521,8 +521,8 @@ def _tones(module: ir.Module, sizes: Sizes) -> ir.Function:
 
 
 def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
-    """A group of texts through the whole network. Arguments: model table, layers' table, scratch table, ids, ids from
-    text to text, lengths, number of texts, number of tokens, tones.
+    """A group of texts through the whole network. Arguments: model table, layers' table, number of layers, scratch
+    table, ids, ids from text to text, lengths, number of texts, number of tokens, tones.
     """
     wide = 3 * sizes.hidden
     inward = _product(module, "attention_input", sizes.hidden, wide, _keep)
@@ -533,9 +533,9 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
     kinds = {vectors: _attention(module, sizes, vectors) for vectors in range(1, MOST_TOKENS // LANES + 1)}
     attend, embed, tones = _attend_texts(module, sizes, kinds), _embed(module, sizes), _tones(module, sizes)
 
-    code = Code(module, "group", [POINTER] * 4 + [I64, POINTER, I64, I64, POINTER])
+    code = Code(module, "group", [POINTER] * 2 + [I64] + [POINTER] * 2 + [I64, POINTER, I64, I64, POINTER])
     b = code.b
-    model, layers, scratch, ids, stride, lengths, texts, tokens, results = code.arguments
+    model, layers, depth, scratch, ids, stride, lengths, texts, tokens, results = code.arguments
     at = {name: code.address(scratch, place) for place, name in enumerate(SCRATCH_FIELDS)}
     blocks = b.sdiv(b.add(tokens, code.number(ROW_BLOCK - 1)), code.number(ROW_BLOCK))
     bytes_of = (at["bytes"], at["scales"], at["zeros"])
@@ -580,19 +580,20 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
         code.loop(parts, part)
         code.call(norm, at["hidden"], *norm_of("output_norm"), *bytes_of, tokens)
 
-    code.loop(sizes.layers, layer)
+    code.loop(depth, layer)
     code.call(tones, model, at["hidden"], lengths, texts, at["features"], results)
     return code.finish()
 
 
 def _forward(module: ir.Module, sizes: Sizes) -> None:
-    """Groups, one after the other. Arguments: model table, layers' table, scratch table, ids, ids from text to text,
-    lengths, tones, number of groups, first text of each group and one more, tokens of each group.
+    """Groups, one after the other. Arguments: model table, layers' table, number of layers, scratch table, ids, ids
+    from text to text, lengths, tones, number of groups, first text of each group and one more, tokens of each group.
     """
     group = _group(module, sizes)
-    code = Code(module, "forward", [POINTER] * 4 + [I64, POINTER, POINTER, I64, POINTER, POINTER], public=True)
+    kinds = [POINTER] * 2 + [I64] + [POINTER] * 2 + [I64, POINTER, POINTER, I64, POINTER, POINTER]
+    code = Code(module, "forward", kinds, public=True)
     b = code.b
-    model, layers, scratch, ids, stride, lengths, results, groups, starts, totals = code.arguments
+    model, layers, depth, scratch, ids, stride, lengths, results, groups, starts, totals = code.arguments
 
     def one(index: Value, _: list[Value]) -> None:
         place = code.times(index, 8)
@@ -602,6 +603,7 @@ def _forward(module: ir.Module, sizes: Sizes) -> None:
             group,
             model,
             layers,
+            depth,
             scratch,
             code.at(ids, code.times(b.mul(first, stride), 8)),
             stride,
@@ -615,8 +617,9 @@ def _forward(module: ir.Module, sizes: Sizes) -> None:
     code.finish()
 
 
+@functools.cache
 def translate(sizes: Sizes) -> MachineCode:
-    """Machine code with one public function, ``forward``."""
+    """Machine code with one public function, ``forward``; the same for all networks of these sizes, however deep."""
     module = ir.Module("tone")
     _forward(module, sizes)
     return MachineCode(module)

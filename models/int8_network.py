@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.architecture import CLASSES
 from models.int8_kernels import KERNELS, MOST_TOKENS, translate
 from models.int8_weights import SIZES, Int8Weights, Table, scratch
-from models.merged import BundledFiles
+from models.merged import EncoderFiles
 from models.vector_code import LANES
 
 NAME: Final = "int8-avx512"
@@ -43,10 +43,10 @@ class Int8Network:
 
     any_shape = True
 
-    def __init__(self, files: BundledFiles) -> None:
+    def __init__(self, files: EncoderFiles) -> None:
         self._weights = Int8Weights(files.arrays(), files.temperature)
         self._code = translate(SIZES)
-        self._forward = self._code.function("forward", 10)
+        self._forward = self._code.function("forward", 11)
         self._rooms = threading.local()
 
     @property
@@ -70,6 +70,7 @@ class Int8Network:
         self._forward(
             self._weights.model.address,
             self._weights.layers.address,
+            self._weights.depth,
             self._room().address,
             ids.ctypes.data,
             width,

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.architecture import CLASSES, HEADS, HIDDEN, INTERMEDIATE, LAYERS, NORM_EPSILON
+from models.architecture import CLASSES, HEADS, HIDDEN, INTERMEDIATE, NORM_EPSILON, layers_of
 from models.int8_kernels import (
     LAYER_FIELDS,
     MODEL_FIELDS,
@@ -23,7 +23,7 @@ from models.int8_kernels import (
 from models.merged import Arrays
 from models.vector_code import LANES
 
-SIZES: Final = Sizes(HIDDEN, HEADS, INTERMEDIATE, LAYERS, NORM_EPSILON)
+SIZES: Final = Sizes(HIDDEN, HEADS, INTERMEDIATE, NORM_EPSILON)
 
 # A load that crosses the border of a cache line costs two.
 _ALIGNMENT: Final = 64
@@ -110,12 +110,13 @@ class Table:
 
 
 class Int8Weights:
-    """Tables of the model and its layers, and a checksum of all their bytes."""
+    """Tables of the model and its layers, how many those are, and a checksum of all their bytes."""
 
     def __init__(self, arrays: Arrays, temperature: float) -> None:
         self.vocabulary = len(arrays["words.weight"])
         self.model = Table(_model(arrays, temperature))
-        self.layers = Table(array for index in range(LAYERS) for array in _layer(arrays, index))
+        self.depth = layers_of(arrays)
+        self.layers = Table(array for index in range(self.depth) for array in _layer(arrays, index))
         whole = hashlib.sha256()
         for array in (*self.model.arrays, *self.layers.arrays):
             whole.update(array.data)

@@ -26,11 +26,12 @@ def load_model(
                 "labels, or name another model"
             )
         from models.bundled import load_bundled
-        from models.russian import load_russian
+        from models.bundled_russian import load_russian
 
-        # The small one first: a file that is missing is said before the encoder is loaded.
-        russian = load_russian(cache_size=cache_size)
-        return RoutedModel({"en": load_bundled(threads=threads, backend=backend, cache_size=cache_size), "ru": russian})
+        english = load_bundled(threads=threads, backend=backend, cache_size=cache_size)
+        # What computes one computes the other: the networks differ in depth and vocabulary alone.
+        russian = load_russian(backend=english.backend.partition(" ")[0], threads=threads, cache_size=cache_size)
+        return RoutedModel({"en": english, "ru": russian})
     from models.hub import load_foreign
 
     return load_foreign(

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,17 @@ def merge(
     for name in kept_whole(layers):
         arrays[name] = learned[name].astype(np.float32)
     return arrays
+
+
+class EncoderFiles(Protocol):
+    """What a backend needs of a bundled encoder."""
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by."""
+
+    def arrays(self) -> Arrays:
+        """All tensors of the network in float32, by the names that ``models.encoder.ToneNetwork`` gives them."""
 
 
 @dataclass(frozen=True)

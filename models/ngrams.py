@@ -35,13 +35,15 @@ SHORTEST: Final = 2
 LONGEST: Final = 5
 """Characters of an n-gram."""
 
-# Brands of the training texts. Which brand is meant says how it fared in the year of the training texts, not what is
-# said of it.
-_BRANDS: Final = re.compile(
+# Which brand is meant says how it fared in the year of the training texts, not what is said of it.
+BRANDS: Final = (
     r"(?:сбер(?:банк|бан|ег)?|втб|альфа-?\s?банк|альфа|газпромбанк|россельхозбанк|рсхб|райффайзен|уралсиб|мтс|билайн"
     r"|мегафон|теле\s?2|tele\s?2|ростелеком|beeline|megafon|mts|sberbank|vtb|alfa-?bank|alfabank|rostelecom)\w*"
     r"|банк\w{0,3} москвы|bank of moscow"
 )
+"""Pattern of the brands of the training texts, in lower case."""
+
+_BRANDS: Final = re.compile(BRANDS)
 _DIGITS: Final = re.compile(r"\d+")
 _LONG_RUNS: Final = re.compile(r"(\D)\1{2,}")
 _TOKENS: Final = re.compile(r"\w+|[^\w\s]+")

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.architecture import HEADS, HIDDEN, LAYERS, NORM_EPSILON
+from models.architecture import HEADS, HIDDEN, NORM_EPSILON, layers_of
 from models.errors import ModelError
-from models.merged import Arrays, BundledFiles
+from models.merged import Arrays, EncoderFiles
 from models.processor import describe_processor
 
 NAME: Final = "onnx-fp32"
@@ -30,7 +30,7 @@ class OnnxNetwork:
 
     any_shape = False
 
-    def __init__(self, files: BundledFiles) -> None:
+    def __init__(self, files: EncoderFiles) -> None:
         import onnxruntime
 
         self._version = onnxruntime.__version__
@@ -78,7 +78,7 @@ class _Graph:
         places = self._op("Range", self._constant(np.int64(0)), tokens, self._constant(np.int64(1)))
         words = self._op("Gather", self._constant(arrays["words.weight"]), "ids")
         hidden = self._normed(self._op("Add", words, self._op("Gather", positions, places)), "embedding_norm")
-        for index in range(LAYERS):
+        for index in range(layers_of(arrays)):
             hidden = self._layer(hidden, f"layers.{index}")
         features = self._op("Squeeze", self._op("MatMul", "share", hidden), self._constant(np.asarray([1])))
         features = self._op("Tanh", self._linear(features, arrays["head_dense.weight"], arrays["head_dense.bias"]))

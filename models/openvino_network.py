@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.architecture import HEADS, HIDDEN, LAYERS, NORM_EPSILON
+from models.architecture import HEADS, HIDDEN, NORM_EPSILON, layers_of
 from models.errors import ModelError
-from models.merged import Arrays, BundledFiles
+from models.merged import Arrays, EncoderFiles
 from models.processor import describe_processor
 
 PRECISIONS: Final = {"openvino-bf16": "bf16", "openvino-fp32": "f32"}
@@ -36,7 +36,7 @@ class OpenVinoNetwork:
 
     any_shape = False
 
-    def __init__(self, files: BundledFiles, name: str, threads: int = 0) -> None:
+    def __init__(self, files: EncoderFiles, name: str, threads: int = 0) -> None:
         import openvino
 
         self._name = name
@@ -99,7 +99,7 @@ def _graph(arrays: Arrays, temperature: float) -> Any:
     embedded = op.add(op.gather(constant(arrays["words.weight"]), ids, zero), op.gather(positions, places, zero))
     hidden = normed(embedded, "embedding_norm")
     factor = np.float32(1 / np.sqrt(HIDDEN // HEADS))
-    for index in range(LAYERS):
+    for index in range(layers_of(arrays)):
 
         def of(name: str, kind: str, index: int = index) -> NDArray[np.float32]:
             return arrays[f"layers.{index}.{name}.{kind}"]

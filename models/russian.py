@@ -1,4 +1,4 @@
-"""The bundled model for Russian: a linear model on hashed n-grams and a lexicon, two megabytes, served by numpy alone.
+"""The n-grams of the bundled model for Russian: a linear model on hashed n-grams and a lexicon, served by numpy alone.
 
 The score of a class is a sum over three blocks of features: n-grams of characters, n-grams of words, entries of the
 lexicon. In each block it is a sum of integers over what the text has, divided by the text's norm (TF-IDF with cosine
@@ -111,8 +111,8 @@ def probabilities(scores: NDArray[np.float64], temperature: float) -> NDArray[np
     return result
 
 
-class RussianModel:
-    """A :class:`models.tone.ToneModel` for Russian; safe to call from several threads."""
+class NgramModel:
+    """A :class:`models.tone.ToneModel` for Russian without an encoder; safe to call from several threads."""
 
     threads: Final = 1
 
@@ -231,8 +231,8 @@ def load_ngrams(directory: Path = BUNDLED_RU) -> NgramWeights:
         raise ModelFileError(f"{file} lacks or misstates a field ({error}); reinstall tocsin") from error
 
 
-def load_russian(directory: Path = BUNDLED_RU, *, cache_size: int = DEFAULT_CACHE_SIZE) -> RussianModel:
-    """Load the bundled Russian model, or another of its kind for a trial. Raises ``ModelFileError``."""
+def load_ngrams_model(directory: Path = BUNDLED_RU, *, cache_size: int = DEFAULT_CACHE_SIZE) -> NgramModel:
+    """Load the n-gram model, or another of its kind for a trial. Raises ``ModelFileError``."""
     learned = load_ngrams(directory)
     parts = {
         "weights": sha256_of(directory / "ngrams.safetensors"),
@@ -240,4 +240,4 @@ def load_russian(directory: Path = BUNDLED_RU, *, cache_size: int = DEFAULT_CACH
         "folding": str(FOLDING),
     }
     version = version_of(parts, f"integer n-grams, numpy {np.__version__}")
-    return RussianModel(ModelId(NAME, version), learned, cache_size=cache_size)
+    return NgramModel(ModelId(NAME, version), learned, cache_size=cache_size)

@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from models.calibration import fit_temperature
+from models.errors import ModelError
 from models.evaluate import figures
+from models.halves import best_offsets, halves, joined
 from models.labelled import LabelledTexts, read_labelled
 from models.lexicon import Lexicon, beginning_key, beginnings, word_key, words_of
-from models.metrics import f1_scores
 from models.ngrams import BITS, BLOCKS, features, fold
 from models.russian import NgramScorer, NgramWeights, probabilities, save_russian
 from models.tone import LABELS
@@ -32,9 +33,6 @@ ITERATIONS: Final = 300
 _IDF_UNIT: Final = 24.0
 _LARGEST: Final = 32_000
 """int16, with a little room."""
-
-OFFSETS: Final = tuple(round(0.1 * step, 1) for step in range(-10, 16))
-"""Offsets tried for the scores of negative and of positive; the score of neutral is left as it is."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 console = Console()
@@ -179,14 +177,6 @@ def scores_of(learned: NgramWeights, texts: list[str]) -> NDArray[np.float64]:
     return np.concatenate([scorer(folded[start : start + 512]) for start in range(0, len(folded), 512)])
 
 
-def halves(count: int) -> list[NDArray[np.bool_]]:
-    """First and second half, in the order of the file. The files are in order of time, months apart: a random half
-    would share its news, and its retweets, with the other one and promise too much.
-    """
-    first = np.arange(count) < (count + 1) // 2
-    return [first, ~first]
-
-
 def crossed(parts: list[LabelledTexts], vectors: WordVectors, recipe: Recipe) -> Iterator[NDArray[np.float64]]:
     """For each part, scores (n, 3) of each half by a model that learned from its other half and all other parts."""
     for index, part in enumerate(parts):
@@ -198,35 +188,12 @@ def crossed(parts: list[LabelledTexts], vectors: WordVectors, recipe: Recipe) ->
         yield scores
 
 
-def joined(parts: list[LabelledTexts]) -> LabelledTexts:
-    """All texts of several parts."""
-    return LabelledTexts(
-        [text for part in parts for text in part.texts], np.concatenate([part.labels for part in parts])
-    )
-
-
-def best_offsets(parts: list[LabelledTexts], scores: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """What to add to the scores (3,) for the best F1 of negative and positive, mean over the halves of the parts: each
-    is a time of its own, and a half that one piece of news fills with negatives must not decide for all times.
-    """
-    times = [
-        (part.labels[half], some[half]) for part, some in zip(parts, scores, strict=True) for half in halves(len(part))
-    ]
-
-    def quality(offsets: tuple[float, float]) -> float:
-        added = np.array([offsets[0], 0.0, offsets[1]])
-        found = [f1_scores(labels, (some + added).argmax(axis=1)) for labels, some in times]
-        return float(np.mean([one[[0, 2]].mean() for one in found]))
-
-    negative, positive = max(((one, other) for one in OFFSETS for other in OFFSETS), key=quality)
-    return np.array([negative, 0.0, positive])
-
-
 def word_vectors(texts: list[str], kept: Path) -> WordVectors:
     """Vectors of all words of the texts and of the encoder's vocabulary; kept in a file, for the next training."""
     from models import word_vectors as encoder
+    from models.multilingual import encoder_file, read_image
 
-    image = encoder.read_image(encoder.encoder_file())
+    image = read_image(encoder_file())
     common = encoder.russian_words(image)
     words = list(dict.fromkeys([*sorted({word for text in texts for word in words_of(fold(text))}), *common]))
     if kept.exists():
@@ -249,16 +216,20 @@ def main(
     strength: Annotated[float, typer.Option(min=1e-4, help="C of the regression: more fits closer.")] = 1.0,
     word_weight: Annotated[float, typer.Option(min=0.0, help="What the lexicon counts beside n-grams.")] = 2.0,
     limit: Annotated[int, typer.Option(min=0, help="Use only the first LIMIT texts of each file: a quick trial.")] = 0,
+    encoder: Annotated[bool, typer.Option(help="Train the encoder too; without it, the n-grams alone.")] = True,
 ) -> None:
     """Teach the Russian model to tell negative, neutral and positive mentions apart.
 
-    A logistic regression on hashed n-grams and on word vectors; of the vectors only a lexicon remains. It is judged,
-    and its offsets and temperature fitted, by halves: each half of each file, in the order of the file, is read by a
-    model that learned from the other half and the other files. Then it learns from all. Writes OUT/ngrams.safetensors
-    and OUT/config.json: copy both to models/weights_ru/ to make them the bundled model.
+    First n-grams: a logistic regression on hashed n-grams and on word vectors; of the vectors only a lexicon remains.
+    They are judged, and their offsets and temperature fitted, by halves: each half of each file, in the order of the
+    file, is read by a model that learned from the other half and the other files. Then they learn from all.
 
-    A training that was stopped goes on with the word vectors it has, which are most of the work: run it again. Ten
-    minutes on one core.
+    Then the encoder, multilingual-e5-small: it learns from the earlier half of each file, is judged beside the n-grams
+    by the later halves, and goes on with all texts.
+
+    Writes OUT/ngrams.safetensors with OUT/config.json and OUT/encoder.safetensors with OUT/encoder.json: copy the four
+    to models/weights_ru/ to make them the bundled model. A training that was stopped goes on with the word vectors and
+    at the checkpoint that it has: run it again. Ten minutes of one core for the n-grams, half an hour with the encoder.
 
     Example: python -m models.train_russian --train ../shared/data/tone/ru_banks_train.tsv
     """
@@ -300,7 +271,27 @@ def main(
     }
     save_russian(replace(learned, bias=bias, temperature=temperature), out, about)
     console.print_json(json.dumps(metrics))
-    console.print(f"offsets {offsets}, temperature {temperature}; {about['training']}; written to {out}")
+    console.print(f"n-grams: offsets {offsets}, temperature {temperature}; {about['training']}; written to {out}")
+    if not encoder:
+        return
+
+    from models.train_russian_encoder import EncoderRecipe, EncoderTraining, JudgedPart, learn
+
+    of_earlier = fit(joined([part.subset(halves(len(part))[0]) for part in parts]), vectors, recipe)
+    judged = []
+    for part in parts:
+        some = scores_of(of_earlier, part.subset(halves(len(part))[1]).texts) + offsets
+        judged.append(JudgedPart(part, probabilities(some, temperature)))
+    training = EncoderTraining(EncoderRecipe(seed=seed), out, console)
+    try:
+        found = learn(judged, training, out)
+    except ModelError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+    later = {file.stem: one.as_dict() for file, one in zip(files, found, strict=True)}
+    console.print_json(json.dumps(later))
+    console.print(f"encoder and n-grams together, on the later halves: above; written to {out}")
+    training.forget()
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from models.bundled import load_bundled
+from models.bundled_russian import load_russian
 from models.classifier import Classifier
-from models.routed import RoutedModel
-from models.russian import load_russian
+from models.routed import Reading, RoutedModel
 from tests.models.tiny import write_tiny_model
 
 TONE_DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "tone"
@@ -25,9 +25,17 @@ def bundled() -> Iterator[Classifier]:
 
 
 @pytest.fixture(scope="session")
-def routed(bundled: Classifier) -> RoutedModel:
+def russian(bundled: Classifier) -> Iterator[Reading]:
+    """The bundled Russian model on two threads, without caches."""
+    model = load_russian(backend=bundled.backend.partition(" ")[0], threads=2, cache_size=0)
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="session")
+def routed(bundled: Classifier, russian: Reading) -> RoutedModel:
     """What ``models.load()`` gives, without caches: the English model above and the Russian one, by script."""
-    return RoutedModel({"en": bundled, "ru": load_russian(cache_size=0)})
+    return RoutedModel({"en": bundled, "ru": russian})
 
 
 @pytest.fixture

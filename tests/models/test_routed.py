@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models import load
+from models.bundled_russian import load_russian
 from models.routed import RoutedModel
-from models.russian import BUNDLED_RU, load_russian
+from models.russian import BUNDLED_RU
 from models.script import reader_of
 from tests.models.test_hard_texts import HARD
 from tests.models.texts import corpus
@@ -96,13 +97,17 @@ def test_any_text_gets_a_tone(routed: RoutedModel, text: str) -> None:
     assert routed.predict([text]).sum() == pytest.approx(1.0, abs=1e-6)
 
 
-def test_the_version_covers_both_models(routed: RoutedModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["config.json", "encoder.json"])
+def test_the_version_covers_all_models(routed: RoutedModel, tmp_path: Path, name: str) -> None:
     other = Path(shutil.copytree(BUNDLED_RU, tmp_path / "ru"))
-    file = other / "config.json"
+    file = other / name
     file.write_text(json.dumps(json.loads(file.read_text()) | {"temperature": 2.0}))
-    changed = RoutedModel({**routed.readers, "ru": load_russian(other)})
+    backend = routed.backend.partition(" ")[0]
+    russian = load_russian(other, backend=backend, threads=1)
+    changed = RoutedModel({**routed.readers, "ru": russian})
     assert changed.id.name == routed.id.name
     assert changed.id.version != routed.id.version
+    russian.close()
 
 
 @pytest.mark.usefixtures("quick_check")

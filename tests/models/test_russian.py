@@ -15,13 +15,14 @@ from typer.testing import CliRunner
 
 from models import train_russian
 from models.errors import ModelFileError
+from models.halves import best_offsets, halves
 from models.labelled import LabelledTexts
 from models.lexicon import Lexicon, beginning_key, beginnings, word_key, words_of
 from models.metrics import f1_scores
 from models.ngrams import BITS, features, fold
-from models.russian import BUNDLED_RU, RussianModel, load_ngrams, load_russian
+from models.russian import BUNDLED_RU, NgramModel, load_ngrams, load_ngrams_model
 from models.tone import LABELS
-from models.train_russian import Recipe, WordVectors, best_offsets, fit, halves, scores_of
+from models.train_russian import Recipe, WordVectors, fit, scores_of
 
 GOOD = ("спасибо, отличный банк", "все быстро и удобно, молодцы", "очень доволен обслуживанием)))")
 BAD = ("ужасный банк, карта не работает", "опять сбой, позор((", "обман и хамство, никогда больше")
@@ -45,7 +46,7 @@ def _vectors(texts: list[str], *more: str) -> WordVectors:
 
 
 def test_obvious_texts() -> None:
-    model = load_russian()
+    model = load_ngrams_model()
     tones = model.predict(
         [
             "Ужасное обслуживание, деньги украли и никто не отвечает!",
@@ -63,7 +64,7 @@ def test_russian_bank_mentions_of_a_year_it_has_not_seen(tone_data: Path) -> Non
     with gzip.open(file, "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     labels = np.asarray([LABELS.index(row["gold_tone"]) for row in rows])
-    tones = load_russian().predict([row["text"] for row in rows])
+    tones = load_ngrams_model().predict([row["text"] for row in rows])
     scores = f1_scores(labels, tones.argmax(axis=1))
     assert scores[[0, 2]].mean() >= 0.56
 
@@ -94,20 +95,22 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         encoding="utf-8",
     )
     monkeypatch.setattr(train_russian, "word_vectors", lambda texts, _: _vectors(texts))
-    result = CliRunner().invoke(train_russian.app, ["--train", str(file), "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(
+        train_russian.app, ["--train", str(file), "--out", str(tmp_path / "out"), "--no-encoder"]
+    )
     assert result.exit_code == 0, result.output
     return tmp_path / "out"
 
 
 def test_trained_model_can_be_served_and_repeats(trained: Path, tmp_path: Path) -> None:
-    model = load_russian(trained)
+    model = load_ngrams_model(trained)
     tones = model.predict([*GOOD, *BAD])
     assert tones.argmax(axis=1).tolist() == [2, 2, 2, 0, 0, 0]
     config = json.loads((trained / "config.json").read_text())
     assert config["metrics"]["texts"]["texts"] == 54
     assert config["training"]["files"] == {"texts.tsv": 54}
     again = CliRunner().invoke(
-        train_russian.app, ["--train", str(tmp_path / "texts.tsv"), "--out", str(tmp_path / "again")]
+        train_russian.app, ["--train", str(tmp_path / "texts.tsv"), "--out", str(tmp_path / "again"), "--no-encoder"]
     )
     assert again.exit_code == 0
     name = "ngrams.safetensors"
@@ -196,7 +199,7 @@ def test_weights_in_the_repository_stay_small() -> None:
 
 
 def test_cache_answers_repeated_texts() -> None:
-    model: RussianModel = load_russian(cache_size=10)
+    model: NgramModel = load_ngrams_model(cache_size=10)
     texts = [*GOOD, GOOD[0], GOOD[0].upper()]
     first = model.predict(texts)
     assert (model.cache_hits, model.cache_misses) == (2, 3)
