@@ -1,14 +1,16 @@
 """Baseline: what a brand's hour usually holds, learned without looking ahead and without learning from a crisis.
 
 Expected authors in hour t: mu = L * s(t), expected negative authors nu = N * s(t), where s = h(hour of day) * g(hour
-of week) in the brand's time zone. L and N are exponentially weighted ratios of counts to shape (half-life a day of
-observed hours), h and g the same per cell (half-life 14 visits), drawn towards 1 by pseudo-counts; g counts once a
-cell has two visits. One shape serves both: negatives are too few to have a rhythm of their own learned.
+of week) in the brand's time zone. L and N are the mean of two exponentially weighted ratios of counts to shape, with
+half-lives of 6 and of 72 observed hours: volume and tone wander from hour to hour and from day to day. h and g are the
+same per cell (half-life 14 visits), drawn towards 1 by pseudo-counts; g counts once a cell has two visits. One shape
+serves both: negatives are too few to have a rhythm of their own learned.
 
 * Gate: an hour teaches at most mu + 4 sqrt(phi mu) + 3 (DETECTION.md), phi being the brand's own variance over mean,
   and at most 1.5 mu + 5, since a level that is followed within a day must not follow a crisis.
-* Delay: hour H is learned at the end of hour H + 1, so no window under test has trained what it is compared with.
-* An hour touched by an open incident teaches nothing; an hour that was only partly observed counts as that part.
+* Delay: hour H is learned at the end of hour H + 3, so that a crisis of hours is compared with what was before it.
+* An hour teaches nothing if an incident was open in it or in one of the three hours after it; an hour that was only
+  partly observed counts as that part.
 * Correlation: rho, by how much more than chance the negative share of an hour's authors varies, is learned from
   (K - T p)^2 / (p (1 - p)) - T = T (T - 1) rho, hours weighted by what they tell, drawn to what is usual.
 * Absorption: after 72 h an episode is the new level: L and N are taken from an ungated average with a half-life of 12
@@ -26,6 +28,14 @@ from detectors.columns import Columns, Floats, Ints, Minutes, clipped, column, r
 from detectors.config import EngineConfig
 from detectors.score import CORRELATION
 
+DELAY = 3
+"""Hours."""
+QUICK, SLOW = 0, 1
+"""Rows of the two levels."""
+SPREAD_HALF_LIFE = 24.0
+"""Observed hours, of the dispersion."""
+QUICK_HOURS = 9.0
+"""Hours that the quick level can stand for: what its half-life comes to."""
 CELL_PRIOR = 10.0
 """Pseudo-counts that draw a cell of the rhythm towards 1."""
 LEAST_SHAPE = 0.05
@@ -50,13 +60,14 @@ HISTORY = 25
 
 @dataclass
 class Baseline(Columns):
-    """Per brand. `weight` is the exposure (shape-weighted observed hours) behind `level` = authors / weight."""
+    """Per brand. `weight` is the exposure (shape-weighted observed hours) behind a level = authors / weight; of it and
+    its likes there is a quick and a slow one."""
 
-    authors: Floats = field(metadata=column(np.float64))
-    negative: Floats = field(metadata=column(np.float64))
-    negative_weight: Floats = field(metadata=column(np.float64))
+    authors: Floats = field(metadata=column(np.float64, 2))
+    negative: Floats = field(metadata=column(np.float64, 2))
+    negative_weight: Floats = field(metadata=column(np.float64, 2))
     """The exposure behind `negative`: less than `weight` after a change of the tone model."""
-    weight: Floats = field(metadata=column(np.float64))
+    weight: Floats = field(metadata=column(np.float64, 2))
     spread: Floats = field(metadata=column(np.float64))
     spread_negative: Floats = field(metadata=column(np.float64))
     spread_weight: Floats = field(metadata=column(np.float64))
@@ -70,10 +81,10 @@ class Baseline(Columns):
     week_count: NDArray[np.float32] = field(metadata=column(np.float32, 168))
     week_expected: NDArray[np.float32] = field(metadata=column(np.float32, 168))
     week_visits: NDArray[np.uint8] = field(metadata=column(np.uint8, 168))
-    held_authors: Floats = field(metadata=column(np.float64))
-    """The last complete hour, not learned yet."""
-    held_negative: Floats = field(metadata=column(np.float64))
-    held_observed: Floats = field(metadata=column(np.float64))
+    held_authors: Floats = field(metadata=column(np.float64, DELAY))
+    """The last complete hours, newest first, not learned yet."""
+    held_negative: Floats = field(metadata=column(np.float64, DELAY))
+    held_observed: Floats = field(metadata=column(np.float64, DELAY))
     low_authors: Floats = field(metadata=column(np.float64))
     """Hours of a feed that is nearly silent: if they go on, that is the new level."""
     low_negative: Floats = field(metadata=column(np.float64))
@@ -81,8 +92,14 @@ class Baseline(Columns):
     low_hours: Minutes = field(metadata=column(np.int32))
 
     def level(self) -> tuple[Floats, Floats]:
-        """Authors and negative authors per hour at shape 1; zero before the first hour."""
-        return self.authors / np.maximum(self.weight, 1e-9), self.negative / np.maximum(self.negative_weight, 1e-9)
+        """Authors and negative authors per hour at shape 1, (n,); zero before the first hour."""
+        authors = self.authors / np.maximum(self.weight, 1e-9)
+        negative = self.negative / np.maximum(self.negative_weight, 1e-9)
+        return 0.5 * (authors[:, QUICK] + authors[:, SLOW]), 0.5 * (negative[:, QUICK] + negative[:, SLOW])
+
+    def known_hours(self) -> Floats:
+        """Weight of the hours learned, (n,)."""
+        return np.ascontiguousarray(self.weight[:, SLOW])
 
     def dispersion(self) -> tuple[Floats, Floats]:
         """phi: variance over mean of hourly counts, of authors and of negative authors."""
@@ -108,33 +125,37 @@ class Baseline(Columns):
         return np.asarray(np.maximum(np.take_along_axis(day, at_day, 1) * week, LEAST_SHAPE), np.float64)
 
     def learn(self, local_hour: Ints, shape: Floats, skip: NDArray[np.bool_], config: EngineConfig) -> None:
-        """Learn the held hour (`local_hour` and `shape` (n,) are its), except where `skip`."""
-        f = self.held_observed
+        """Learn the oldest held hour (`local_hour` and `shape` (n,) are its), except where `skip`."""
+        f = np.ascontiguousarray(self.held_observed[:, -1])
+        authors, negative = (
+            np.ascontiguousarray(self.held_authors[:, -1]),
+            np.ascontiguousarray(self.held_negative[:, -1]),
+        )
         seen = f > 0
         if not seen.any():
             return
         exposure = shape * f
         fade = np.where(seen, 2.0 ** (-1.0 / config.recent_half_life_hours), 1.0)
-        self.recent_authors = self.recent_authors * fade + np.where(seen, self.held_authors, 0.0)
+        self.recent_authors = self.recent_authors * fade + np.where(seen, authors, 0.0)
         level, level_negative = self.level()
         mu, nu = level * exposure, level_negative * exposure
         # An hour read by two tone models tells nothing about negatives: it is as was expected.
-        mixed = self.held_negative == MIXED
-        held_negative = np.where(mixed, nu, self.held_negative)
-        self.recent_negative = self.recent_negative * fade + np.where(seen, held_negative, 0.0)
+        mixed = negative == MIXED
+        negative = np.where(mixed, nu, negative)
+        self.recent_negative = self.recent_negative * fade + np.where(seen, negative, 0.0)
         self.recent_weight = self.recent_weight * fade + np.where(seen, exposure, 0.0)
 
         learns = seen & ~skip
-        known = learns & (self.weight >= config.warm_hours)
+        known_hours = self.known_hours()
+        known = learns & (known_hours >= config.warm_hours)
         phi, phi_negative = self.dispersion()
         gate = np.where(known, _most(mu, phi), np.inf)
         gate_negative = np.where(known, _most(nu, phi_negative), np.inf)
-        c = np.minimum(self.held_authors, gate)
-        k = np.minimum(held_negative, gate_negative)
+        c = np.minimum(authors, gate)
+        k = np.minimum(negative, gate_negative)
 
-        fade = np.where(learns, 2.0 ** (-1.0 / config.level_half_life_hours), 1.0)
-        settled = learns & (self.weight >= config.settled_hours)
-        fade_spread = np.where(settled, 2.0 ** (-1.0 / config.level_half_life_hours), 1.0)
+        settled = learns & (known_hours >= config.settled_hours)
+        fade_spread = np.where(settled, 2.0 ** (-1.0 / SPREAD_HALF_LIFE), 1.0)
         off, off_negative = c - mu, k - nu
         self.spread = self.spread * fade_spread + np.where(settled, off * off / np.maximum(mu, 0.5), 0.0)
         self.spread_negative = self.spread_negative * fade_spread + np.where(
@@ -143,52 +164,56 @@ class Baseline(Columns):
         self.spread_weight = self.spread_weight * fade_spread + np.where(settled, 1.0, 0.0)
 
         # Hours of many authors say more, but not in proportion: two hours differ, however many authors they have.
-        total = self.held_authors
+        total = authors
         share = clipped(level_negative / np.maximum(level, 1e-9), 0.02, 0.98)
         chance = np.maximum(share * (1.0 - share), 1e-9)
         rho = self.correlation()
-        off_share = held_negative - total * share
+        off_share = negative - total * share
         usual = total * (1.0 + np.maximum(total - 1.0, 0.0) * rho)
         squared = np.minimum(off_share * off_share / chance, CORRELATION_GATE * usual)
-        tells = settled & (total >= 2) & ~mixed & (self.negative_weight >= config.settled_hours)
+        tells = settled & (total >= 2) & ~mixed & (self.negative_weight[:, SLOW] >= config.settled_hours)
         worth = np.where(tells, 1.0 / np.square(1.0 + np.maximum(total - 1.0, 0.0) * CORRELATION), 0.0)
         fade_pairs = np.where(settled, 2.0 ** (-1.0 / CORRELATION_HALF_LIFE), 1.0)
         self.pairs_excess = self.pairs_excess * fade_pairs + worth * (squared - total)
         self.pairs = self.pairs * fade_pairs + worth * total * (total - 1.0)
 
-        # The rhythm is learned relative to the level; on the first day the level itself still follows the rhythm, so
-        # what it teaches counts little.
-        trust = np.minimum(self.weight / config.settled_hours, 1.0)
+        # The rhythm is learned relative to the slow level, for the quick one follows it; on the first day the slow one
+        # does too, so what that teaches counts little.
+        slow = self.authors[:, SLOW] / np.maximum(known_hours, 1e-9)
+        trust = np.minimum(known_hours / config.settled_hours, 1.0)
         trust = np.where(learns, trust * trust, 0.0)
         fade_cell = np.where(learns, 2.0 ** (-1.0 / config.profile_half_life_visits), 1.0)
         rows = np.arange(len(f))
         at_day, at_week = local_hour % 24, local_hour % 168
         week_part = shape / np.maximum(self._day_part(at_day), 1e-9)
         self.day_count[rows, at_day] = self.day_count[rows, at_day] * fade_cell + trust * c
-        self.day_expected[rows, at_day] = self.day_expected[rows, at_day] * fade_cell + trust * level * week_part * f
-        day_expected = level * (shape / np.maximum(week_part, 1e-9)) * f
+        self.day_expected[rows, at_day] = self.day_expected[rows, at_day] * fade_cell + trust * slow * week_part * f
+        day_expected = slow * (shape / np.maximum(week_part, 1e-9)) * f
         self.week_count[rows, at_week] = self.week_count[rows, at_week] * fade_cell + trust * c
         self.week_expected[rows, at_week] = self.week_expected[rows, at_week] * fade_cell + trust * day_expected
         visits = self.week_visits[rows, at_week]
         self.week_visits[rows, at_week] = np.where(learns & (trust >= 1.0) & (visits < 255), visits + 1, visits)
 
-        self.authors = self.authors * fade + np.where(learns, c, 0.0)
-        self.negative = np.where(mixed, self.negative, self.negative * fade + np.where(learns, k, 0.0))
+        fades = np.where(learns[:, None], 2.0 ** (-1.0 / np.array(config.level_half_lives_hours)), 1.0)
+        now = learns[:, None]
+        self.authors = self.authors * fades + np.where(now, c[:, None], 0.0)
+        self.weight = self.weight * fades + np.where(now, exposure[:, None], 0.0)
+        one = mixed[:, None]
+        self.negative = np.where(one, self.negative, self.negative * fades + np.where(now, k[:, None], 0.0))
         self.negative_weight = np.where(
-            mixed, self.negative_weight, self.negative_weight * fade + np.where(learns, exposure, 0.0)
+            one, self.negative_weight, self.negative_weight * fades + np.where(now, exposure[:, None], 0.0)
         )
-        self.weight = self.weight * fade + np.where(learns, exposure, 0.0)
 
     def _day_part(self, at_day: Ints) -> Floats:
         day = (self.day_count.astype(np.float64) + CELL_PRIOR) / (self.day_expected.astype(np.float64) + CELL_PRIOR)
         return np.asarray(day[np.arange(len(day)), at_day] / (row_sum(day) / 24.0), np.float64)
 
     def hold(self, authors: Ints, negative: Ints | Floats, observed: Floats) -> None:
-        """Keep the hour that just ended until the next one has ended. `observed` is the part of it that was observed,
-        0..1."""
-        self.held_authors = authors.astype(np.float64)
-        self.held_negative = negative.astype(np.float64)
-        self.held_observed = observed
+        """Keep the hour that just ended until it is learned. `observed` is the part of it that was observed, 0..1."""
+        held = (self.held_authors, authors), (self.held_negative, negative), (self.held_observed, observed)
+        for column_, newest in held:
+            column_[:, 1:] = column_[:, :-1]
+            column_[:, 0] = newest
 
     def share(self, i: int) -> float:
         """Brand i's share of negative authors."""
@@ -199,10 +224,13 @@ class Baseline(Columns):
         """Brand i's negatives are counted by another tone model: with this share, known from before, or (None) from
         the present one on, to be learned fast."""
         level, negative = self.level()
-        weight = min(float(self.weight[i]), NEW_MODEL_HOURS) if share is None else float(self.weight[i])
-        self.negative[i] = weight * (negative[i] if share is None else share * level[i])
+        weight = np.minimum(self.weight[i], NEW_MODEL_HOURS) if share is None else self.weight[i].copy()
+        before = float(negative[i] if share is None else share * level[i])
+        self.negative[i] = weight * before
         self.negative_weight[i] = weight
-        self.recent_negative[i] = self.recent_weight[i] * (negative[i] if share is None else share * level[i])
+        self.recent_negative[i] = self.recent_weight[i] * before
+        # Hours that are not learned yet were read by the old model.
+        self.held_negative[i] = MIXED
 
     def absorb(self, which: NDArray[np.bool_], config: EngineConfig) -> None:
         """Take the recent, ungated level of these brands as their baseline."""
@@ -212,11 +240,14 @@ class Baseline(Columns):
         self, which: NDArray[np.bool_], authors: Floats, negative: Floats, weight: Floats, config: EngineConfig
     ) -> None:
         # A few hours stand for a day, since the brand is not new: silence must still be told from calm.
-        times = np.maximum(config.settled_hours / np.maximum(weight, 1e-9), 1.0)
-        self.authors = np.where(which, authors * times, self.authors)
-        self.negative = np.where(which, negative * times, self.negative)
-        self.negative_weight = np.where(which, weight * times, self.negative_weight)
-        self.weight = np.where(which, weight * times, self.weight)
+        stands_for = np.maximum(weight, config.settled_hours)
+        for row, most in ((QUICK, QUICK_HOURS), (SLOW, np.inf)):
+            hours = np.minimum(stands_for, most)
+            times = hours / np.maximum(weight, 1e-9)
+            self.authors[:, row] = np.where(which, authors * times, self.authors[:, row])
+            self.negative[:, row] = np.where(which, negative * times, self.negative[:, row])
+            self.negative_weight[:, row] = np.where(which, hours, self.negative_weight[:, row])
+            self.weight[:, row] = np.where(which, hours, self.weight[:, row])
 
     def hold_low(self, low: NDArray[np.bool_], authors: Ints, negative: Ints, shape: Floats) -> None:
         """Add the hour that just ended to the account of nearly silent hours, where `low`; clear it elsewhere."""

@@ -139,7 +139,7 @@ def _learn_hours(core: Core, first: int, hours: int, counts: Ints, seen: Ints) -
         core.exposure.prepare(tick // 60, baseline)
         shape[:, done], local[:, done] = core.exposure.laid_out, core.exposure.local
         level, level_negative = baseline.level()
-        numbers[0, :, done], numbers[1, :, done], numbers[2, :, done] = level, level_negative, baseline.weight
+        numbers[0, :, done], numbers[1, :, done], numbers[2, :, done] = level, level_negative, baseline.known_hours()
         numbers[3, :, done], numbers[4, :, done] = baseline.dispersion()[0], baseline.correlation()
         numbers[5, :, done] = core.gaps.silence
         at = 60 * done + 59

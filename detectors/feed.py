@@ -110,7 +110,7 @@ def turns(core: Core, ticks: Ints, counts: Ints, seen: Ints, silent_for: Floats,
     seen, silent_for : (n, ticks), see `silence`
     mu : (5, n, ticks) authors expected
     """
-    settled = core.track.started & (core.baseline.weight >= core.config.settled_hours)
+    settled = core.track.started & (core.baseline.known_hours() >= core.config.settled_hours)
     k = len(ticks)
     if not settled.any():
         return Turns(k, [], {})

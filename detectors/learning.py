@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import controller
-from detectors.baseline import MIXED
+from detectors.baseline import DELAY, MIXED
 from detectors.columns import Floats, Ints
 from detectors.core import Core
 from detectors.detector import Hour
@@ -28,7 +28,7 @@ _AN_HOUR = WIDTHS.index(60)
 
 
 def end_hour(core: Core, tick: int, out: list[Decision]) -> None:
-    """After the last tick of an hour: learn the hour before it, hold this one. Decisions are added to `out`."""
+    """After the last tick of an hour: learn an earlier hour, hold this one. Decisions are added to `out`."""
     learn(core, tick, core.last.exposure[_AN_HOUR], core.last.counts, out)
     learn_terms(core, tick // 60, 1)
     core.relearned.update(core.index[core.track.started].tolist())
@@ -50,10 +50,11 @@ def learn(core: Core, tick: int, exposure: Floats, counts: Ints, out: list[Decis
     observed = np.where(started & ~core.gaps.down, np.minimum(exposure / shape, 1.0), 0.0)
     planned = planned_hour(core, hour)
     observed = np.where(planned, 0.0, observed)
-    skip = open_since(core, hour - 1)
     if core.detectors.learners:
-        _teach(core, observed, ~(skip | planned))
-    core.baseline.learn(core.exposure.local - 1, core.exposure.shape(1), skip, core.config)
+        _teach(core, observed, ~(open_since(core, hour - 1) | planned))
+    core.baseline.learn(
+        core.exposure.local - DELAY, core.exposure.shape(DELAY), open_since(core, hour - DELAY), core.config
+    )
     mixed = change_models(core, tick, out)
     core.baseline.hold(counts[AUTHORS, 1], np.where(mixed, MIXED, counts[NEGATIVES, 1]), observed)
     minutes = tick - np.maximum(core.gaps.last_seen, tick - 60)
@@ -97,7 +98,7 @@ def end_day(core: Core, tick: int) -> None:
     quiet = (core.track.day_ticks >= LONG_DAY) & ~core.track.day_carried & ~extreme
     core.budget.keep_day(quiet, np.maximum(core.track.day_max, LEAST_MAXIMUM))
     _control(core, tick)
-    known = core.baseline.weight > 0
+    known = core.baseline.known_hours() > 0
     core.budget.negative = np.where(known, core.baseline.level()[1], core.budget.negative)
     core.set_thresholds()
     core.track.day_max = np.full_like(core.track.day_max, UNSCORED)

@@ -32,6 +32,9 @@ ODDS = (2.0, 4.0, 8.0)
 """gamma: how much the odds of a negative mention rise in a crisis."""
 SHARE_CLIP = (-4.0, 8.0)
 TONE_CLIP = (-20.0, 40.0)
+MOST_BONUS = 1.0
+"""Of x: how much evidence of a moved share can add to it. Few negatives more than usual are no crisis, however
+negative the few who write."""
 
 
 def expected_share(negative_expected: Floats, authors_expected: Floats) -> Floats:
@@ -74,3 +77,9 @@ def pace(count: Ints, expected: Floats) -> Floats:
     """Log ratio in a shorter window, used to confirm: is it still going on? A half instead of kappa, since counts are
     small."""
     return ln((count + 0.5) / (expected + 0.5))
+
+
+def joint(size: Floats, evidence: Floats, weight: float) -> Floats:
+    """S = x + min(lambda clip(B, -4, 8), max(x, 0)), lambda being `weight`."""
+    bonus = weight * np.clip(evidence, *SHARE_CLIP)
+    return np.asarray(size + np.minimum(bonus, MOST_BONUS * np.maximum(size, 0.0)), np.float64)

@@ -63,7 +63,7 @@ def run_segment(
     if margin is not None:
         nu = np.where(unsettled[:, None], np.maximum(nu, np.minimum(nu * margin[:, None], MOST_SHARE * mu)), nu)
 
-    judged = core.track.started & ~core.gaps.down & (core.baseline.weight >= core.config.warm_hours)
+    judged = core.track.started & ~core.gaps.down & (core.baseline.known_hours() >= core.config.warm_hours)
     view = View(
         ticks=ticks,
         local_hour=core.exposure.local,
@@ -82,7 +82,7 @@ def run_segment(
         raw = np.full((len(core.detectors), *view.shape), UNSCORED)
     twice = _twice(core, raw)
 
-    settled = judged & (core.baseline.weight >= core.config.settled_hours)
+    settled = judged & (core.baseline.known_hours() >= core.config.settled_hours)
     _note_day(core, ticks, twice, settled & ~unsettled)
 
     calm = counts[NEGATIVES, 1] <= 1.5 * nu[1] + 1.0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import Floats, Ints
-from detectors.score import CORRELATION, CORRELATION_IN, SHARE_CLIP, expected_share, pace, share_evidence, size_of_surge
+from detectors.score import CORRELATION, CORRELATION_IN, expected_share, joint, pace, share_evidence, size_of_surge
 from detectors.windows import WIDTHS
 
 
@@ -84,8 +84,8 @@ class View:
 
     @cached_property
     def joint(self) -> Floats:
-        """S = x + lambda clip(B, -4, 8)."""
-        return frozen(self.size + self.share_weight * np.clip(self.share_evidence, *SHARE_CLIP))
+        """S = x + min(lambda clip(B, -4, 8), max(x, 0))."""
+        return frozen(joint(self.size, self.share_evidence, self.share_weight))
 
     @cached_property
     def negative_pace(self) -> Floats:
