@@ -56,8 +56,8 @@ class Tone(Detector):
     window = 360
     asks_for: Asks = "page"
     floor, ticket_floor = 3.0, 2.5
-    usual_location = (0.62, 0.35, -0.5, -1.9, -2.45)
-    usual_scale = (0.68, 0.9, 1.15, 1.3, 1.1)
+    usual_location = (0.73, 0.42, -0.7, -2.0, -2.4)
+    usual_scale = (0.71, 0.92, 1.27, 1.38, 1.15)
     pages_when_cold = True
 
     def score(self, view: View) -> Floats:
@@ -99,11 +99,11 @@ class Surge(Detector):
 
 
 BUILT_IN: tuple[Detector, ...] = (
-    Joint("fast", 60, 10, "page", (0.88, 1.25, 1.16, 0.87, 0.6), (0.35, 0.37, 0.45, 0.52, 0.55)),
-    Joint("mid", 180, 60, "page", (0.75, 0.84, 0.48, -0.03, -0.35), (0.4, 0.44, 0.52, 0.58, 0.63)),
-    Joint("slow", 360, 180, "page", (0.45, 0.32, -0.1, -0.7, -1.0), (0.43, 0.47, 0.55, 0.62, 0.62)),
+    Joint("fast", 60, 10, "page", (0.81, 1.14, 1.1, 0.82, 0.64), (0.32, 0.3, 0.39, 0.46, 0.53)),
+    Joint("mid", 180, 60, "page", (0.74, 0.8, 0.5, 0.0, -0.2), (0.38, 0.39, 0.47, 0.58, 0.6)),
+    Joint("slow", 360, 180, "page", (0.5, 0.35, -0.15, -0.74, -0.86), (0.4, 0.42, 0.54, 0.6, 0.62)),
     Tone(),
-    Joint("day", 1440, 360, "ticket", (-0.35, -0.9, -1.4, -1.5, -1.5), (0.45, 0.48, 0.4, 0.25, 0.25)),
+    Joint("day", 1440, 360, "ticket", (-0.1, -0.8, -1.45, -1.45, -1.45), (0.47, 0.46, 0.39, 0.25, 0.3)),
     Surge(),
 )
 """In the order of score.DETECTORS. What is usual was measured on 60 calm series: real and simulated volumes of 0.1 to

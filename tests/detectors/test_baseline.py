@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from detectors.baseline import Baseline
+from detectors.baseline import DELAY, Baseline
 from detectors.config import EngineConfig
 
 CONFIG = EngineConfig()
@@ -19,8 +19,8 @@ def rhythm(hour: int) -> float:
 def learn(
     baseline: Baseline, hour: int, authors: float, negative: float, observed: float = 1.0, skip: bool = False
 ) -> None:
-    local = np.array([hour])
     baseline.hold(np.array([authors]), np.array([negative]), np.array([observed]))
+    local = np.array([hour - (DELAY - 1)])  # the oldest that is held
     baseline.learn(local, baseline.shape(local[:, None])[:, 0], np.array([skip]), CONFIG)
 
 
@@ -65,8 +65,10 @@ def test_a_crisis_does_not_become_normal() -> None:
 
 def test_an_unobserved_hour_teaches_nothing() -> None:
     baseline = taught(10)
+    for h in range(240, 240 + DELAY):
+        learn(baseline, h, 0, 0, observed=0.0)  # until nothing observed is held
     before = [expected(baseline, h) for h in range(240, 264)]
-    for h in range(240, 270):
+    for h in range(240 + DELAY, 270):
         learn(baseline, h, 0, 0, observed=0.0)
     assert [expected(baseline, h) for h in range(240, 264)] == before
 
@@ -95,3 +97,28 @@ def test_a_level_that_halves_is_followed() -> None:
     for h in range(hour, hour + 24 * 9):
         learn(baseline, h, rhythm(h) / 2, 0)
     assert 0.7 < expected(baseline, hour + 24 * 9) / (rhythm(hour + 24 * 9) / 2) < 1.4
+
+
+def test_an_hour_is_learned_three_hours_later() -> None:
+    """Or a crisis of hours would be compared with itself."""
+    baseline = taught(10)
+    for h in range(240, 240 + DELAY):
+        learn(baseline, h, 0, 0, observed=0.0)
+    before = baseline.level()[0][0]
+    learn(baseline, 240 + DELAY, 10 * rhythm(240 + DELAY), 0)
+    for h in range(241 + DELAY, 240 + 2 * DELAY - 1):
+        learn(baseline, h, 0, 0, observed=0.0)
+        assert baseline.level()[0][0] == before
+    learn(baseline, 240 + 2 * DELAY - 1, 0, 0, observed=0.0)
+    assert baseline.level()[0][0] > before
+
+
+def test_hours_read_by_the_old_model_do_not_teach_the_new_share() -> None:
+    """A change of the tone model comes between the hour that was counted and the hour in which it is learned."""
+    baseline = taught(10)
+    baseline.hold(np.array([20.0]), np.array([18.0]), np.array([1.0]))
+    baseline.take_share(0, 0.1)
+    for h in range(240, 240 + DELAY):
+        learn(baseline, h, 0, 0, observed=0.0)
+    level, negative = baseline.level()
+    np.testing.assert_allclose(negative / level, 0.1, atol=0.01)
