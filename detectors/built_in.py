@@ -62,7 +62,7 @@ class Tone(Detector):
 
     def score(self, view: View) -> Floats:
         """B."""
-        return np.asarray(np.clip(view.share_evidence[row_of(self.window) - 1], *TONE_CLIP), np.float64)
+        return np.asarray(np.clip(view.tone_evidence(row_of(self.window)), *TONE_CLIP), np.float64)
 
     def reason(self, told: Told) -> str:
         """The two shares."""

@@ -30,7 +30,9 @@ CORRELATION_IN = (1.2, 1.0, 0.65, 0.5, 0.3)
 """Of it, what is left in the windows of windows.WIDTHS: topics change. Measured on 14,640 airline tweets."""
 ODDS = (2.0, 4.0, 8.0)
 """gamma: how much the odds of a negative mention rise in a crisis."""
-SHARE_CLIP = (-4.0, 8.0)
+TONE_ODDS = (2.0, 3.0, 4.0)
+"""The same where nothing but the share moves: such crises are milder, and less volume must tell them apart."""
+SHARE_CLIP = (-2.5, 8.0)
 TONE_CLIP = (-20.0, 40.0)
 MOST_BONUS = 1.0
 """Of x: how much evidence of a moved share can add to it. Few negatives more than usual are no crisis, however
@@ -42,7 +44,13 @@ def expected_share(negative_expected: Floats, authors_expected: Floats) -> Float
     return np.minimum((negative_expected + 1.0) / (authors_expected + 4.0), 0.95)
 
 
-def share_evidence(negative: Ints, authors: Ints, p0: Floats, correlation: Floats | float = CORRELATION) -> Floats:
+def share_evidence(
+    negative: Ints,
+    authors: Ints,
+    p0: Floats,
+    correlation: Floats | float = CORRELATION,
+    odds_ratios: tuple[float, ...] = ODDS,
+) -> Floats:
     """B: log Bayes factor that the share moved up, ln 1/3 sum over gamma of BB(K; T, p_gamma, rho) / BB(K; T, p0, rho).
 
     BB is the beta-binomial probability (Skellam 1948) with p_gamma = expit(logit p0 + ln gamma); the binomial
@@ -63,9 +71,9 @@ def share_evidence(negative: Ints, authors: Ints, p0: Floats, correlation: Float
 
     base = log_bb(p0)
     total = np.zeros_like(base)
-    for odds in ODDS:
+    for odds in odds_ratios:
         total = total + special.exp2((log_bb(p0 * odds / (1.0 - p0 + p0 * odds)) - base) / np.log(2.0))
-    return np.asarray(np.where(authors > 0, ln(total / len(ODDS)), 0.0), np.float64)
+    return np.asarray(np.where(authors > 0, ln(total / len(odds_ratios)), 0.0), np.float64)
 
 
 def size_of_surge(negative: Ints, expected: Floats) -> Floats:
@@ -80,6 +88,6 @@ def pace(count: Ints, expected: Floats) -> Floats:
 
 
 def joint(size: Floats, evidence: Floats, weight: float) -> Floats:
-    """S = x + min(lambda clip(B, -4, 8), max(x, 0)), lambda being `weight`."""
+    """S = x + min(lambda clip(B, -2.5, 8), max(x, 0)), lambda being `weight`."""
     bonus = weight * np.clip(evidence, *SHARE_CLIP)
     return np.asarray(size + np.minimum(bonus, MOST_BONUS * np.maximum(size, 0.0)), np.float64)
