@@ -56,8 +56,8 @@ class Tone(Detector):
     window = 360
     asks_for: Asks = "page"
     floor, ticket_floor = 3.0, 2.5
-    usual_location = (0.73, 0.42, -0.7, -2.0, -2.4)
-    usual_scale = (0.71, 0.92, 1.27, 1.38, 1.15)
+    usual_location = (0.89, 0.95, -0.3, -1.8, -2.2)
+    usual_scale = (0.66, 1.0, 1.42, 1.48, 1.28)
     pages_when_cold = True
 
     def score(self, view: View) -> Floats:
@@ -100,10 +100,10 @@ class Surge(Detector):
 
 BUILT_IN: tuple[Detector, ...] = (
     Joint("fast", 60, 10, "page", (0.81, 1.14, 1.1, 0.82, 0.64), (0.32, 0.3, 0.39, 0.46, 0.53)),
-    Joint("mid", 180, 60, "page", (0.74, 0.8, 0.5, 0.0, -0.2), (0.38, 0.39, 0.47, 0.58, 0.6)),
-    Joint("slow", 360, 180, "page", (0.5, 0.35, -0.15, -0.74, -0.86), (0.4, 0.42, 0.54, 0.6, 0.62)),
+    Joint("mid", 180, 60, "page", (0.74, 0.8, 0.5, 0.05, -0.1), (0.39, 0.39, 0.47, 0.53, 0.55)),
+    Joint("slow", 360, 180, "page", (0.5, 0.36, -0.12, -0.45, -0.53), (0.41, 0.43, 0.5, 0.46, 0.47)),
     Tone(),
-    Joint("day", 1440, 360, "ticket", (-0.1, -0.8, -1.45, -1.45, -1.45), (0.47, 0.46, 0.39, 0.25, 0.3)),
+    Joint("day", 1440, 360, "ticket", (-0.12, -0.62, -0.88, -0.88, -0.88), (0.48, 0.38, 0.22, 0.16, 0.2)),
     Surge(),
 )
 """In the order of score.DETECTORS. What is usual was measured on 60 calm series: real and simulated volumes of 0.1 to
