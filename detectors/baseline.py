@@ -85,8 +85,6 @@ class Baseline(Columns):
     """The last complete hours, newest first, not learned yet."""
     held_negative: Floats = field(metadata=column(np.float64, DELAY))
     held_observed: Floats = field(metadata=column(np.float64, DELAY))
-    shares: Floats = field(metadata=column(np.float64, DELAY))
-    """What the expected share of negative authors was at the ends of the last hours, newest first; 0: not known."""
     low_authors: Floats = field(metadata=column(np.float64))
     """Hours of a feed that is nearly silent: if they go on, that is the new level."""
     low_negative: Floats = field(metadata=column(np.float64))
@@ -212,23 +210,10 @@ class Baseline(Columns):
 
     def hold(self, authors: Ints, negative: Ints | Floats, observed: Floats) -> None:
         """Keep the hour that just ended until it is learned. `observed` is the part of it that was observed, 0..1."""
-        level, level_negative = self.level()
-        held = (
-            (self.held_authors, authors),
-            (self.held_negative, negative),
-            (self.held_observed, observed),
-            (self.shares, level_negative / np.maximum(level, 1e-9)),
-        )
+        held = (self.held_authors, authors), (self.held_negative, negative), (self.held_observed, observed)
         for column_, newest in held:
             column_[:, 1:] = column_[:, :-1]
             column_[:, 0] = newest
-
-    def share_before(self) -> Floats:
-        """What the expected share of negative authors was three hours ago, of what it is now, (n,); 1 where one of them
-        is not known."""
-        level, level_negative = self.level()
-        now, before = level_negative / np.maximum(level, 1e-9), self.shares[:, -1]
-        return np.asarray(np.where((now > 0) & (before > 0), before / np.maximum(now, 1e-9), 1.0), np.float64)
 
     def share(self, i: int) -> float:
         """Brand i's share of negative authors."""
@@ -246,7 +231,6 @@ class Baseline(Columns):
         self.recent_negative[i] = self.recent_weight[i] * before
         # Hours that are not learned yet were read by the old model.
         self.held_negative[i] = MIXED
-        self.shares[i] = 0.0
 
     def absorb(self, which: NDArray[np.bool_], config: EngineConfig) -> None:
         """Take the recent, ungated level of these brands as their baseline."""
@@ -264,7 +248,6 @@ class Baseline(Columns):
             self.negative[:, row] = np.where(which, negative * times, self.negative[:, row])
             self.negative_weight[:, row] = np.where(which, hours, self.negative_weight[:, row])
             self.weight[:, row] = np.where(which, hours, self.weight[:, row])
-        self.shares = np.where(which[:, None], 0.0, self.shares)
 
     def hold_low(self, low: NDArray[np.bool_], authors: Ints, negative: Ints, shape: Floats) -> None:
         """Add the hour that just ended to the account of nearly silent hours, where `low`; clear it elsewhere."""

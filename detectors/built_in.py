@@ -56,8 +56,8 @@ class Tone(Detector):
     window = 360
     asks_for: Asks = "page"
     floor, ticket_floor = 3.0, 2.5
-    usual_location = (0.89, 0.95, -0.3, -1.8, -2.2)
-    usual_scale = (0.66, 1.0, 1.42, 1.48, 1.28)
+    usual_location = (0.76, 0.65, -0.6, -2.0, -2.4)
+    usual_scale = (0.62, 0.92, 1.32, 1.38, 1.16)
     pages_when_cold = True
 
     def score(self, view: View) -> Floats:

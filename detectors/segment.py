@@ -74,7 +74,6 @@ def run_segment(
         negative_expected=nu,
         share_weight=core.config.share_weight,
         correlation=core.baseline.correlation(),
-        share_before=core.baseline.share_before(),
     )
     if judged.any():
         raw = core.detectors.scores(view, core.learned)

@@ -36,7 +36,6 @@ class View:
     authors_expected, negative_expected : what the baseline expects; 0 where it knows nothing or the feed was silent
     share_weight : EngineConfig.share_weight
     correlation : (n,) the brand's rho, see score.CORRELATION; None: the usual one for all
-    share_before : (n,) what the expected share of negative authors was three hours ago, of what it is now; None: 1
     learned : what this detector has learned (`Detector.learns`), read-only; None if it learns nothing
 
     What several detectors need is computed once, when the first one asks.
@@ -54,7 +53,6 @@ class View:
         negative_expected: Floats,
         share_weight: float = 0.4,
         correlation: Floats | None = None,
-        share_before: Floats | None = None,
         learned: Any = None,
     ) -> None:
         self.ticks = frozen(ticks)
@@ -64,7 +62,6 @@ class View:
         self.share_weight = share_weight
         n = authors.shape[1]
         self.correlation = frozen(np.full(n, CORRELATION) if correlation is None else correlation)
-        self.share_before = frozen(np.ones(n) if share_before is None else share_before)
         self.learned = learned
 
     @property
@@ -95,11 +92,9 @@ class View:
         return frozen(share_evidence(self.negative[1:], self.authors[1:], self.share_expected, rho))
 
     def tone_evidence(self, w: int) -> Floats:
-        """B of one window (index), (n, ticks), for the share alone: against what was expected three hours ago, so that
-        hours of the crisis itself are not in it."""
-        p0 = expected_share(self.negative_expected[-1] * self.share_before[:, None], self.authors_expected[-1])
+        """B of one window (index), (n, ticks), for the milder moves of a share at usual volume (score.TONE_ODDS)."""
         rho = (CORRELATION_IN[w] * self.correlation)[:, None]
-        return share_evidence(self.negative[w], self.authors[w], p0, rho, TONE_ODDS)
+        return share_evidence(self.negative[w], self.authors[w], self.share_expected, rho, TONE_ODDS)
 
     @cached_property
     def joint(self) -> Floats:
