@@ -2,7 +2,7 @@
 
 Expected authors in hour t: mu = L * s(t), expected negative authors nu = N * s(t), where s = h(hour of day) * g(hour
 of week) in the brand's time zone. L and N are the mean of two exponentially weighted ratios of counts to shape, with
-half-lives of 6 and of 72 observed hours: volume and tone wander from hour to hour and from day to day. h and g are the
+half-lives of 6 and of 96 observed hours: volume and tone wander from hour to hour and from day to day. h and g are the
 same per cell (half-life 14 visits), drawn towards 1 by pseudo-counts; g counts once a cell has two visits. One shape
 serves both: negatives are too few to have a rhythm of their own learned.
 

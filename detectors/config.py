@@ -40,7 +40,7 @@ class EngineConfig:
     share_weight: float = 0.4
     """lambda = 1/alpha: how much evidence of a moved share adds to the log ratio. 0.15 to 0.7 has nearly the same
     power."""
-    level_half_lives_hours: tuple[float, float] = (6.0, 72.0)
+    level_half_lives_hours: tuple[float, float] = (6.0, 96.0)
     """Of the two levels whose mean is expected. Volume and share of a brand wander from hour to hour and from day to
     day; what is not followed is noise in every score."""
     profile_half_life_visits: float = 14.0
@@ -48,9 +48,9 @@ class EngineConfig:
     """Of the ungated level that takes over when an episode is absorbed."""
     warm_hours: float = 6.0
     """Hours learned before anything can page."""
-    settled_hours: float = 32.0
+    settled_hours: float = 34.0
     """Weight of the hours learned before tickets are opened, silence is called and daily maxima are kept. Older hours
-    weigh less (half after the longer half-life): 32 are reached after some 40 hours, with a day's rhythm in them."""
+    weigh less (half after the longer half-life): 34 are reached after some 40 hours, with a day's rhythm in them."""
     absorb_after_hours: int = 72
     """An episode open for longer is the new normal."""
     cold_days: int = 14
