@@ -36,8 +36,8 @@ PRIOR_DAYS = 14.0
 """Days that the usual scale counts for."""
 LOCATION_DAYS = 6.0
 """Days that the usual mean of the daily maxima counts for."""
-TAIL, TAIL_AT = 0.65, 1.1
-"""Daily maxima of calm brands have lighter tails than Gumbel: of its reduced variate g, 0.65 g + 1.1 is exceeded as
+TAIL, TAIL_AT = 0.75, 0.9
+"""Daily maxima of calm brands have lighter tails than Gumbel: of its reduced variate g, 0.75 g + 0.9 is exceeded as
 often (measured on calm series of real and simulated volumes)."""
 CAUTION = 2.0
 """Scales by which a page's threshold is raised on the first day, falling to none at EngineConfig.cold_days."""

@@ -225,7 +225,7 @@ LONG_END = START + DAYS * 1440
 def two_outages() -> Observations:
     """The second more than a day after the pages of the first could have become false. One brand's page is let through
     once the first is over."""
-    return story(2, {0: 14.0, 1: 9.0, 2: 6.0, 3: 6.0}, n=4, hours=24 * DAYS, starts=(OUTAGE, LATER))
+    return story(8, {0: 14.0, 1: 9.0, 2: 6.0, 3: 6.0}, n=4, hours=24 * DAYS, starts=(OUTAGE, LATER))
 
 
 @pytest.fixture(scope="module")
