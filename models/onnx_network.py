@@ -7,7 +7,9 @@ on its neighbours.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -25,14 +27,23 @@ _OPSET: Final = 20
 _IR_VERSION: Final = 9
 
 
+def silent_runtime() -> ModuleType:
+    """ONNX Runtime, told to send nothing to anybody: from 1.29 on its builds for Linux report models and machines to
+    their maker unless the environment forbids it."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    found: ModuleType = onnxruntime
+    return found
+
+
 class OnnxNetwork:
     """A :class:`models.network.Network`; each batch is computed on the calling thread."""
 
     any_shape = False
 
     def __init__(self, files: EncoderFiles) -> None:
-        import onnxruntime
-
+        onnxruntime = silent_runtime()
         self._version = onnxruntime.__version__
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -47,6 +47,9 @@ from streams.watch import EventWatcher, ReceivedEvent
 _MONTH_DAYS: Final = 30
 # A worker that reads nothing and closes no tick for so long is stuck, in seconds: it loads its model in less.
 _STUCK_AFTER: Final = 90.0
+
+#: So long the worker may take to start; on the very first start on a machine it compares ways to compute its model.
+_START_SECONDS: Final = 300.0
 # Between the last tick's closing and the last event's arrival here, in seconds.
 _LAST_EVENTS: Final = 10.0
 _LOG_LINES: Final = 30
@@ -184,14 +187,16 @@ class _Demo:
                 counters, closed = _scraped(address)
                 outcome.counters.update(counters)
                 read = outcome.counters.get("tocsin_mentions_read_total", 0)
-                bar.show(int(read))
+                bar.show(int(read), starting=not outcome.counters)
                 if len(closed) == partitions and min(closed.values()) >= last_tick:
                     break
                 if (now := (repr(closed), read)) != position:
                     moved, position = time.monotonic(), now
-                if time.monotonic() - moved > _STUCK_AFTER:
-                    silent = "" if outcome.counters else f", and {address} does not answer"
-                    raise DemoError(worker.told(f"the worker has got nowhere for {_STUCK_AFTER:.0f} s{silent}"))
+                patience, silent = _STUCK_AFTER, ""
+                if not outcome.counters:
+                    patience, silent = _START_SECONDS, f", and {address} does not answer"
+                if time.monotonic() - moved > patience:
+                    raise DemoError(worker.told(f"the worker has got nowhere for {patience:.0f} s{silent}"))
             # The worker sends events before it counts a tick as closed; they need a moment to get here.
             deadline = time.monotonic() + _LAST_EVENTS
             while len(outcome.events) < outcome.counters.get("tocsin_crisis_events_total", 0):
@@ -306,18 +311,21 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def show(self, read: int) -> None:
-        """Show how many the worker has read."""
+    def show(self, read: int, *, starting: bool) -> None:
+        """Show how many the worker has read, or that it is starting still."""
         now = time.monotonic()
         if read and self._first is None:
             self._first = (now, read)
         rate = ""
         if self._first and now > self._first[0] + 1:
             rate = f"{(read - self._first[1]) / (now - self._first[0]):,.0f}/s"
-        self._progress.update(self._task, completed=read, rate=rate)
+        self._progress.update(self._task, completed=read, rate="the worker is starting" if starting else rate)
         if not self._console.is_terminal and now > self._told + 10:
             self._told = now
-            self._console.print(f"… {read:,} of {self._total:,} mentions read {rate and f'({rate})'}")
+            if starting:
+                self._console.print("… the worker is starting; the first time on a machine that takes longest")
+            else:
+                self._console.print(f"… {read:,} of {self._total:,} mentions read {rate and f'({rate})'}")
 
 
 def _scraped(address: str) -> tuple[dict[str, float], dict[int, float]]:

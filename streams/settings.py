@@ -68,7 +68,10 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
-        raise SettingsError([*problems, *explain(error, Settings)], path) from None
+        problems += explain(error, Settings)
+        if path is None and "brands" not in merged:
+            problems.append(f"no settings file was named: give --config FILE, or set {CONFIG_VARIABLE}")
+        raise SettingsError(problems, path) from None
     problems += _read_secrets(settings, variables)
     if problems:
         raise SettingsError(problems, path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ def load_tone_model(tone: ToneSettings) -> ToneModel:
     """Load it; raises ``models.ModelError``."""
     from models import load
 
+    _tell_of_the_choice()
     return load(
         tone.model,
         revision=tone.revision,
@@ -21,3 +24,13 @@ def load_tone_model(tone: ToneSettings) -> ToneModel:
         backend=tone.backend,
         cache_size=tone.cache_texts,
     )
+
+
+def _tell_of_the_choice() -> None:
+    """Let people know why the very first start on a machine takes so long: backends are compared, once."""
+    choice = logging.getLogger("models.choice")
+    choice.setLevel(logging.INFO)
+    if not choice.hasHandlers():
+        said = logging.StreamHandler(sys.stderr)
+        said.setFormatter(logging.Formatter("%(message)s"))
+        choice.addHandler(said)

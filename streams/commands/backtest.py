@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -63,8 +64,8 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
     if options.budget is not None and not 0 < options.budget < float("inf"):
         raise UserError(f"--budget must be above 0 pages per brand and month, not {options.budget:g}")
     for path in (options.events, options.report):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UserError(f"{path}: there is no directory {path.parent}")
+        if path is not None:
+            _refuse_unwritable(path)
     known = _known_events(options.known_events)
     limits = mention_limits(settings) if settings is not None else Limits()
     source = _Source(files, limits, options.sort)
@@ -123,6 +124,16 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
             note(f"written: {path}")
 
 
+def _refuse_unwritable(path: Path) -> None:
+    """Say so before the work, not after it."""
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"{path}: there is no directory {path.parent}")
+    if path.is_dir():
+        raise UserError(f"{path}: is a directory; name a file")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise UserError(f"{path}: no permission to write it")
+
+
 class _Source:
     """Files that may be read twice; standard input is kept in memory for that, and so are small files and what is to be
     sorted."""
@@ -177,12 +188,22 @@ def _brands(source: _Source, settings: Settings | None, budget: float | None) ->
         return brands if budget is None else scaled([replace(brand, budget=budget) for brand in brands])
     names = brands_in(source.again())
     if not names:
-        if not any(True for _ in source.again()):
-            raise UserError("these files are empty: there is no mention in them")
-        raise UserError(
-            "no mention in these files names a brand; name your brands and their keywords in a settings file (--config)"
-        )
+        raise UserError(_why_no_brand(source.again()))
     return [BrandProfile(name=name, budget=budget or 1.0) for name in names]
+
+
+def _why_no_brand(entries: Iterable[Entry]) -> str:
+    rejected, first = 0, None
+    for entry in entries:
+        if isinstance(entry.content, Mention):
+            return (
+                "no mention in these files names a brand; "
+                "name your brands and their keywords in a settings file (--config)"
+            )
+        rejected, first = rejected + 1, first or entry
+    if first is None:
+        return "these files are empty: there is no mention in them"
+    return f"no mention could be used ({rejected:,} rejected, the first: {first.path}:{first.line}: {first.content})"
 
 
 def _model(settings: Settings | None) -> ToneModel:

@@ -323,11 +323,23 @@ def test_known_events_of_nobody_are_told_with_a_guess(simulated: Path, tmp_path:
 
 
 @pytest.mark.parametrize("option", ["--report", "--events"])
-def test_a_place_that_is_not_there_is_said_before_the_work(option: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("place", "problem"), [("nowhere/out", "there is no directory"), (".", "is a directory")])
+def test_a_place_that_cannot_be_written_is_said_before_the_work(
+    option: str, place: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = written(tmp_path / "m.jsonl", [mention(1, brand="B")])
-    code, said = backtest(file, "--tone", "gold", option, tmp_path / "nowhere" / "out")
+    monkeypatch.setattr(Backtest, "run", None)
+    code, said = backtest(file, "--tone", "gold", option, tmp_path / place)
     assert code == 2
-    assert "there is no directory" in said
+    assert problem in said
+
+
+def test_files_of_bad_lines_alone_are_told_with_the_first(tmp_path: Path) -> None:
+    file = tmp_path / "m.jsonl"
+    file.write_bytes(b"{broken\n\x00\x01\n")
+    code, said = backtest(file, "--tone", "gold")
+    assert code == 2
+    assert f"no mention could be used (2 rejected, the first: {file}:1: " in said
 
 
 def test_a_portfolios_budget_holds_at_another_budget_of_its_brands(tmp_path: Path) -> None:

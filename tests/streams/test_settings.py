@@ -122,6 +122,11 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, content: str, line:
     assert line in problems(tmp_path, content)
 
 
+def test_who_names_no_file_is_told_how_to() -> None:
+    with pytest.raises(SettingsError, match="no settings file was named: give --config FILE, or set TOCSIN_CONFIG"):
+        load(None, {})
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.yaml.*\n.*No such file"):
         load(tmp_path / "nowhere.yaml", {})
