@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from signal import Signals
@@ -36,6 +34,7 @@ from streams.stop_signals import STOP_SECONDS, StopSignals, end_within, start_ag
 from streams.tone_model import load_tone_model
 from streams.web import Web
 from streams.wiring import brand_profiles, event_links, make_classification, own_detectors
+from streams.worker_log import log_to_stderr
 
 log = structlog.get_logger()
 
@@ -275,7 +274,7 @@ def run_worker(settings: Settings) -> NoReturn:
     """
     signals = StopSignals()
     signals.catch()
-    _log_to_stderr()
+    log_to_stderr()
     # Before the model, which takes seconds: a wrong address is said at once.
     topics.ensure(topic_specs(settings), settings)
     model = load_tone_model(settings.tone)
@@ -297,15 +296,3 @@ def run_worker(settings: Settings) -> NoReturn:
         finally:
             if (reason := worker.classify.stopped_by or worker.detect.stopped_by) is not None:
                 raise StoppedError(str(reason)) from None
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -12,13 +12,13 @@ import msgspec
 import typer
 
 from streams.commands.console import UserError, note
-from streams.crisis_commands import CommandError, decode_command, names_whom_it_may, read_commands, unknown_name
+from streams.crisis_commands import read_commands, unknown_name
 from streams.ledger import accounts
 from streams.records import microseconds, tick_of
+from streams.sent_commands import sent_commands
 from streams.topic_reader import TopicReader
 
 if TYPE_CHECKING:
-    from detectors.commands import Command
     from detectors.ledger import Account
     from streams.settings import Settings
 
@@ -46,7 +46,7 @@ def run(
     else:
         assert settings is not None
         now = tick_of(microseconds(datetime.now(UTC)))
-        lines = accounts(_from_topic(settings), _commands_from_topic(settings), budgets, now)
+        lines = accounts(_from_topic(settings), sent_commands(settings), budgets, now)
         lines = [line for line in lines if line.brand in budgets]
     if brand is not None:
         names = {line.brand for line in lines}
@@ -114,17 +114,3 @@ def _event(value: bytes | None) -> dict[str, Any] | None:
         return None
     usable = isinstance(event, dict) and isinstance(event.get("data"), dict) and "incident_id" in event["data"]
     return event if usable else None
-
-
-def _commands_from_topic(settings: Settings) -> list[Command]:
-    brands = [brand.name for brand in settings.brands]
-    found: dict[tuple[str, str], Command] = {}
-    with TopicReader(settings.topics.commands, settings) as reader:
-        for record in reader.to_end():
-            try:
-                command = decode_command(record.value).command()
-                names_whom_it_may(command.kind, command.brand, brands, settings.portfolio_names)
-            except CommandError:
-                continue
-            found.setdefault((command.brand, command.id), command)
-    return list(found.values())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from streams.command_sender import brand_of_incident, send_command
 from streams.commands.console import UserError, note
 from streams.crisis_commands import CommandError, CrisisCommand, fits_portfolio, new_id, parse_moment, unknown_name
+from streams.sent_commands import must_be_planned
 
 if TYPE_CHECKING:
     from detectors.commands import CommandKind
@@ -64,6 +65,8 @@ def about_brand(
         if times["until"] <= now:
             raise UserError(f"--until: {times['until']:%Y-%m-%d %H:%M} UTC is over already")
     command = _command(settings, kind, brand, at=at, by=by, remark=remark, factor=factor, cancels=cancels, **times)
+    if cancels is not None:
+        must_be_planned(brand, cancels, settings)
     send_command(command, settings)
     span = f", {times['begin']:%Y-%m-%d %H:%M} to {times['until']:%Y-%m-%d %H:%M} UTC" if times else ""
     _tell(command, f"{brand}{span}")

@@ -24,6 +24,7 @@ from streams.command_sender import brand_of_incident, send_command
 from streams.crisis_commands import CommandError, CrisisCommand, decode_command
 from streams.records import Mention, Model
 from streams.replay import Entry
+from streams.sent_commands import must_be_planned
 from streams.settings import Settings
 from streams.simulation import BRANDS
 from streams.topic_reader import TopicReader
@@ -150,3 +151,11 @@ def test_a_topic_is_read_to_its_end_and_followed(broker: Broker, settings_for: C
         assert found == sent[3:]
     with pytest.raises(CommandError, match="there is none yet"):
         brand_of_incident("3f9a0c61d2b4", settings)
+    with pytest.raises(CommandError, match="has no planned event or mute 'c0' to end; there is none yet"):
+        must_be_planned("Acme", "c0", settings)
+    until = at + timedelta(hours=1)
+    mute = CrisisCommand(id="m1", at=at, kind="mute", brand="Acme", begin=at, until=until)
+    send_command(mute, settings)
+    must_be_planned("Acme", "m1", settings)
+    with pytest.raises(CommandError, match="the latest are m1"):
+        must_be_planned("Acme", "m2", settings)
