@@ -34,6 +34,7 @@ from streams.stop_signals import STOP_SECONDS, StopSignals, end_within, start_ag
 from streams.tone_model import load_tone_model
 from streams.web import Web
 from streams.wiring import brand_profiles, event_links, make_classification, own_detectors
+from streams.worker_lock import hold_name
 from streams.worker_log import log_to_stderr
 
 log = structlog.get_logger()
@@ -271,16 +272,22 @@ def run_worker(settings: Settings) -> NoReturn:
     ------
     StoppedError
         Too many records were bad, or the saved state is another release's.
+    UserError
+        A worker of this name runs already.
     """
     signals = StopSignals()
     signals.catch()
     log_to_stderr()
-    # Before the model, which takes seconds: a wrong address is said at once.
-    topics.ensure(topic_specs(settings), settings)
-    model = load_tone_model(settings.tone)
-    backend = getattr(model, "backend", settings.tone.backend)
-    log.info("model loaded", name=model.id.name, version=model.id.version, backend=backend)
-    _state_directory(settings).mkdir(parents=True, exist_ok=True)
+    with hold_name(settings.worker.id, _state_directory(settings)):
+        # Before the model, which takes seconds: a wrong address is said at once.
+        topics.ensure(topic_specs(settings), settings)
+        model = load_tone_model(settings.tone)
+        backend = getattr(model, "backend", settings.tone.backend)
+        log.info("model loaded", name=model.id.name, version=model.id.version, backend=backend)
+        _run(settings, model, signals)
+
+
+def _run(settings: Settings, model: ToneModel, signals: StopSignals) -> NoReturn:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = Worker(settings, model, signals)

@@ -6,10 +6,16 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 from typing import Final
 
 import structlog
+
+#: Where it is kept when processes were replaced of late, and how many times within how many seconds are told.
+_STARTS: Final = "_TOCSIN_STARTED_AGAIN"
+_MANY: Final = 5
+_LATELY: Final = 600.0
 
 log = structlog.get_logger()
 
@@ -89,6 +95,14 @@ def _end(seconds: float) -> None:
     os._exit(0)
 
 
+def _often() -> bool:
+    """Whether this process has been replaced several times of late; the environment goes on to the next."""
+    now = time.time()
+    recent = [at for at in map(float, os.environ.get(_STARTS, "").split()) if now - at < _LATELY]
+    os.environ[_STARTS] = " ".join(f"{at:.0f}" for at in [*recent, now][-_MANY:])
+    return len(recent) + 1 >= _MANY
+
+
 def start_again(signals: StopSignals) -> None:
     """Replace this process by a new one of the same command, as partitions are about to change hands.
 
@@ -102,6 +116,11 @@ def start_again(signals: StopSignals) -> None:
     if not signals.hold():
         return
     log.info("the group's partitions change hands: starting again from the committed offsets")
+    if _often():
+        log.warning(
+            "this worker has started again many times in a few minutes: "
+            "do others come and go, or does another, on some machine, have the same worker.id?"
+        )
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 (our own command)

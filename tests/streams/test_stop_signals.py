@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from streams.stop_signals import _often
+
 ROOT = Path(__file__).parents[2]
 
 #: Exits 9 where it runs on although it was told to stop.
@@ -108,6 +110,16 @@ def test_a_process_that_does_not_come_to_its_end_is_ended() -> None:
     program = "import time; from streams.stop_signals import end_within; end_within(0.1); time.sleep(20); exit(9)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, timeout=15)
     assert done.returncode == 0
+
+
+def test_a_worker_that_starts_again_and_again_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr("streams.stop_signals.time.time", lambda: now)
+    monkeypatch.delenv("_TOCSIN_STARTED_AGAIN", raising=False)
+    assert [_often() for _ in range(6)] == [False, False, False, False, True, True]
+    now += 3600
+    assert not _often(), "that was long ago"
+    monkeypatch.delenv("_TOCSIN_STARTED_AGAIN")
 
 
 def test_without_a_signal_the_new_process_runs() -> None:
