@@ -38,7 +38,8 @@ _FEWEST = 2
 
 def hours_to_try(core: Core, first: int, last: int) -> int:
     """How many whole hours from tick `first` on to try to pass at once; 0 where something is going on."""
-    most = min((last + 1 - first) // 60, core.hours_at_once, MOST_CELLS // (60 * len(core)), 24 - first // 60 % 24)
+    fitting = MOST_CELLS // (60 * max(len(core), 1))
+    most = min((last + 1 - first) // 60, core.hours_at_once, fitting, 24 - first // 60 % 24)
     if first % 60 or most < _FEWEST or not _nothing_goes_on(core, first):
         # After an hour on its own more are tried, few at first.
         core.hours_at_once = min(2 * core.hours_at_once, MOST_HOURS)

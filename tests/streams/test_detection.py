@@ -25,6 +25,7 @@ from streams.records import (
     encode,
     hashed_author,
     microseconds,
+    tick_of,
 )
 from tests.streams.faults import Detector, Row, Scored, out_partition, run
 
@@ -130,6 +131,16 @@ def events(
         for name, value in decisions:
             assert found.setdefault(name, value) == value, "an event that is sent again is the same"
     return found
+
+
+def test_a_partition_without_brands_closes_its_ticks() -> None:
+    detection = Detection(Engine([], model_version="test@1"), origins=1)
+    for day in range(4):
+        tick = tick_of(microseconds(START)) + 1440 * day
+        detection.receive(Advance(partition=0, offset=day, tick=tick, cause="event"), day)
+        while detection.close(1000) is not None:
+            pass
+    assert detection.order.closed == tick - 1
 
 
 def test_a_crisis_is_found_at_all() -> None:
