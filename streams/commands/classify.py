@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
+from streams.commands.console import note
 from streams.records import Tone
 
 if TYPE_CHECKING:
@@ -33,7 +34,20 @@ def run(file: str, tone: ToneSettings) -> None:
 
     with open_binary(file, "standard input" if file == "-" else None) as stream:
         model = load_tone_model(tone)
+        if stream.isatty():
+            note("reading texts from the terminal, one per line; Ctrl-D ends")
+        elif holds_mentions(stream):
+            note("these lines are records with a text in them, and each is read as a text of its own, braces and all")
         classify(stream, sys.stdout.buffer, model.predict, _BATCH, model.knows)
+
+
+def holds_mentions(stream: BufferedReader) -> bool:
+    """Whether the first line is a mention in JSON rather than a text; nothing is taken from the stream."""
+    try:
+        first = msgspec.json.decode(stream.peek(_CHUNK).partition(b"\n")[0])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return isinstance(first, dict) and "text" in first
 
 
 def classify(

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from streams import cli
 from streams.brokers import free_ports
 from streams.commands import console
-from streams.commands.classify import classify
+from streams.commands.classify import classify, holds_mentions
 from streams.mention_files import read_mentions
 from streams.settings import load
 from streams.simulation import BRANDS
@@ -227,6 +227,18 @@ def test_classify_says_which_tones_are_guesses(tmp_path: Path) -> None:
     known, guessed = (json.loads(line) for line in out.getvalue().splitlines())
     assert "tone_reliable" not in known
     assert guessed["tone_reliable"] is False
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [('{"id": "1", "text": "bad"}\n', True), ("bad\n", False), ("{}\n", False), ("", False), ("7", False)],
+)
+def test_classify_tells_mentions_from_texts_and_takes_nothing(tmp_path: Path, content: str, found: bool) -> None:
+    stream = tmp_path / "texts"
+    stream.write_text(content)
+    with stream.open("rb") as texts:
+        assert holds_mentions(texts) is found
+        assert texts.read().decode() == content
 
 
 def test_classify_batches_are_bounded(tmp_path: Path) -> None:
