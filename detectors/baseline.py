@@ -20,6 +20,7 @@ serves both: negatives are too few to have a rhythm of their own learned.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,12 +118,12 @@ class Baseline(Columns):
         """s for hours since 1970 of the brand's own clock: (n, hours) from (n, hours)."""
         day = (self.day_count.astype(np.float64) + CELL_PRIOR) / (self.day_expected.astype(np.float64) + CELL_PRIOR)
         day = day / (row_sum(day) / 24.0)[:, None]
-        at_day, at_week = local_hour % 24, local_hour % 168
-        count = np.take_along_axis(self.week_count, at_week, 1).astype(np.float64)
-        expected = np.take_along_axis(self.week_expected, at_week, 1).astype(np.float64)
-        visits = np.take_along_axis(self.week_visits, at_week, 1)
-        week = np.where(visits >= 2, (count + CELL_PRIOR) / (expected + CELL_PRIOR), 1.0)
-        return np.asarray(np.maximum(np.take_along_axis(day, at_day, 1) * week, LEAST_SHAPE), np.float64)
+        row = np.arange(len(local_hour))[:, None]
+        at_day, at_week = 24 * row + local_hour % 24, 168 * row + local_hour % 168
+        count, expected = self.week_count.take(at_week), self.week_expected.take(at_week)
+        week = (count.astype(np.float64) + CELL_PRIOR) / (expected.astype(np.float64) + CELL_PRIOR)
+        week = np.where(self.week_visits.take(at_week) >= 2, week, 1.0)
+        return np.asarray(np.maximum(day.take(at_day) * week, LEAST_SHAPE), np.float64)
 
     def learn(self, local_hour: Ints, shape: Floats, skip: NDArray[np.bool_], config: EngineConfig) -> None:
         """Learn the oldest held hour (`local_hour` and `shape` (n,) are its), except where `skip`."""
@@ -131,37 +132,37 @@ class Baseline(Columns):
             np.ascontiguousarray(self.held_authors[:, -1]),
             np.ascontiguousarray(self.held_negative[:, -1]),
         )
-        seen = f > 0
-        if not seen.any():
+        seen = _Where(f > 0)
+        if not seen.which.any():
             return
         exposure = shape * f
-        fade = np.where(seen, 2.0 ** (-1.0 / config.recent_half_life_hours), 1.0)
-        self.recent_authors = self.recent_authors * fade + np.where(seen, authors, 0.0)
+        fade = seen.fade(config.recent_half_life_hours)
+        self.recent_authors = self.recent_authors * fade + seen.only(authors)
         level, level_negative = self.level()
         mu, nu = level * exposure, level_negative * exposure
         # An hour read by two tone models tells nothing about negatives: it is as was expected.
         mixed = negative == MIXED
         negative = np.where(mixed, nu, negative)
-        self.recent_negative = self.recent_negative * fade + np.where(seen, negative, 0.0)
-        self.recent_weight = self.recent_weight * fade + np.where(seen, exposure, 0.0)
+        self.recent_negative = self.recent_negative * fade + seen.only(negative)
+        self.recent_weight = self.recent_weight * fade + seen.only(exposure)
 
-        learns = seen & ~skip
+        learns = _Where(seen.which & ~skip)
         known_hours = self.known_hours()
-        known = learns & (known_hours >= config.warm_hours)
+        known = learns.which & (known_hours >= config.warm_hours)
         phi, phi_negative = self.dispersion()
         gate = np.where(known, _most(mu, phi), np.inf)
         gate_negative = np.where(known, _most(nu, phi_negative), np.inf)
         c = np.minimum(authors, gate)
         k = np.minimum(negative, gate_negative)
 
-        settled = learns & (known_hours >= config.settled_hours)
-        fade_spread = np.where(settled, 2.0 ** (-1.0 / SPREAD_HALF_LIFE), 1.0)
+        settled = _Where(learns.which & (known_hours >= config.settled_hours))
+        fade_spread = settled.fade(SPREAD_HALF_LIFE)
         off, off_negative = c - mu, k - nu
-        self.spread = self.spread * fade_spread + np.where(settled, off * off / np.maximum(mu, 0.5), 0.0)
-        self.spread_negative = self.spread_negative * fade_spread + np.where(
-            settled, off_negative * off_negative / np.maximum(nu, 0.5), 0.0
+        self.spread = self.spread * fade_spread + settled.only(off * off / np.maximum(mu, 0.5))
+        self.spread_negative = self.spread_negative * fade_spread + settled.only(
+            off_negative * off_negative / np.maximum(nu, 0.5)
         )
-        self.spread_weight = self.spread_weight * fade_spread + np.where(settled, 1.0, 0.0)
+        self.spread_weight = self.spread_weight * fade_spread + settled.only(1.0)
 
         # Hours of many authors say more, but not in proportion: two hours differ, however many authors they have.
         total = authors
@@ -171,9 +172,9 @@ class Baseline(Columns):
         off_share = negative - total * share
         usual = total * (1.0 + np.maximum(total - 1.0, 0.0) * rho)
         squared = np.minimum(off_share * off_share / chance, CORRELATION_GATE * usual)
-        tells = settled & (total >= 2) & ~mixed & (self.negative_weight[:, SLOW] >= config.settled_hours)
+        tells = settled.which & (total >= 2) & ~mixed & (self.negative_weight[:, SLOW] >= config.settled_hours)
         worth = np.where(tells, 1.0 / np.square(1.0 + np.maximum(total - 1.0, 0.0) * CORRELATION), 0.0)
-        fade_pairs = np.where(settled, 2.0 ** (-1.0 / CORRELATION_HALF_LIFE), 1.0)
+        fade_pairs = settled.fade(CORRELATION_HALF_LIFE)
         self.pairs_excess = self.pairs_excess * fade_pairs + worth * (squared - total)
         self.pairs = self.pairs * fade_pairs + worth * total * (total - 1.0)
 
@@ -181,32 +182,35 @@ class Baseline(Columns):
         # does too, so what that teaches counts little.
         slow = self.authors[:, SLOW] / np.maximum(known_hours, 1e-9)
         trust = np.minimum(known_hours / config.settled_hours, 1.0)
-        trust = np.where(learns, trust * trust, 0.0)
-        fade_cell = np.where(learns, 2.0 ** (-1.0 / config.profile_half_life_visits), 1.0)
-        rows = np.arange(len(f))
-        at_day, at_week = local_hour % 24, local_hour % 168
+        trust = learns.only(trust * trust)
+        fade_cell = learns.fade(config.profile_half_life_visits)
+        row = np.arange(len(f))
+        at_day, at_week = 24 * row + local_hour % 24, 168 * row + local_hour % 168
         week_part = shape / np.maximum(self._day_part(at_day), 1e-9)
-        self.day_count[rows, at_day] = self.day_count[rows, at_day] * fade_cell + trust * c
-        self.day_expected[rows, at_day] = self.day_expected[rows, at_day] * fade_cell + trust * slow * week_part * f
+        _fade_and_add(self.day_count, at_day, fade_cell, trust * c)
+        _fade_and_add(self.day_expected, at_day, fade_cell, trust * slow * week_part * f)
         day_expected = slow * (shape / np.maximum(week_part, 1e-9)) * f
-        self.week_count[rows, at_week] = self.week_count[rows, at_week] * fade_cell + trust * c
-        self.week_expected[rows, at_week] = self.week_expected[rows, at_week] * fade_cell + trust * day_expected
-        visits = self.week_visits[rows, at_week]
-        self.week_visits[rows, at_week] = np.where(learns & (trust >= 1.0) & (visits < 255), visits + 1, visits)
+        _fade_and_add(self.week_count, at_week, fade_cell, trust * c)
+        _fade_and_add(self.week_expected, at_week, fade_cell, trust * day_expected)
+        visits = self.week_visits.take(at_week)
+        more = learns.which & (trust >= 1.0) & (visits < 255)
+        self.week_visits.reshape(-1)[at_week] = np.where(more, visits + 1, visits)
 
-        fades = np.where(learns[:, None], 2.0 ** (-1.0 / np.array(config.level_half_lives_hours)), 1.0)
-        now = learns[:, None]
-        self.authors = self.authors * fades + np.where(now, c[:, None], 0.0)
-        self.weight = self.weight * fades + np.where(now, exposure[:, None], 0.0)
+        fades = 2.0 ** (-1.0 / np.array(config.level_half_lives_hours))
+        fades = fades if learns.everywhere else np.where(learns.which[:, None], fades, 1.0)
+        exposure_learned = learns.only(exposure)[:, None]
+        self.authors = self.authors * fades + learns.only(c)[:, None]
+        self.weight = self.weight * fades + exposure_learned
+        negative_now = self.negative * fades + learns.only(k)[:, None]
+        weight_now = self.negative_weight * fades + exposure_learned
         one = mixed[:, None]
-        self.negative = np.where(one, self.negative, self.negative * fades + np.where(now, k[:, None], 0.0))
-        self.negative_weight = np.where(
-            one, self.negative_weight, self.negative_weight * fades + np.where(now, exposure[:, None], 0.0)
-        )
+        self.negative = np.where(one, self.negative, negative_now)
+        self.negative_weight = np.where(one, self.negative_weight, weight_now)
 
     def _day_part(self, at_day: Ints) -> Floats:
+        """Of each row one hour of the day; `at_day` counts cells from the first one of the first row on."""
         day = (self.day_count.astype(np.float64) + CELL_PRIOR) / (self.day_expected.astype(np.float64) + CELL_PRIOR)
-        return np.asarray(day[np.arange(len(day)), at_day] / (row_sum(day) / 24.0), np.float64)
+        return np.asarray(day.take(at_day) / (row_sum(day) / 24.0), np.float64)
 
     def hold(self, authors: Ints, negative: Ints | Floats, observed: Floats) -> None:
         """Keep the hour that just ended until it is learned. `observed` is the part of it that was observed, 0..1."""
@@ -251,6 +255,8 @@ class Baseline(Columns):
 
     def hold_low(self, low: NDArray[np.bool_], authors: Ints, negative: Ints, shape: Floats) -> None:
         """Add the hour that just ended to the account of nearly silent hours, where `low`; clear it elsewhere."""
+        if not low.any() and not self.low_weight.any():
+            return  # nothing to add and nothing to clear, as nearly always
         some = low & (authors > 0)
         self.low_authors = np.where(low, self.low_authors + np.where(some, authors, 0), 0.0)
         self.low_negative = np.where(low, self.low_negative + np.where(some, negative, 0), 0.0)
@@ -266,3 +272,26 @@ class Baseline(Columns):
 def _most(expected: Floats, phi: Floats) -> Floats:
     """How many an hour teaches at most."""
     return np.minimum(expected + 4.0 * np.sqrt(phi * expected), 1.5 * expected + 2.0) + 3.0
+
+
+class _Where:
+    """Some rows; nearly always it is all of them, and then there is nothing to choose."""
+
+    def __init__(self, which: NDArray[np.bool_]) -> None:
+        self.which = which
+        self.everywhere = bool(which.all())
+
+    def only(self, x: Floats | float) -> Any:
+        """x there, 0 elsewhere."""
+        return x if self.everywhere else np.where(self.which, x, 0.0)
+
+    def fade(self, half_life: float) -> Any:
+        """By what to multiply, so that half is left after so many times; 1 elsewhere."""
+        by = 2.0 ** (-1.0 / half_life)
+        return by if self.everywhere else np.where(self.which, by, 1.0)
+
+
+def _fade_and_add(cells: NDArray[np.float32], at: Ints, fade: Floats | float, more: Floats) -> None:
+    """Let one cell of each row fade and add to it; `at` counts cells from the first one of the first row on."""
+    # A column is contiguous (see Columns), so this is a view.
+    cells.reshape(-1)[at] = cells.take(at).astype(np.float64) * fade + more

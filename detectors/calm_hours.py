@@ -23,10 +23,9 @@ from detectors.exposure import observed, of_minutes
 from detectors.gaps import Gaps
 from detectors.learning import end_day, learn, learn_terms
 from detectors.members import Members, take
-from detectors.score import UNSCORED
-from detectors.segment import record
-from detectors.view import View
-from detectors.windows import AUTHORS, LONG_AGO, LONGEST, MENTIONS, NEGATIVES, WIDTHS
+from detectors.segment import record, scores
+from detectors.usual import Usual
+from detectors.windows import AUTHORS, LONG_AGO, LONGEST, NEGATIVES, WIDTHS
 from detectors.worth import reached
 
 MOST_HOURS = 24
@@ -76,9 +75,9 @@ def pass_calm_hours(core: Core, first: int, members: Members, voice: NDArray[np.
         members = members.rows(0, int(np.searchsorted(members.tick, first + 60 * hours)))
     seen = feed.last_seen(core, first, 60 * hours, members)
     before = _Before.of(core)
-    usual = _learn_hours(core, first, hours, counts, seen)
-    hours = usual.hours
-    scored = _scored(core, before, usual, first, np.ascontiguousarray(counts[..., : 60 * hours]), seen)
+    expected = _learn_hours(core, first, hours, counts, seen)
+    hours = expected.hours
+    scored = _scored(core, before, expected, first, np.ascontiguousarray(counts[..., : 60 * hours]), seen)
     calm = scored.calm_hours
     core.hours_at_once = min(2 * core.hours_at_once, MOST_HOURS) if calm == hours else 1
     if calm < hours:
@@ -111,46 +110,42 @@ class _Before:
 
 
 @dataclass(frozen=True, slots=True)
-class _Usual:
-    """What was expected in hours, as their rows (n hours): the hours of a brand one after the other."""
+class _Hours:
+    """What was expected in hours, as rows (n hours): the hours of a brand one after the other."""
 
     hours: int
+    usual: Usual
     shape: Floats
     """(rows, HISTORY + 1), see Exposure.laid_out"""
     local: Ints
     """(rows,) the hour in the brand's time zone"""
-    level: Floats
-    """(rows,), as the rest: see baseline.Baseline"""
-    level_negative: Floats
-    weight: Floats
-    dispersion: Floats
-    correlation: Floats
     silence: Floats
-    """See gaps.Gaps."""
+    """(rows,) see gaps.Gaps"""
 
 
-def _learn_hours(core: Core, first: int, hours: int, counts: Ints, seen: Ints) -> _Usual:
+def _learn_hours(core: Core, first: int, hours: int, counts: Ints, seen: Ints) -> _Hours:
     """Learn hours one by one, as if nothing happened in them; stops after an hour in which a thin feed became usual."""
     n = len(core)
-    shape, local, numbers = np.empty((n, hours, HISTORY + 1)), np.empty((n, hours), np.int64), np.empty((6, n, hours))
+    shape, local, silence = np.empty((n, hours, HISTORY + 1)), np.empty((n, hours), np.int64), np.empty((n, hours))
+    usual: list[Usual] = []
     down = core.gaps.down.copy()
-    done = 0
-    while done < hours:
-        tick, baseline = first + 60 * done + 59, core.baseline
-        core.exposure.prepare(tick // 60, baseline)
-        shape[:, done], local[:, done] = core.exposure.laid_out, core.exposure.local
-        level, level_negative = baseline.level()
-        numbers[0, :, done], numbers[1, :, done], numbers[2, :, done] = level, level_negative, baseline.known_hours()
-        numbers[3, :, done], numbers[4, :, done] = baseline.dispersion()[0], baseline.correlation()
-        numbers[5, :, done] = core.gaps.silence
+    while len(usual) < hours:
+        done = len(usual)
         at = 60 * done + 59
+        core.exposure.prepare((first + at) // 60, core.baseline)
+        shape[:, done], local[:, done], silence[:, done] = (
+            core.exposure.laid_out,
+            core.exposure.local,
+            core.gaps.silence,
+        )
+        usual.append(Usual.of(core.baseline))
         core.gaps.last_seen = np.ascontiguousarray(seen[:, at])
-        learn(core, tick, core.exposure.of_last_hour(core.gaps), counts[..., at], [])
-        done += 1
+        learn(core, first + at, core.exposure.of_last_hour(core.gaps), counts[..., at], [])
         if (core.gaps.down != down).any():
             break
-    rows = [one[:, :done].reshape(-1) for one in (local, *numbers)]
-    return _Usual(done, shape[:, :done].reshape(-1, HISTORY + 1), *rows)
+    k = len(usual)
+    own = shape[:, :k].reshape(-1, HISTORY + 1), local[:, :k].reshape(-1), silence[:, :k].reshape(-1)
+    return _Hours(k, Usual.in_hours(usual), *own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,32 +165,18 @@ class _Scored:
     """(n, hours)"""
 
 
-def _scored(core: Core, before: _Before, usual: _Usual, first: int, counts: Ints, seen: Ints) -> _Scored:
+def _scored(core: Core, before: _Before, expected: _Hours, first: int, counts: Ints, seen: Ints) -> _Scored:
     """Score hours; `counts` are (3, 5, n, 60 hours)."""
-    n, hours = len(core), usual.hours
+    n, hours, usual = len(core), expected.hours, expected.usual
     rows = counts.reshape(3, len(WIDTHS), n * hours, 60)
-    exposure = _exposure(before.gaps, usual, first)
+    exposure = _exposure(before.gaps, expected, first)
     mu, nu = exposure * usual.level[:, None], exposure * usual.level_negative[:, None]
     started, down = np.repeat(core.track.started, hours), np.repeat(before.gaps.down, hours)
-    known = started & (usual.weight >= core.config.settled_hours)
-    turns = _turns(usual, first, rows[AUTHORS], seen[:, : 60 * hours], mu, known, down)
-    judged = started & ~down & (usual.weight >= core.config.warm_hours)
-    if judged.any():
-        view = View(
-            ticks=np.arange(first, first + 60),  # of the first hour: the built-in detectors do not look at it
-            local_hour=usual.local,
-            mentions=rows[MENTIONS],
-            authors=rows[AUTHORS],
-            negative=rows[NEGATIVES],
-            authors_expected=mu,
-            negative_expected=nu,
-            share_weight=core.config.share_weight,
-            correlation=usual.correlation,
-        )
-        raw = core.detectors.scores(view, core.learned)
-        raw[:, ~judged] = UNSCORED
-    else:
-        raw = np.full((len(core.detectors), *rows.shape[2:]), UNSCORED)
+    known = started & (usual.known_hours >= core.config.settled_hours)
+    turns = _turns(expected, first, rows[AUTHORS], seen[:, : 60 * hours], mu, known, down)
+    judged = started & ~down & (usual.known_hours >= core.config.warm_hours)
+    # The ticks are those of the first hour; the built-in detectors do not look at them.
+    raw = scores(core, usual, judged, np.arange(first, first + 60), expected.local, rows, mu, nu)
     raw = raw.reshape(len(core.detectors), n, -1)
     last = np.empty_like(raw)
     last[..., 0] = core.track.score.T
@@ -213,19 +194,19 @@ def _scored(core: Core, before: _Before, usual: _Usual, first: int, counts: Ints
     )
 
 
-def _exposure(gaps: Gaps, usual: _Usual, first: int) -> Floats:
+def _exposure(gaps: Gaps, expected: _Hours, first: int) -> Floats:
     """(5, rows, 60), as Exposure.of_windows of each hour."""
-    hours = usual.hours
+    hours = expected.hours
     begins = first + 60 * np.arange(hours)
     near = np.nonzero((gaps.until.max(axis=1)[:, None] > begins - LONGEST).reshape(-1))[0]
     base = (begins - 60 * (HISTORY - 1))[near % hours, None]
     brand = near // hours
     offset = np.arange(60 * (HISTORY - 1), 60 * HISTORY)
-    return observed(usual.shape, offset, near, gaps.since[brand] - base, gaps.until[brand] - base)
+    return observed(expected.shape, offset, near, gaps.since[brand] - base, gaps.until[brand] - base)
 
 
 def _turns(
-    usual: _Usual,
+    expected: _Hours,
     first: int,
     authors: Ints,
     seen: Ints,
@@ -234,19 +215,19 @@ def _turns(
     down: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """(hours,) whether any feed goes down or comes up."""
-    hours = usual.hours
+    hours = expected.hours
     if not settled.any():
         return np.zeros(hours, np.bool_)
     seen = seen.reshape(-1, 60)
     begin = np.tile(first + 60 * np.arange(hours), len(seen) // hours)
     ticks = begin[:, None] + np.arange(60)
-    shape = usual.shape[:, HISTORY - 1]
-    silent_for = feed.silence_of(ticks, seen, begin, shape, usual.level, usual.silence)
+    shape = expected.shape[:, HISTORY - 1]
+    silent_for = feed.silence_of(ticks, seen, begin, shape, expected.usual.level, expected.silence)
     full = None
     if down.any():
         offset = np.arange(60 * (HISTORY - 1), 60 * HISTORY)
-        full = of_minutes(usual.shape, offset, WIDTHS[0]) * usual.level[:, None]
-    signs = feed.signs(authors, silent_for, mu, usual.dispersion, settled, down, full)
+        full = of_minutes(expected.shape, offset, WIDTHS[0]) * expected.usual.level[:, None]
+    signs = feed.signs(authors, silent_for, mu, expected.usual.dispersion, settled, down, full)
     turns = signs.turns.any(axis=1).reshape(-1, hours).any(axis=0)
     return np.asarray(turns & settled.reshape(-1, hours).any(axis=0), np.bool_)
 

@@ -11,6 +11,7 @@ from detectors.columns import Floats, Ints
 from detectors.core import Core
 from detectors.gaps import IMPROBABLE, RESUME, improbable
 from detectors.members import Members
+from detectors.usual import Usual
 from detectors.windows import AUTHORS, LONG_AGO, SIX_HOURS, WIDTHS
 
 
@@ -49,10 +50,10 @@ def last_seen(core: Core, first: int, k: int, members: Members) -> Ints:
     )
 
 
-def silence(core: Core, ticks: Ints, seen: Ints) -> Floats:
+def silence(core: Core, usual: Usual, ticks: Ints, seen: Ints) -> Floats:
     """Authors expected since the last mention, (n, ticks); `seen` are ticks of the last mention, (n, ticks)."""
     begin = np.array([int(ticks[0]) - int(ticks[0]) % 60])
-    return silence_of(ticks, seen, begin, core.exposure.shape(0), core.baseline.level()[0], core.gaps.silence)
+    return silence_of(ticks, seen, begin, core.exposure.shape(0), usual.level, core.gaps.silence)
 
 
 def silence_of(ticks: Ints, seen: Ints, begin: Ints, shape: Floats, level: Floats, before: Floats) -> Floats:
@@ -101,7 +102,7 @@ def signs(
     return Signs(silent, low_hour, goes_down, turns)
 
 
-def turns(core: Core, ticks: Ints, counts: Ints, seen: Ints, silent_for: Floats, mu: Floats) -> Turns:
+def turns(core: Core, usual: Usual, ticks: Ints, counts: Ints, seen: Ints, silent_for: Floats, mu: Floats) -> Turns:
     """The first of these ticks at which any brand goes down or comes up.
 
     Parameters
@@ -110,14 +111,14 @@ def turns(core: Core, ticks: Ints, counts: Ints, seen: Ints, silent_for: Floats,
     seen, silent_for : (n, ticks), see `silence`
     mu : (5, n, ticks) authors expected
     """
-    settled = core.track.started & (core.baseline.known_hours() >= core.config.settled_hours)
+    settled = core.track.started & (usual.known_hours >= core.config.settled_hours)
     k = len(ticks)
     if not settled.any():
         return Turns(k, [], {})
     full = None
     if core.gaps.down.any():
-        full = core.exposure.of_minutes(ticks, WIDTHS[0]) * core.baseline.level()[0][:, None]
-    seen_signs = signs(counts[AUTHORS], silent_for, mu, core.baseline.dispersion()[0], settled, core.gaps.down, full)
+        full = core.exposure.of_minutes(ticks, WIDTHS[0]) * usual.level[:, None]
+    seen_signs = signs(counts[AUTHORS], silent_for, mu, usual.dispersion, settled, core.gaps.down, full)
     if not seen_signs.turns.any():
         return Turns(k, [], {})
     at = int(np.argmax(seen_signs.turns.any(axis=0)))

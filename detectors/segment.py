@@ -23,6 +23,7 @@ from detectors.model_versions import MOST_SHARE
 from detectors.planned import expected_exposure, planned_ticks
 from detectors.recording import Recording
 from detectors.score import UNSCORED
+from detectors.usual import Usual
 from detectors.view import View
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES
 from detectors.worth import worth
@@ -45,44 +46,29 @@ def run_segment(
     counts : (3, 5, n, ticks), see windows.Windows
     seen : (n, ticks) tick of the brand's last mention
     """
-    level, level_negative = core.baseline.level()
+    usual = Usual.of(core.baseline)
     exposure = core.exposure.of_windows(ticks, core.gaps)
-    usual = exposure * level[:, None]
-    silent_for = feed.silence(core, ticks, seen)
+    usual_mu = exposure * usual.level[:, None]
+    silent_for = feed.silence(core, usual, ticks, seen)
     # A planned event that few come to is no silence: the feed is judged by what is usual.
-    turned = feed.turns(core, ticks, counts, seen, silent_for, usual)
+    turned = feed.turns(core, usual, ticks, counts, seen, silent_for, usual_mu)
     k = turned.ticks
     ticks = ticks[:k]
     counts = np.ascontiguousarray(counts[..., :k])
     exposure = np.ascontiguousarray(exposure[..., :k])
-    heard = is_heard(counts[AUTHORS, 1], usual[1, :, :k], silent_for[:, :k])
+    heard = is_heard(counts[AUTHORS, 1], usual_mu[1, :, :k], silent_for[:, :k])
     expected = expected_exposure(core, ticks, exposure)
-    mu, nu = expected * level[:, None], expected * level_negative[:, None]
+    mu, nu = expected * usual.level[:, None], expected * usual.level_negative[:, None]
     margin = core.models.margin(int(ticks[0]))
     unsettled = np.zeros(len(core), np.bool_) if margin is None else margin > 1.0
     if margin is not None:
         nu = np.where(unsettled[:, None], np.maximum(nu, np.minimum(nu * margin[:, None], MOST_SHARE * mu)), nu)
 
-    judged = core.track.started & ~core.gaps.down & (core.baseline.known_hours() >= core.config.warm_hours)
-    view = View(
-        ticks=ticks,
-        local_hour=core.exposure.local,
-        mentions=counts[MENTIONS],
-        authors=counts[AUTHORS],
-        negative=counts[NEGATIVES],
-        authors_expected=mu,
-        negative_expected=nu,
-        share_weight=core.config.share_weight,
-        correlation=core.baseline.correlation(),
-    )
-    if judged.any():
-        raw = core.detectors.scores(view, core.learned)
-        raw[:, ~judged] = UNSCORED
-    else:
-        raw = np.full((len(core.detectors), *view.shape), UNSCORED)
+    judged = core.track.started & ~core.gaps.down & (usual.known_hours >= core.config.warm_hours)
+    raw = scores(core, usual, judged, ticks, core.exposure.local, counts, mu, nu)
     twice = _twice(core, raw)
 
-    settled = judged & (core.baseline.known_hours() >= core.config.settled_hours)
+    settled = judged & (usual.known_hours >= core.config.settled_hours)
     _note_day(core, ticks, twice, settled & ~unsettled)
 
     calm = counts[NEGATIVES, 1] <= 1.5 * nu[1] + 1.0
@@ -150,6 +136,35 @@ def record(
         down.copy(),
     )
     core.recorder(recording)
+
+
+def scores(
+    core: Core,
+    usual: Usual,
+    judged: NDArray[np.bool_],
+    ticks: Ints,
+    local_hour: Ints,
+    counts: Ints,
+    mu: Floats,
+    nu: Floats,
+) -> Floats:
+    """Scores of rows, (detectors, rows, ticks); UNSCORED where they are not `judged`."""
+    if not judged.any():
+        return np.full((len(core.detectors), *counts.shape[2:]), UNSCORED)
+    view = View(
+        ticks=ticks,
+        local_hour=local_hour,
+        mentions=counts[MENTIONS],
+        authors=counts[AUTHORS],
+        negative=counts[NEGATIVES],
+        authors_expected=mu,
+        negative_expected=nu,
+        share_weight=core.config.share_weight,
+        correlation=usual.correlation,
+    )
+    raw = core.detectors.scores(view, core.learned)
+    raw[:, ~judged] = UNSCORED
+    return raw
 
 
 def _note_day(core: Core, ticks: Ints, twice: Floats, settled: NDArray[np.bool_]) -> None:
