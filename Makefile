@@ -19,6 +19,9 @@ INJECTION :=
 # Folder with the labelled tweets, and more arguments for the training: make train TRAIN="--hold-out 2016test --out out/held".
 TONE := ../shared/data/tone
 TRAIN :=
+# Texts without labels that the English model's teacher is asked about (mentions, or a text a line); without the file, only
+# texts crossed out of the labelled ones are.
+UNLABELLED := $(wildcard ../shared/data/replays/united_3411_2017.jsonl.gz)
 # More arguments for pytest, for example: make test PYTEST="-k ordering".
 PYTEST :=
 
@@ -72,7 +75,7 @@ TEACHER_JAR := out/teacher/$(TEACHER)-$(TEACHER_VERSION).jar
 train: install $(TEACHER_JAR) ## train the bundled tone models again, English then Russian (about an hour on one core)
 	$(BIN)/python -m pip install --quiet --editable ".[train]"
 	$(BIN)/python -m models.train --teacher $(TEACHER_JAR) --origins $(TONE)/en_train_origin.txt \
-		--teacher-without 2016test $(TRAIN)
+		$(if $(UNLABELLED),--unlabelled $(UNLABELLED)) $(TRAIN)
 	$(BIN)/python -m models.train_russian
 
 $(TEACHER_JAR):

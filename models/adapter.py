@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NAME: Final = "tocsin-minilm-l6"
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Version of the layout of ``config.json`` and of the tensors' names."""
 
 BUNDLED: Final = Path(__file__).parent / "weights"

@@ -32,7 +32,9 @@ CHECKPOINT_NAMES: Final = {
 MATRICES: Final = ("query", "key", "value", "attention_output", "intermediate", "output")
 """The matrices of a layer: all of attention and feed-forward."""
 
-_EMBEDDINGS: Final = ("words.weight", "positions.weight", "kinds.weight")
+EMBEDDINGS: Final = ("words.weight", "positions.weight", "kinds.weight")
+"""What stays as the base encoder has it."""
+
 _HEADS: Final = ("head_dense.weight", "head_dense.bias", "head_output.weight", "head_output.bias")
 
 
@@ -45,7 +47,7 @@ def kept_whole(layers: int = LAYERS) -> list[str]:
     """Names of the tensors that are small enough for an adapter to hold as they are: biases, layer norms, the head."""
     corrected = {f"{name}.weight" for name in matrices(layers)}
     return [
-        *(name for name in checkpoint_tensors(layers) if name not in corrected and name not in _EMBEDDINGS),
+        *(name for name in checkpoint_tensors(layers) if name not in corrected and name not in EMBEDDINGS),
         *_HEADS,
     ]
 

@@ -1,8 +1,8 @@
-"""Labelled texts as batches of token ids, for training."""
+"""Texts as batches of token ids, for training."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.labelled import LabelledTexts
 from models.normalise import normalise
 from models.tokeniser import PAD, Tokeniser
 
@@ -18,20 +17,12 @@ from models.tokeniser import PAD, Tokeniser
 SORTED_STRETCH: Final = 50
 
 
-@dataclass(frozen=True)
-class Tokenised:
-    """Token ids of each text and their labels, (n,) int64."""
-
-    ids: list[list[int]]
-    labels: NDArray[np.int64]
+def tokenise(texts: Sequence[str], tokeniser: Tokeniser) -> list[list[int]]:
+    """Token ids of each text, normalised and tokenised exactly as serving does."""
+    return tokeniser([normalise(text) for text in texts])
 
 
-def tokenise(data: LabelledTexts, tokeniser: Tokeniser) -> Tokenised:
-    """Normalise and tokenise exactly as serving does."""
-    return Tokenised(tokeniser([normalise(text) for text in data.texts]), data.labels)
-
-
-def padded(ids: list[list[int]]) -> tuple[Tensor, Tensor]:
+def padded(ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Ids (n, t) int64 padded to the longest, and lengths (n,) int64."""
     lengths = torch.tensor([len(row) for row in ids])
     result = torch.full((len(ids), int(lengths.max())), PAD)
@@ -40,13 +31,13 @@ def padded(ids: list[list[int]]) -> tuple[Tensor, Tensor]:
     return result, lengths
 
 
-def batches(data: Tokenised, size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+def batches(ids: Sequence[Sequence[int]], size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
     """Row indices of each batch of an epoch, a function of ``seed`` and ``epoch`` alone, so that a resumed training
     sees the same batches.
     """
     generator = np.random.default_rng((seed, epoch))
-    order = generator.permutation(len(data.ids))
-    lengths = np.array([len(row) for row in data.ids])
+    order = generator.permutation(len(ids))
+    lengths = np.array([len(row) for row in ids])
     cut: list[NDArray[np.int64]] = []
     for start in range(0, len(order), size * SORTED_STRETCH):
         stretch = order[start : start + size * SORTED_STRETCH]

@@ -1,12 +1,12 @@
-"""Temperature scaling: one number that makes probabilities mean what they say (Guo et al., 2017, "On Calibration of
-Modern Neural Networks").
+"""A temperature and an offset for each class, which make probabilities mean what they say (Guo et al., 2017, "On
+Calibration of Modern Neural Networks").
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -33,3 +33,26 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> 
         method="bounded",
     )
     return round(float(np.exp(found.x)), 4)
+
+
+def calibrate(
+    logits: NDArray[np.floating], labels: NDArray[np.int64], balance: float = 0.0
+) -> tuple[NDArray[np.float64], float]:
+    """Offsets (k,) and temperature for softmax((logits + offsets) / temperature), by labelled ``logits`` (n, k).
+
+    They are those of the least negative log-likelihood; then the share ``balance`` of the classes' log frequencies is
+    taken out: with 1, all classes are taken to be equally frequent (Menon et al., 2021, "Long-tail learning via logit
+    adjustment"). The offsets' mean is 0. Raises ``ValueError`` where a class does not occur.
+    """
+    frequencies = np.bincount(labels, minlength=logits.shape[1]) / len(labels)
+    if not frequencies.all():
+        raise ValueError("the texts that probabilities are calibrated on lack a class")
+
+    def loss(parameters: NDArray[np.float64]) -> float:
+        return negative_log_likelihood(logits + parameters[:-1], labels, float(np.exp(parameters[-1])))
+
+    classes = logits.shape[1]
+    found = minimize(loss, np.zeros(classes + 1), method="L-BFGS-B", bounds=[(-4, 4)] * classes + [(-1.4, 1.4)])
+    temperature = round(float(np.exp(found.x[-1])), 4)
+    offsets: NDArray[np.float64] = found.x[:-1] - balance * temperature * np.log(frequencies)
+    return offsets - offsets.mean(), temperature

@@ -33,6 +33,17 @@ from models.architecture import (
 )
 
 
+def dropped(hidden: Tensor, dropout: float, training: bool) -> Tensor:
+    """Dropout by a random byte a unit, hence in steps of 1/256: less than half the time of torch's on a processor."""
+    zeroed = round(256 * dropout)
+    if not training or zeroed == 0:
+        return hidden
+    units = hidden.numel()
+    drawn = torch.empty((units + 7) // 8, dtype=torch.int64).random_(-(2**63), None).view(torch.uint8)
+    kept = drawn[:units].view(hidden.shape) >= zeroed
+    return hidden * (kept.to(hidden.dtype) * (256 / (256 - zeroed)))
+
+
 class Layer(nn.Module):
     """One transformer layer (post-norm, as in Devlin et al., 2019, "BERT")."""
 
@@ -64,9 +75,9 @@ class Layer(nn.Module):
         else:
             context = functional.scaled_dot_product_attention(query, key, value, attn_mask=attended)
         context = self.attention_output(context.transpose(1, 2).reshape(rows, tokens, HIDDEN))
-        hidden = self.attention_norm(hidden + functional.dropout(context, dropout, self.training))
+        hidden = self.attention_norm(hidden + dropped(context, dropout, self.training))
         widened = self.output(functional.gelu(self.intermediate(hidden)))
-        normed: Tensor = self.output_norm(hidden + functional.dropout(widened, dropout, self.training))
+        normed: Tensor = self.output_norm(hidden + dropped(widened, dropout, self.training))
         return normed
 
 
@@ -98,6 +109,13 @@ class ToneNetwork(nn.Module):
         self.head_output = nn.Linear(HIDDEN, CLASSES)
         self.dropout = dropout
 
+    def set_dropout(self, dropout: float) -> None:
+        """Set the probability of dropping a hidden unit, in all layers and the head."""
+        self.dropout = dropout
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            layer.dropout = dropout
+
     def pooled(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Mean of the last hidden states over the real tokens: ``ids`` (n, t) int64, ``lengths`` (n,) int64, each at
         least 1 -> (n, h).
@@ -105,7 +123,7 @@ class ToneNetwork(nn.Module):
         tokens = ids.shape[1]
         attended = torch.arange(tokens, device=ids.device)[None, :] < lengths[:, None]
         embedded = self.words(ids) + (self.positions.weight[:tokens] + self.kinds.weight[0])
-        hidden = functional.dropout(self.embedding_norm(embedded), self.dropout, self.training)
+        hidden = dropped(self.embedding_norm(embedded), self.dropout, self.training)
         for layer in self.layers:
             hidden = layer(hidden, attended[:, None, None, :])
         kept = hidden.float() * attended[:, :, None]
@@ -116,8 +134,8 @@ class ToneNetwork(nn.Module):
 
         Pooling and head stay in float32: both are cheap, and bfloat16 would cost accuracy right where the classes part.
         """
-        features = functional.dropout(features, self.dropout, self.training)
-        features = functional.dropout(torch.tanh(self.head_dense(features)), self.dropout, self.training)
+        features = dropped(features, self.dropout, self.training)
+        features = dropped(torch.tanh(self.head_dense(features)), self.dropout, self.training)
         logits: Tensor = self.head_output(features)
         return logits
 

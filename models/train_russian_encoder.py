@@ -16,11 +16,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from models import lora
-from models.batches import Tokenised
 from models.checkpoint import Checkpoint
 from models.encoder import ToneNetwork, network_of
 from models.evaluate import Figures, figures
-from models.fit import fit, learned, logits_of
+from models.fit import certain, fit, learned, logits_of
 from models.halves import halves, joined
 from models.joining import Time, best_joint, shift_of_frequencies, usual_weights
 from models.labelled import LabelledTexts
@@ -53,6 +52,14 @@ class EncoderRecipe:
 
 
 Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Tokenised:
+    """Token ids of each text and their labels, (n,) int64."""
+
+    ids: list[list[int]]
+    labels: NDArray[np.int64]
 
 
 class EncoderTraining:
@@ -89,7 +96,7 @@ class EncoderTraining:
         torch.manual_seed(self.recipe.seed)
         network = self.network(start, course.dropout)
         checkpoint = Checkpoint(self._out / f"{name}.pt", purpose)
-        self._follow(fit(network, data, course, self.recipe.seed, checkpoint), name)
+        self._follow(fit(network, data.ids, certain(data.labels), course, self.recipe.seed, checkpoint), name)
         found = {parameter: value.detach() for parameter, value in learned(network).items()}
         done.save({"learned": found})
         checkpoint.remove()
@@ -116,7 +123,7 @@ class EncoderTraining:
         """What the base encoder with ``corrections`` says of ``data``, (n, 3)."""
         network = self.network()
         lora.merge(network, {name: torch.from_numpy(array) for name, array in corrections.items()})
-        return logits_of(network, self.tokenised(data))
+        return logits_of(network, self.tokenised(data).ids)
 
     def _follow(self, steps: Iterator[tuple[int, int, float]], what: str) -> None:
         from models.train_russian import COLUMNS

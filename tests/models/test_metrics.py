@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
-from models.calibration import fit_temperature, softmax
+from models.calibration import calibrate, fit_temperature, softmax
 from models.labelled import read_labelled
 from models.metrics import expected_calibration_error, macro_recall, precisions, recalls
 
@@ -38,6 +38,23 @@ def test_temperature_undoes_overconfidence() -> None:
     honest = generator.normal(size=(20_000, 3))
     labels = (softmax(honest).cumsum(axis=1) > generator.random((20_000, 1))).argmax(axis=1)
     assert fit_temperature(2.5 * honest, labels) == pytest.approx(2.5, rel=0.05)
+
+
+def test_calibration_undoes_shifts_and_overconfidence() -> None:
+    generator = np.random.default_rng(2)
+    honest = generator.normal(size=(20_000, 3)) + np.array([-1.0, 0.5, 0.5])
+    labels = (softmax(honest).cumsum(axis=1) > generator.random((20_000, 1))).argmax(axis=1)
+    shift = np.array([0.5, 0.3, -0.8])
+    offsets, temperature = calibrate(2.5 * honest + shift, labels)
+    assert temperature == pytest.approx(2.5, rel=0.05)
+    assert offsets == pytest.approx(-shift, abs=0.15)
+    balanced, same = calibrate(2.5 * honest + shift, labels, balance=0.5)
+    rarer = -0.5 * temperature * np.log(np.bincount(labels) / len(labels))
+    assert same == temperature
+    assert balanced - offsets == pytest.approx(rarer - rarer.mean())
+    assert balanced[0] > offsets[0]
+    with pytest.raises(ValueError, match="lack a class"):
+        calibrate(honest, np.where(labels == 2, 1, labels))
 
 
 def test_labelled_file_errors_name_the_line(tmp_path: Path) -> None:

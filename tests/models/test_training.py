@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from models import fit, lora, teacher, train
 from models.adapter import load_adapter
-from models.base import sha256_of
-from models.batches import Tokenised, batches
+from models.architecture import LAYERS
+from models.base import sha256_of, verified_base
+from models.batches import batches
 from models.bundled import load_bundled
+from models.calibration import softmax
 from models.checkpoint import Checkpoint
-from models.encoder import ToneNetwork
+from models.encoder import ToneNetwork, load_base
 from models.errors import ModelFileError
 from models.recipe import Course, Recipe
 from models.tone import LABELS
@@ -48,7 +53,7 @@ def test_trained_adapter_can_be_served(labelled: Path, tmp_path: Path) -> None:
     adapter = load_adapter(tmp_path / "a")
     assert adapter.recipe.seed == 5
     assert adapter.metrics["texts"]["texts"] == 48
-    assert not (tmp_path / "a" / "checkpoint.pt").exists()
+    assert not list((tmp_path / "a").glob("*.pt"))
     model = load_bundled(adapter_directory=tmp_path / "a", threads=1)
     assert model.predict(["fine"]).shape == (1, 3)
     model.close()
@@ -69,16 +74,57 @@ def test_resumed_training_equals_an_undisturbed_one(
     monkeypatch.setattr(fit, "rate_share", stop_at_step_4)
     with pytest.raises(AssertionError):
         _train(labelled, tmp_path / "stopped")
-    assert (tmp_path / "stopped" / "checkpoint.pt").exists()
+    assert (tmp_path / "stopped" / "labels.pt").exists()
     monkeypatch.setattr(fit, "rate_share", real)
     _train(labelled, tmp_path / "stopped")
     name = "adapter.safetensors"
     assert sha256_of(tmp_path / "whole" / name) == sha256_of(tmp_path / "stopped" / name)
 
 
+@pytest.fixture
+def teacher_jar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stands for the teacher's jar; the teacher is the base encoder here."""
+    monkeypatch.setattr(train, "TEACHER_LAYERS", LAYERS)
+    monkeypatch.setattr(train, "load_teacher", lambda network, _: load_base(network, verified_base()))
+    return tmp_path / "teacher.jar"
+
+
+def test_training_with_a_teacher_resumes_in_each_part(
+    labelled: Path, teacher_jar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "CHECKPOINT_STEPS", 3)
+    mentions = tmp_path / "mentions.jsonl"
+    mentions.write_text("\n".join(json.dumps({"text": text}) for text in corpus(60)), encoding="utf-8")
+    more = ["--teacher", str(teacher_jar), "--unlabelled", str(mentions), "--drawn", "30", "--crossed", "14"]
+    more += ["--answer-epochs", "1"]
+    _train(labelled, tmp_path / "whole", *more)
+    recipe = load_adapter(tmp_path / "whole").recipe
+    assert (recipe.unlabelled, recipe.crossed) == (30, 14)
+    assert recipe.answers is not None
+    real, to_stop = fit.rate_share, True
+
+    def stop_once_in_each_part(step: int, steps: int, course: Course) -> float:
+        nonlocal to_stop
+        if step == 4 and to_stop:
+            to_stop = False
+            raise KeyboardInterrupt
+        to_stop = to_stop or step == 5
+        return real(step, steps, course)
+
+    monkeypatch.setattr(fit, "rate_share", stop_once_in_each_part)
+    for part in ("labels", "teacher", "answers"):
+        with pytest.raises(AssertionError):
+            _train(labelled, tmp_path / "stopped", *more)
+        assert (tmp_path / "stopped" / f"{part}.pt").exists()
+    _train(labelled, tmp_path / "stopped", *more)
+    name = "adapter.safetensors"
+    assert sha256_of(tmp_path / "whole" / name) == sha256_of(tmp_path / "stopped" / name)
+    assert not list((tmp_path / "stopped").glob("*.pt"))
+
+
 def test_checkpoint_of_another_recipe_is_refused(labelled: Path, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    Checkpoint(tmp_path / "a" / "checkpoint.pt", {"recipe": Recipe(seed=9).to_config(), "texts": 48}).save({})
+    Checkpoint(tmp_path / "a" / "labels.pt", {"recipe": Recipe(seed=9).to_config(), "texts": [48, 0]}).save({})
     arguments = ["--train", str(labelled), "--val", str(labelled), "--out", str(tmp_path / "a")]
     result = RUNNER.invoke(train.app, arguments)
     assert result.exit_code == 1
@@ -98,10 +144,10 @@ def test_held_out_origin_is_judged_and_not_learned(labelled: Path, tmp_path: Pat
 
 
 def test_batches_hold_each_text_once_and_repeat_with_the_seed() -> None:
-    data = Tokenised([[0] * (1 + index % 7) for index in range(100)], np.zeros(100, dtype=np.int64))
-    first = batches(data, 8, seed=1, epoch=0)
+    texts = [[0] * (1 + index % 7) for index in range(100)]
+    first = batches(texts, 8, seed=1, epoch=0)
     assert sorted(np.concatenate(first).tolist()) == list(range(100))
-    again, other = batches(data, 8, seed=1, epoch=0), batches(data, 8, seed=1, epoch=1)
+    again, other = batches(texts, 8, seed=1, epoch=0), batches(texts, 8, seed=1, epoch=1)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
@@ -116,21 +162,23 @@ def test_learning_rate_warms_up_and_decays_to_its_least() -> None:
     assert shares[100] == pytest.approx(0.2)
 
 
-def test_teacher_is_believed_as_far_as_it_is_trusted() -> None:
-    logits, labels = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0])
-    word = torch.tensor([[0.1, 0.2, 0.7]])
-    alone = fit.loss_of(logits, labels, None, 0.0)
-    assert fit.loss_of(logits, labels, word, 0.0) == pytest.approx(float(alone))
-    expected = -(word * logits.log_softmax(1)).sum()
-    assert float(fit.loss_of(logits, labels, word, 1.0)) == pytest.approx(float(expected))
+def test_agreement_is_the_mean_of_log_probabilities() -> None:
+    network, teacher = np.array([[2.0, 0.0, -1.0]], np.float32), np.array([[0.0, 1.0, 3.0]], np.float32)
+    assert train.agreed(network, teacher, 0.0) == pytest.approx(softmax(network))
+    assert train.agreed(network, teacher, 1.0) == pytest.approx(softmax(teacher))
+    expected = softmax(np.log(softmax(network)) * 0.25 + np.log(softmax(teacher)) * 0.75)
+    assert train.agreed(network, teacher, 0.75) == pytest.approx(expected, abs=1e-6)
+    assert train.agreed(network + 5, teacher, 0.75) == pytest.approx(expected, abs=1e-6)
 
 
-def test_balance_takes_frequencies_out_of_the_logits() -> None:
-    network = ToneNetwork()
-    before = network.head_output.bias.detach().clone()
-    train.balance_head(network, np.array([0, 1, 1, 2]), 0.5)
-    moved = (network.head_output.bias - before).detach().numpy()
-    assert moved == pytest.approx(-0.5 * np.log([0.25, 0.5, 0.25]), abs=1e-6)
+def test_answers_are_learned() -> None:
+    network = _small_network(1)
+    texts = [[101, 2000 + index, 102] for index in range(16)]
+    answers = np.tile(np.array([[0.7, 0.2, 0.1]], np.float32), (16, 1))
+    course = Course(learning_rate=1e-3, head_rate=1e-2, epochs=40, batch=16, average=0.5, dropout=0.0)
+    checkpoint = Checkpoint(Path("never written"), {})
+    assert len(list(fit.fit(network, texts, answers, course, 1, checkpoint))) == 40
+    assert softmax(fit.logits_of(network, texts)) == pytest.approx(answers, abs=0.03)
 
 
 def _small_network(seed: int) -> ToneNetwork:
@@ -152,6 +200,33 @@ def test_corrections_of_full_rank_give_the_trained_network_back() -> None:
     with torch.inference_mode():
         assert served(ids, lengths).numpy() == pytest.approx(trained(ids, lengths).numpy(), abs=2e-3)
         assert served(ids, lengths).numpy() != pytest.approx(base(ids, lengths).numpy(), abs=2e-2)
+
+
+def test_ranks_keep_what_is_largest_for_its_space() -> None:
+    sizes = {"small": [3.0, 2.0, 1.0], "large": [4.0, 3.9, 0.1]}
+    assert lora.ranks(sizes, {"small": 10, "large": 30}, 1) == {"small": 1, "large": 1}
+    assert lora.ranks(sizes, {"small": 10, "large": 30}, 2) == {"small": 2, "large": 2}
+    assert lora.ranks({"a": [9.0, 8.0], "b": [1.0, 0.5]}, {"a": 5, "b": 5}, 1) == {"a": 2, "b": 0}
+
+
+@given(st.lists(st.lists(st.floats(0.01, 9.0), min_size=4, max_size=4), min_size=3, max_size=3), st.integers(1, 4))
+def test_ranks_lose_no_more_than_the_same_rank_everywhere(values: list[list[float]], rank: int) -> None:
+    sizes = {str(index): sorted(row, reverse=True) for index, row in enumerate(values)}
+    chosen = lora.ranks(sizes, dict.fromkeys(sizes, 7), rank)
+    assert sum(chosen.values()) == 3 * rank
+    lost = sum(size**2 for name, row in sizes.items() for size in row[chosen[name] :])
+    assert lost <= sum(size**2 for row in sizes.values() for size in row[rank:]) + 1e-9
+
+
+def test_corrections_take_the_space_of_one_rank() -> None:
+    base, trained = _small_network(1), _small_network(1)
+    with torch.no_grad():
+        dict(trained.named_parameters())["layers.0.query.weight"].add_(0.1)
+    found = lora.corrections(trained, base, rank=2)
+    numbers = sum(tensor.numel() for name, tensor in found.items() if name.endswith((".up", ".down")))
+    assert numbers <= 2 * (4 * 2 * 384 + 2 * (384 + 1536))
+    assert found["layers.0.query.up"].shape[0] == 384
+    assert found["layers.0.query.up"].shape[1] == found["layers.0.query.down"].shape[0]
 
 
 def test_training_attends_as_serving_does() -> None:

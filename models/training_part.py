@@ -1,0 +1,92 @@
+"""One part of a training: followed on the screen, kept on disk."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from models.checkpoint import Checkpoint
+from models.encoder import ToneNetwork
+from models.fit import fit, learned, logits_of
+from models.recipe import Course
+
+# Every this many steps a line for log files, where a progress bar does not show.
+LOG_STEPS: Final = 200
+
+console = Console()
+
+
+def follow(steps: Iterator[tuple[int, int, float]], what: str) -> None:
+    """Work off a training, with a progress bar, or lines where the output is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    began = time.monotonic()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(what, total=None)
+        recent = math.nan
+        for step, total, loss in steps:
+            recent = loss if math.isnan(recent) else 0.98 * recent + 0.02 * loss
+            progress.update(task, completed=step, total=total, description=f"{what}, loss {recent:.3f}")
+            if not console.is_terminal and step % LOG_STEPS == 0:
+                console.print(f"{what}: step {step} of {total}, loss {recent:.4f}, {time.monotonic() - began:.0f} s")
+
+
+@dataclass
+class Part:
+    """One part of the training. What came of it is kept in the folder ``out`` under its ``name``, so that a training
+    stopped later need not do it again. ``purpose`` is all that it depends on; ``minutes`` is how long it took, without
+    what was done before a stop.
+    """
+
+    name: str
+    out: Path
+    purpose: dict[str, Any]
+    minutes: float = 0.0
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """Where the part stands, and what came of it."""
+        return self.out / f"{self.name}.pt", self.out / f"{self.name}-done.pt"
+
+    def run(
+        self,
+        network: ToneNetwork,
+        texts: list[list[int]],
+        answers: NDArray[np.float32],
+        course: Course,
+        seed: int,
+        asked: Sequence[list[int]] = (),
+    ) -> NDArray[np.float32]:
+        """Train ``network`` in place to give n ``texts`` their ``answers`` (n, 3); return its logits (m, 3) for those
+        it is ``asked`` afterwards.
+        """
+        standing, done = (Checkpoint(file, self.purpose) for file in self.files)
+        known = done.load()
+        if known is not None:
+            network.load_state_dict(known["learned"], strict=False)
+            self.minutes = known["minutes"]
+            kept: NDArray[np.float32] = known["logits"].numpy()
+            return kept
+        began = time.monotonic()
+        follow(fit(network, texts, answers, course, seed, standing), self.name)
+        logits = logits_of(network, asked)
+        weights = {name: value.detach() for name, value in learned(network).items()}
+        self.minutes = (time.monotonic() - began) / 60
+        done.save({"logits": torch.from_numpy(logits), "learned": weights, "minutes": self.minutes})
+        standing.remove()
+        return logits
