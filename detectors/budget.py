@@ -36,8 +36,8 @@ PRIOR_DAYS = 14.0
 """Days that the usual scale counts for."""
 LOCATION_DAYS = 6.0
 """Days that the usual mean of the daily maxima counts for."""
-TAIL, TAIL_AT = 0.75, 0.9
-"""Daily maxima of calm brands have lighter tails than Gumbel: of its reduced variate g, 0.75 g + 0.9 is exceeded as
+TAIL, TAIL_AT = 0.75, 0.95
+"""Daily maxima of calm brands have lighter tails than Gumbel: of its reduced variate g, 0.75 g + 0.95 is exceeded as
 often (measured on calm series of real and simulated volumes)."""
 CAUTION = 2.0
 """Scales by which a page's threshold is raised on the first day, falling to none at EngineConfig.cold_days."""
@@ -48,6 +48,9 @@ FIRST_DAYS = 3
 NOT_ABLE = -5.0
 SEEN_DAYS = 28
 """Quiet days from which their own quantile counts."""
+SEEN_MARGIN = 0.1
+"""Added to it: days with a crisis are left out of them, so the rarest that chance would bring are missing (a calm year
+had a quarter more pages than agreed without it)."""
 LONGEST_RETURN = 3650.0
 
 
@@ -199,7 +202,7 @@ def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats, mos
     high = np.minimum(low + 1, np.maximum(n_days - 1, 0))
     row = np.arange(len(n_days))
     below, above = ordered[row, low], ordered[row, high]
-    seen = below + (place - low) * (above - below)
+    seen = below + (place - low) * (above - below) + SEEN_MARGIN
     weight = np.where(n_days >= SEEN_DAYS, n_days / (n_days + PRIOR_DAYS), 0.0)
     return model + weight * (np.where(n_days > 0, seen, model) - model)
 
