@@ -7,6 +7,8 @@ divided by alpha the sum reads as a log ratio with a bonus for a moved share (DE
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import special
 
@@ -57,8 +59,24 @@ def share_evidence(
     coefficient and every gamma function that depends on the sum of both shape parameters only cancel out of the
     ratio. Zero where T is zero.
     """
+    return evidence(authors, share_ratios(negative, authors, p0, correlation, odds_ratios))
+
+
+def evidence(authors: Ints, ratios: Sequence[Floats]) -> Floats:
+    """B from the ratios of `share_ratios`."""
+    total = np.zeros_like(ratios[0])
+    for ratio in ratios:
+        total = total + ratio
+    return np.asarray(np.where(authors > 0, ln(total / len(ratios)), 0.0), np.float64)
+
+
+def share_ratios(
+    negative: Ints, authors: Ints, p0: Floats, correlation: Floats | float, odds_ratios: Sequence[float]
+) -> list[Floats]:
+    """BB(K; T, p_gamma, rho) / BB(K; T, p0, rho) for each gamma; 1 where T is zero."""
     if not authors.any():
-        return np.zeros(np.broadcast_shapes(authors.shape, p0.shape, np.shape(correlation)))
+        one = np.ones(np.broadcast_shapes(authors.shape, p0.shape, np.shape(correlation)))
+        return [one] * len(odds_ratios)
     size = (1.0 - correlation) / correlation
     k, rest = negative.astype(np.float64), (authors - negative).astype(np.float64)
 
@@ -70,10 +88,8 @@ def share_evidence(
         )
 
     base = log_bb(p0)
-    total = np.zeros_like(base)
-    for odds in odds_ratios:
-        total = total + special.exp2((log_bb(p0 * odds / (1.0 - p0 + p0 * odds)) - base) / np.log(2.0))
-    return np.asarray(np.where(authors > 0, ln(total / len(odds_ratios)), 0.0), np.float64)
+    moved = (log_bb(p0 * odds / (1.0 - p0 + p0 * odds)) for odds in odds_ratios)
+    return [np.asarray(special.exp2((one - base) / np.log(2.0)), np.float64) for one in moved]
 
 
 def size_of_surge(negative: Ints, expected: Floats) -> Floats:

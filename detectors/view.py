@@ -13,11 +13,13 @@ from detectors.columns import Floats, Ints
 from detectors.score import (
     CORRELATION,
     CORRELATION_IN,
+    ODDS,
     TONE_ODDS,
+    evidence,
     expected_share,
     joint,
     pace,
-    share_evidence,
+    share_ratios,
     size_of_surge,
 )
 from detectors.windows import WIDTHS
@@ -86,15 +88,23 @@ class View:
         return frozen(expected_share(self.negative_expected[-1], self.authors_expected[-1]))
 
     @cached_property
+    def _share_ratios(self) -> list[Floats]:
+        rho = (np.array(CORRELATION_IN[1:])[:, None] * self.correlation)[:, :, None]
+        return share_ratios(self.negative[1:], self.authors[1:], self.share_expected, rho, ODDS)
+
+    @cached_property
     def share_evidence(self) -> Floats:
         """B: log Bayes factor that the share of negative authors has risen (see score.share_evidence)."""
-        rho = (np.array(CORRELATION_IN[1:])[:, None] * self.correlation)[:, :, None]
-        return frozen(share_evidence(self.negative[1:], self.authors[1:], self.share_expected, rho))
+        return frozen(evidence(self.authors[1:], self._share_ratios))
 
     def tone_evidence(self, w: int) -> Floats:
         """B of one window (index), (n, ticks), for the milder moves of a share at usual volume (score.TONE_ODDS)."""
+        known = {odds: ratio[w - 1] for odds, ratio in zip(ODDS, self._share_ratios, strict=True)}
+        others = [odds for odds in TONE_ODDS if odds not in known]
         rho = (CORRELATION_IN[w] * self.correlation)[:, None]
-        return share_evidence(self.negative[w], self.authors[w], self.share_expected, rho, TONE_ODDS)
+        made = share_ratios(self.negative[w], self.authors[w], self.share_expected, rho, others)
+        known |= dict(zip(others, made, strict=True))
+        return evidence(self.authors[w], [known[odds] for odds in TONE_ODDS])
 
     @cached_property
     def joint(self) -> Floats:
