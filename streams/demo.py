@@ -21,8 +21,9 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from types import FrameType
 from typing import Any, Final
 
@@ -140,9 +141,7 @@ class _Demo:
         say(f"Starting a worker; its metrics are at {address}/metrics")
         worker = self._stack.enter_context(_WorkerProcess(self._directory / "tocsin.yaml", self._directory))
         outcome = Outcome(sent=len(entries))
-        replaying = _Replaying(entries, settings)
-        with EventWatcher(settings, from_start=True) as watcher:
-            replaying.start()
+        with EventWatcher(settings, from_start=True) as watcher, _Replaying(entries, settings) as replaying:
             self._follow(worker, f"{address}/metrics", watcher, replaying, outcome, settings.topics.partitions)
         outcome.seconds = time.monotonic() - began
         return outcome
@@ -228,10 +227,17 @@ class _Replaying:
         self.entries = entries
         self._settings = settings
         self._error: Exception | None = None
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="replay", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
-        Thread(target=self._run, name="replay", daemon=True).start()
+    def __enter__(self) -> _Replaying:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it while its broker is there still: the producer would complain of a broker that is gone."""
+        self._stop.set()
+        self._thread.join(timeout=5)
 
     def check(self) -> None:
         """Raise what the replay failed with, if it did."""
@@ -240,7 +246,7 @@ class _Replaying:
 
     def _run(self) -> None:
         try:
-            replay(self.entries, self._settings, send_bad=True)
+            replay(takewhile(lambda _: not self._stop.is_set(), self.entries), self._settings, send_bad=True)
         except Exception as error:  # noqa: BLE001 - raised again where the demo looks
             self._error = error
 
