@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from models.base import BASE_SHA256, TOKENISER_SHA256, sha256_of, verify
 from models.errors import ModelFileError
+from models.model_config import read_config
 from models.normalise import NORMALISATION
 from models.recipe import Recipe
 from models.tokeniser import MAX_TOKENS
@@ -68,28 +69,18 @@ def verified_config(directory: Path = BUNDLED) -> dict[str, Any]:
     for another base encoder, normalisation, label order or length than this version of Tocsin has.
     """
     file = directory / "config.json"
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelFileError(
-            f"cannot read {file}: {error.strerror}; reinstall tocsin, or train an adapter: python -m models.train "
-            "--help"
-        ) from error
-    except ValueError as error:
-        raise ModelFileError(f"{file} is not JSON ({error}); reinstall tocsin") from error
-    expected = {"format": FORMAT, "labels": list(LABELS), "max_tokens": MAX_TOKENS, "normalisation": NORMALISATION}
-    for key, value in expected.items():
-        if config.get(key) != value:
-            raise ModelFileError(
-                f"{file}: {key} is {config.get(key)!r}, but this version of tocsin reads {value!r}; use an adapter "
-                "trained with this version"
-            )
+    config = read_config(
+        file,
+        {"format": FORMAT, "labels": list(LABELS), "max_tokens": MAX_TOKENS, "normalisation": NORMALISATION},
+        use="an adapter",
+        remedy="reinstall tocsin, or train an adapter: python -m models.train --help",
+    )
     if config.get("base", {}).get("weights_sha256") != BASE_SHA256:
         raise ModelFileError(
             f"{file} belongs to another base encoder than {BASE_SHA256}; use an adapter trained with this version"
         )
     verify(directory / "adapter.safetensors", str(config.get("adapter_sha256")))
-    return dict(config)
+    return config
 
 
 def load_adapter(directory: Path = BUNDLED) -> Adapter:

@@ -23,13 +23,6 @@ def halves(count: int) -> list[NDArray[np.bool_]]:
     return [first, ~first]
 
 
-def joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
-    """All texts of several parts."""
-    return LabelledTexts(
-        [text for part in parts for text in part.texts], np.concatenate([part.labels for part in parts])
-    )
-
-
 def best_offsets(parts: Sequence[LabelledTexts], scores: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
     """What to add to the scores (3,) for the best F1 of negative and positive, mean over the halves of the parts: each
     is a time of its own, and a half that one piece of news fills with negatives must not decide for all times.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,13 @@ class LabelledTexts:
     def subset(self, keep: NDArray[np.bool_]) -> LabelledTexts:
         """The rows where ``keep`` (n,) is true."""
         return LabelledTexts([text for text, kept in zip(self.texts, keep, strict=True) if kept], self.labels[keep])
+
+
+def joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
+    """All texts of several parts."""
+    return LabelledTexts(
+        [text for part in parts for text in part.texts], np.concatenate([part.labels for part in parts])
+    )
 
 
 def read_labelled(path: Path) -> LabelledTexts:

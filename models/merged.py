@@ -51,8 +51,8 @@ class EncoderFiles(Protocol):
 
 
 @dataclass(frozen=True)
-class BundledFiles:
-    """The verified files of the bundled model, and what of them goes into its version."""
+class AdaptedFiles:
+    """The verified files of a base encoder and its adapter, and what of them goes into a version."""
 
     base: Path
     adapter: Path
@@ -60,17 +60,33 @@ class BundledFiles:
     parts: dict[str, str]
 
     @property
+    def temperature(self) -> float:
+        """What the logits are divided by."""
+        return self.number("temperature")
+
+    def number(self, name: str) -> float:
+        """A number of the configuration. Raises ``ModelFileError`` where it is missing or none."""
+        try:
+            return float(self.config[name])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.misstated(error) from error
+
+    def misstated(self, error: Exception) -> ModelFileError:
+        """What to raise for a field or a tensor that is missing or wrong."""
+        return ModelFileError(
+            f"the adapter in {self.adapter} lacks or misstates a field or a tensor ({error}); reinstall tocsin, or "
+            "train an adapter anew"
+        )
+
+
+@dataclass(frozen=True)
+class BundledFiles(AdaptedFiles):
+    """The files of the bundled model for English."""
+
+    @property
     def tokeniser(self) -> Path:
         """The file of the tokeniser."""
         return self.base / "tokenizer.json"
-
-    @property
-    def temperature(self) -> float:
-        """What the logits are divided by."""
-        try:
-            return float(self.config["temperature"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._misstated(error) from error
 
     def arrays(self) -> Arrays:
         """All tensors of the network in float32, by the names that ``models.encoder.ToneNetwork`` gives them."""
@@ -81,13 +97,7 @@ class BundledFiles:
         try:
             return merge(base, load_file(self.adapter / "adapter.safetensors"))
         except (KeyError, TypeError, ValueError) as error:
-            raise self._misstated(error) from error
-
-    def _misstated(self, error: Exception) -> ModelFileError:
-        return ModelFileError(
-            f"the adapter in {self.adapter} lacks or misstates a field or a tensor ({error}); reinstall tocsin, or "
-            "train an adapter anew"
-        )
+            raise self.misstated(error) from error
 
 
 def bundled_files(adapter: Path = BUNDLED, base: Path | None = None) -> BundledFiles:

@@ -23,6 +23,7 @@ from models.cache import ToneCache
 from models.classifier import DEFAULT_CACHE_SIZE
 from models.errors import ModelFileError
 from models.lexicon import Lexicon
+from models.model_config import read_config
 from models.ngrams import BITS, BLOCKS, FOLDING, features, fold
 from models.normalise import NORMALISATION
 from models.tone import LABELS, ModelId
@@ -192,12 +193,6 @@ def load_ngrams(directory: Path = BUNDLED_RU) -> NgramWeights:
     for another folding, normalisation or label order than this version of Tocsin has.
     """
     file = directory / "config.json"
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelFileError(f"cannot read {file}: {error.strerror}; reinstall tocsin") from error
-    except ValueError as error:
-        raise ModelFileError(f"{file} is not JSON ({error}); reinstall tocsin") from error
     expected = {
         "format": FORMAT,
         "labels": list(LABELS),
@@ -205,12 +200,7 @@ def load_ngrams(directory: Path = BUNDLED_RU) -> NgramWeights:
         "folding": FOLDING,
         "bits": BITS,
     }
-    for key, value in expected.items():
-        if config.get(key) != value:
-            raise ModelFileError(
-                f"{file}: {key} is {config.get(key)!r}, but this version of tocsin reads {value!r}; use weights "
-                "trained with this version"
-            )
+    config = read_config(file, expected, use="weights")
     weights = directory / "ngrams.safetensors"
     verify(weights, str(config.get("weights_sha256")))
     try:

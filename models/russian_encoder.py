@@ -21,7 +21,8 @@ from safetensors.numpy import load_file, save_file
 from models.base import sha256_of, verify
 from models.classifier import DEFAULT_CACHE_SIZE, Classifier
 from models.errors import ModelFileError
-from models.merged import Arrays, merge
+from models.merged import AdaptedFiles, Arrays, merge
+from models.model_config import read_config
 from models.multilingual import FILE, LAYERS, PACKAGE, PAD, SHA256, base_arrays, encoder_file, read_image, tokenizer_of
 from models.ngrams import BRANDS
 from models.normalise import NORMALISATION, clean
@@ -64,31 +65,15 @@ def pieces_as_bits(rows: NDArray[np.int64], count: int) -> NDArray[np.uint8]:
 
 
 @dataclass(frozen=True)
-class RussianFiles:
-    """The verified files of the encoder, and what of them goes into its version."""
-
-    base: Path
-    adapter: Path
-    config: dict[str, Any]
-    parts: dict[str, str]
-
-    @property
-    def temperature(self) -> float:
-        """What the logits are divided by."""
-        try:
-            return float(self.config["temperature"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._misstated(error) from error
+class RussianFiles(AdaptedFiles):
+    """The files of the encoder for Russian."""
 
     @property
     def share(self) -> float:
         """What the encoder counts beside the n-grams, from 0 to 1."""
-        try:
-            share = float(self.config["share"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._misstated(error) from error
+        share = self.number("share")
         if not 0 <= share <= 1:
-            raise self._misstated(ValueError(f"share is {share}, not from 0 to 1"))
+            raise self.misstated(ValueError(f"share is {share}, not from 0 to 1"))
         return share
 
     @functools.cached_property
@@ -105,7 +90,7 @@ class RussianFiles:
         try:
             bits = np.unpackbits(self._learned[_PIECES], count=len(self._image.scores))
         except (KeyError, TypeError, ValueError) as error:
-            raise self._misstated(error) from error
+            raise self.misstated(error) from error
         return np.flatnonzero(bits).astype(np.int64)
 
     def tokeniser(self) -> Tokeniser:
@@ -118,9 +103,10 @@ class RussianFiles:
         try:
             return merge(base, self._learned, LAYERS)
         except (KeyError, TypeError, ValueError) as error:
-            raise self._misstated(error) from error
+            raise self.misstated(error) from error
 
-    def _misstated(self, error: Exception) -> ModelFileError:
+    def misstated(self, error: Exception) -> ModelFileError:
+        """See :meth:`models.merged.AdaptedFiles.misstated`."""
         return ModelFileError(
             f"{self.adapter / WEIGHTS} or {CONFIG} beside it lacks or misstates a field or a tensor ({error}); "
             "reinstall tocsin, or train anew: tocsin train ru --help"
@@ -154,12 +140,6 @@ def encoder_files(adapter: Path = BUNDLED_RU) -> RussianFiles:
     than its configuration states, or was made for other rules than this version of Tocsin has.
     """
     file = adapter / CONFIG
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelFileError(f"cannot read {file}: {error.strerror}; reinstall tocsin") from error
-    except ValueError as error:
-        raise ModelFileError(f"{file} is not JSON ({error}); reinstall tocsin") from error
     expected = {
         "format": FORMAT,
         "base": {"package": PACKAGE, "file": FILE, "sha256": SHA256},
@@ -168,12 +148,7 @@ def encoder_files(adapter: Path = BUNDLED_RU) -> RussianFiles:
         "normalisation": NORMALISATION,
         "writing": WRITING,
     }
-    for key, value in expected.items():
-        if config.get(key) != value:
-            raise ModelFileError(
-                f"{file}: {key} is {config.get(key)!r}, but this version of tocsin reads {value!r}; use weights "
-                "trained with this version"
-            )
+    config = read_config(file, expected, use="weights")
     verify(adapter / WEIGHTS, str(config.get("weights_sha256")))
     parts = {"base": SHA256, "adapter": str(config["weights_sha256"]), "config": sha256_of(file)}
     return RussianFiles(encoder_file(), adapter, config, parts)

@@ -22,7 +22,7 @@ from models.calibration import calibrate, softmax
 from models.encoder import ToneNetwork, load_base
 from models.errors import ModelError
 from models.fit import certain, logits_of
-from models.labelled import LabelledTexts, read_labelled
+from models.labelled import LabelledTexts, joined, read_labelled
 from models.metrics import expected_calibration_error, macro_recall, precisions, recalls
 from models.recipe import Course, Recipe
 from models.teacher import LAYERS as TEACHER_LAYERS
@@ -107,8 +107,7 @@ def gather(files: list[Path], origins: Path | None) -> Gathered:
         came[0] = np.array(origins.read_text(encoding="utf-8").split())
         if len(came[0]) != len(parts[0]):
             raise ModelError(f"{origins} has {len(came[0])} lines for the {len(parts[0])} texts of {files[0]}")
-    texts = [text for part in parts for text in part.texts]
-    return Gathered(LabelledTexts(texts, np.concatenate([part.labels for part in parts])), np.concatenate(came))
+    return Gathered(joined(parts), np.concatenate(came))
 
 
 def agreed(network: NDArray[np.float32], teacher: NDArray[np.float32], share: float) -> NDArray[np.float32]:

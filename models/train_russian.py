@@ -19,8 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from models.calibration import fit_temperature
 from models.errors import ModelError
 from models.evaluate import figures
-from models.halves import best_offsets, halves, joined
-from models.labelled import LabelledTexts, read_labelled
+from models.halves import best_offsets, halves
+from models.labelled import LabelledTexts, joined, read_labelled
 from models.lexicon import Lexicon, beginning_key, beginnings, word_key, words_of
 from models.ngrams import BITS, BLOCKS, features, fold
 from models.russian import NgramScorer, NgramWeights, probabilities, save_russian
@@ -282,7 +282,7 @@ def main(
     for part in parts:
         some = scores_of(of_earlier, part.subset(halves(len(part))[1]).texts) + offsets
         judged.append(JudgedPart(part, probabilities(some, temperature)))
-    training = EncoderTraining(EncoderRecipe(seed=seed), out, console)
+    training = EncoderTraining(EncoderRecipe(seed=seed), out)
     try:
         found = learn(judged, training, out)
     except ModelError as error:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -12,30 +11,25 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 
 from models import lora
-from models.checkpoint import Checkpoint
 from models.encoder import ToneNetwork, network_of
 from models.evaluate import Figures, figures
-from models.fit import certain, fit, learned, logits_of
-from models.halves import halves, joined
+from models.fit import certain, learned, logits_of
+from models.halves import halves
 from models.joining import Time, best_joint, shift_of_frequencies, usual_weights
-from models.labelled import LabelledTexts
+from models.labelled import LabelledTexts, joined
 from models.multilingual import PAD, base_arrays, encoder_file, kept_pieces, read_image, tokenizer_of
 from models.recipe import Course
 from models.russian_encoder import pieces_as_bits, save_encoder, written
 from models.tokeniser import Tokeniser
+from models.training_part import Part
 
 FIRST: Final = Course(learning_rate=1e-4, layer_decay=0.93, epochs=3)
 """How the encoder learns from the earlier halves."""
 
 THEN: Final = Course(learning_rate=5e-5, layer_decay=0.93, epochs=1)
 """How it goes on with all texts, once it has been judged."""
-
-LOG_STEPS: Final = 100
-"""Every this many steps a line for log files, where a progress bar does not show."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +57,12 @@ class Tokenised:
 
 
 class EncoderTraining:
-    """Trains networks on the base encoder, each with a checkpoint of its own in ``out``: what is done is not done
-    again.
+    """Trains networks on the base encoder, each a part of the training that is kept in ``out``: what is done is not
+    done again.
     """
 
-    def __init__(self, recipe: EncoderRecipe, out: Path, console: Console) -> None:
-        self.recipe, self._out, self._console = recipe, out, console
+    def __init__(self, recipe: EncoderRecipe, out: Path) -> None:
+        self.recipe, self._out = recipe, out
         image = read_image(encoder_file())
         self.pieces = kept_pieces(image)
         self.vocabulary = len(image.scores)
@@ -89,18 +83,10 @@ class EncoderTraining:
     def trained(self, data: Tokenised, course: Course, name: str, start: Tensors | None = None) -> Tensors:
         """What was learned (:func:`models.fit.learned`) from ``data``, beginning where ``start`` had come to."""
         purpose = {"recipe": asdict(self.recipe), "texts": len(data.ids), "name": name}
-        done = Checkpoint(self._out / f"{name}-done.pt", purpose)
-        known = done.load()
-        if known is not None:
-            return dict(known["learned"])
         torch.manual_seed(self.recipe.seed)
         network = self.network(start, course.dropout)
-        checkpoint = Checkpoint(self._out / f"{name}.pt", purpose)
-        self._follow(fit(network, data.ids, certain(data.labels), course, self.recipe.seed, checkpoint), name)
-        found = {parameter: value.detach() for parameter, value in learned(network).items()}
-        done.save({"learned": found})
-        checkpoint.remove()
-        return found
+        Part(name, self._out, purpose).run(network, data.ids, certain(data.labels), course, self.recipe.seed)
+        return {parameter: value.detach() for parameter, value in learned(network).items()}
 
     def network(self, start: Tensors | None = None, dropout: float = 0.0) -> ToneNetwork:
         """The base encoder, or where a training had come to."""
@@ -124,19 +110,6 @@ class EncoderTraining:
         network = self.network()
         lora.merge(network, {name: torch.from_numpy(array) for name, array in corrections.items()})
         return logits_of(network, self.tokenised(data).ids)
-
-    def _follow(self, steps: Iterator[tuple[int, int, float]], what: str) -> None:
-        from models.train_russian import COLUMNS
-
-        began, recent = time.monotonic(), math.nan
-        with Progress(*COLUMNS, console=self._console) as progress:
-            task = progress.add_task(what, total=None)
-            for step, total, loss in steps:
-                recent = loss if math.isnan(recent) else 0.98 * recent + 0.02 * loss
-                progress.update(task, completed=step, total=total, description=f"{what}, loss {recent:.3f}")
-                if not self._console.is_terminal and step % LOG_STEPS == 0:
-                    seconds = time.monotonic() - began
-                    self._console.print(f"{what}: step {step} of {total}, loss {recent:.4f}, {seconds:.0f} s")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from models import bundled_russian, fit, multilingual, train_russian, train_russian_encoder
+from models import bundled_russian, fit, multilingual, train_russian, train_russian_encoder, training_part
 from models.backends import REFERENCE, make
 from models.bundled_russian import load_russian
 from models.calibration import softmax
@@ -203,7 +203,7 @@ def test_training_writes_what_is_served_and_does_not_repeat_what_is_done(
             raise KeyboardInterrupt
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(train_russian_encoder, "fit", counted)
+    monkeypatch.setattr(training_part, "fit", counted)
     arguments = ["--train", str(file), "--out", str(tmp_path / "out")]
     assert CliRunner().invoke(train_russian.app, arguments).exit_code != 0
     result = CliRunner().invoke(train_russian.app, arguments)
