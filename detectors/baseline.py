@@ -128,10 +128,8 @@ class Baseline(Columns):
     def learn(self, local_hour: Ints, shape: Floats, skip: NDArray[np.bool_], config: EngineConfig) -> None:
         """Learn the oldest held hour (`local_hour` and `shape` (n,) are its), except where `skip`."""
         f = np.ascontiguousarray(self.held_observed[:, -1])
-        authors, negative = (
-            np.ascontiguousarray(self.held_authors[:, -1]),
-            np.ascontiguousarray(self.held_negative[:, -1]),
-        )
+        authors = np.ascontiguousarray(self.held_authors[:, -1])
+        negative = np.ascontiguousarray(self.held_negative[:, -1])
         seen = _Where(f > 0)
         if not seen.which.any():
             return

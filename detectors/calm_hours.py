@@ -23,9 +23,9 @@ from detectors.exposure import observed, of_minutes
 from detectors.gaps import Gaps
 from detectors.learning import end_day, learn, learn_terms
 from detectors.members import Members, take
-from detectors.segment import record, scores
+from detectors.segment import is_calm, note_calm, record, scores, twice, with_incident
 from detectors.usual import Usual
-from detectors.windows import AUTHORS, LONG_AGO, LONGEST, NEGATIVES, WIDTHS
+from detectors.windows import AUTHORS, LONG_AGO, LONGEST, WIDTHS
 from detectors.worth import reached
 
 MOST_HOURS = 24
@@ -178,18 +178,15 @@ def _scored(core: Core, before: _Before, expected: _Hours, first: int, counts: I
     # The ticks are those of the first hour; the built-in detectors do not look at them.
     raw = scores(core, usual, judged, np.arange(first, first + 60), expected.local, rows, mu, nu)
     raw = raw.reshape(len(core.detectors), n, -1)
-    last = np.empty_like(raw)
-    last[..., 0] = core.track.score.T
-    last[..., 1:] = raw[..., :-1]
-    twice = np.minimum(raw, last)
-    happens = reached(raw, twice, core.budget, core.detectors).reshape(n, hours, 60).any(axis=(0, 2)) | turns
+    both = twice(core, raw)
+    happens = reached(raw, both, core.budget, core.detectors).reshape(n, hours, 60).any(axis=(0, 2)) | turns
     return _Scored(
         calm_hours=int(np.argmax(happens)) if happens.any() else hours,
         exposure=exposure.reshape(len(WIDTHS), n, -1),
         mu=mu.reshape(len(WIDTHS), n, -1),
         nu=nu.reshape(len(WIDTHS), n, -1),
         raw=raw,
-        twice=twice,
+        twice=both,
         settled=(judged & known).reshape(n, hours),
     )
 
@@ -252,13 +249,9 @@ def _take_scores(core: Core, first: int, scored: _Scored, counts: Ints, down: ND
     core.track.day_max = np.maximum(core.track.day_max, highest)
     core.track.day_ticks = core.track.day_ticks + 60 * settled.sum(axis=1)
     core.track.score = np.ascontiguousarray(scored.raw[..., k - 1].T)
-    calm = counts[NEGATIVES, 1] <= 1.5 * scored.nu[1, :, :k] + 1.0
     last = first + k - 1
-    core.track.calm = np.where(calm.any(axis=1), last - np.argmax(calm[:, ::-1], axis=1), core.track.calm)
-    for name, incident in list(core.incidents.items()):
-        if incident.closed is not None and last - incident.closed > core.config.reopen_minutes:
-            del core.incidents[name]
-            core.dirty.add(name)
+    note_calm(core, is_calm(counts, scored.nu[..., :k]), last)
+    with_incident(core, last)
     core.last = LastTick(scored.exposure[..., k - 1].copy(), counts[..., k - 1].copy())
     if core.recorder is not None:
         for begin in range(0, k, 60):

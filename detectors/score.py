@@ -46,24 +46,9 @@ def expected_share(negative_expected: Floats, authors_expected: Floats) -> Float
     return np.minimum((negative_expected + 1.0) / (authors_expected + 4.0), 0.95)
 
 
-def share_evidence(
-    negative: Ints,
-    authors: Ints,
-    p0: Floats,
-    correlation: Floats | float = CORRELATION,
-    odds_ratios: tuple[float, ...] = ODDS,
-) -> Floats:
-    """B: log Bayes factor that the share moved up, ln 1/3 sum over gamma of BB(K; T, p_gamma, rho) / BB(K; T, p0, rho).
-
-    BB is the beta-binomial probability (Skellam 1948) with p_gamma = expit(logit p0 + ln gamma); the binomial
-    coefficient and every gamma function that depends on the sum of both shape parameters only cancel out of the
-    ratio. Zero where T is zero.
-    """
-    return evidence(authors, share_ratios(negative, authors, p0, correlation, odds_ratios))
-
-
-def evidence(authors: Ints, ratios: Sequence[Floats]) -> Floats:
-    """B from the ratios of `share_ratios`."""
+def share_evidence(authors: Ints, ratios: Sequence[Floats]) -> Floats:
+    """B: log Bayes factor that the share moved up, the logarithm of the mean of `share_ratios`. Zero where T is
+    zero."""
     total = np.zeros_like(ratios[0])
     for ratio in ratios:
         total = total + ratio
@@ -73,7 +58,12 @@ def evidence(authors: Ints, ratios: Sequence[Floats]) -> Floats:
 def share_ratios(
     negative: Ints, authors: Ints, p0: Floats, correlation: Floats | float, odds_ratios: Sequence[float]
 ) -> list[Floats]:
-    """BB(K; T, p_gamma, rho) / BB(K; T, p0, rho) for each gamma; 1 where T is zero."""
+    """BB(K; T, p_gamma, rho) / BB(K; T, p0, rho) for each gamma; 1 where T is zero.
+
+    BB is the beta-binomial probability (Skellam 1948) with p_gamma = expit(logit p0 + ln gamma); the binomial
+    coefficient and every gamma function that depends on the sum of both shape parameters only cancel out of the
+    ratio.
+    """
     if not authors.any():
         one = np.ones(np.broadcast_shapes(authors.shape, p0.shape, np.shape(correlation)))
         return [one] * len(odds_ratios)

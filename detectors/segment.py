@@ -66,16 +66,17 @@ def run_segment(
 
     judged = core.track.started & ~core.gaps.down & (usual.known_hours >= core.config.warm_hours)
     raw = scores(core, usual, judged, ticks, core.exposure.local, counts, mu, nu)
-    twice = _twice(core, raw)
+    both = twice(core, raw)
+    core.track.score = np.ascontiguousarray(raw[..., -1].T)
 
     settled = judged & (usual.known_hours >= core.config.settled_hours)
-    _note_day(core, ticks, twice, settled & ~unsettled)
+    _note_day(core, ticks, both, settled & ~unsettled)
 
-    calm = counts[NEGATIVES, 1] <= 1.5 * nu[1] + 1.0
-    value, agree = worth(raw, twice, counts, mu, nu, settled, unsettled, core.budget, core.config, core.detectors)
+    calm = is_calm(counts, nu)
+    value, agree = worth(raw, both, counts, mu, nu, settled, unsettled, core.budget, core.config, core.detectors)
     opened = np.zeros((len(core), k), np.bool_) if core.recorder is not None else None
     involved = set(np.nonzero(value.any(axis=1) | (core.track.waiting > 0))[0].tolist())
-    involved |= _with_incident(core, int(ticks[-1]))
+    involved |= with_incident(core, int(ticks[-1]))
     core.track.waiting = np.where(core.gaps.down, 0, core.track.waiting)
     for i in sorted(involved):
         if not core.gaps.down[i]:
@@ -85,7 +86,7 @@ def run_segment(
                 mu[:, i],
                 nu[:, i],
                 raw[:, i],
-                twice[:, i],
+                both[:, i],
                 value[i],
                 agree[i],
                 calm[i],
@@ -97,7 +98,7 @@ def run_segment(
             if opened is not None:
                 opened[i] = True
 
-    core.track.calm = np.where(calm.any(axis=1), ticks[-1] - np.argmax(calm[:, ::-1], axis=1), core.track.calm)
+    note_calm(core, calm, int(ticks[-1]))
     if opened is not None:
         record(core, ticks, counts, mu, nu, raw, opened, core.gaps.down)
     core.last = LastTick(exposure[..., -1], counts[..., -1])
@@ -177,16 +178,25 @@ def _note_day(core: Core, ticks: Ints, twice: Floats, settled: NDArray[np.bool_]
     core.track.day_ticks = core.track.day_ticks + np.where(settled, counted, 0)
 
 
-def _twice(core: Core, raw: Floats) -> Floats:
-    """The lower one of each tick's score and the tick's before; notes the last for the next segment."""
+def twice(core: Core, raw: Floats) -> Floats:
+    """The lower one of each tick's score and the tick's before, (detectors, n, ticks)."""
     before = np.empty_like(raw)
     before[..., 0] = core.track.score.T
     before[..., 1:] = raw[..., :-1]
-    core.track.score = np.ascontiguousarray(raw[..., -1].T)
     return np.minimum(raw, before)
 
 
-def _with_incident(core: Core, tick: int) -> set[int]:
+def is_calm(counts: Ints, nu: Floats) -> NDArray[np.bool_]:
+    """(n, ticks) whether the past hour was still usual, for when an incident began; `counts` are (3, 5, n, ticks)."""
+    return np.asarray(counts[NEGATIVES, 1] <= 1.5 * nu[1] + 1.0, np.bool_)
+
+
+def note_calm(core: Core, calm: NDArray[np.bool_], last: int) -> None:
+    """Note the latest of some ticks that was calm, (n, ticks), the last of which is `last`."""
+    core.track.calm = np.where(calm.any(axis=1), last - np.argmax(calm[:, ::-1], axis=1), core.track.calm)
+
+
+def with_incident(core: Core, tick: int) -> set[int]:
     """Rows of brands with an open incident; forgets those that cannot re-open any more."""
     rows = set()
     for name, incident in list(core.incidents.items()):

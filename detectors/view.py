@@ -15,10 +15,10 @@ from detectors.score import (
     CORRELATION_IN,
     ODDS,
     TONE_ODDS,
-    evidence,
     expected_share,
     joint,
     pace,
+    share_evidence,
     share_ratios,
     size_of_surge,
 )
@@ -95,7 +95,7 @@ class View:
     @cached_property
     def share_evidence(self) -> Floats:
         """B: log Bayes factor that the share of negative authors has risen (see score.share_evidence)."""
-        return frozen(evidence(self.authors[1:], self._share_ratios))
+        return frozen(share_evidence(self.authors[1:], self._share_ratios))
 
     def tone_evidence(self, w: int) -> Floats:
         """B of one window (index), (n, ticks), for the milder moves of a share at usual volume (score.TONE_ODDS)."""
@@ -104,7 +104,7 @@ class View:
         rho = (CORRELATION_IN[w] * self.correlation)[:, None]
         made = share_ratios(self.negative[w], self.authors[w], self.share_expected, rho, others)
         known |= dict(zip(others, made, strict=True))
-        return evidence(self.authors[w], [known[odds] for odds in TONE_ODDS])
+        return share_evidence(self.authors[w], [known[odds] for odds in TONE_ODDS])
 
     @cached_property
     def joint(self) -> Floats:

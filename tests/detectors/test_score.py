@@ -7,7 +7,7 @@ from scipy import stats
 
 from detectors.columns import Floats, Ints, ln
 from detectors.detector_set import BUILT_IN_SET
-from detectors.score import CORRELATION, FAST, ODDS, SLOW, SURGE, TONE, expected_share, share_evidence
+from detectors.score import CORRELATION, FAST, ODDS, SLOW, SURGE, TONE, expected_share, share_evidence, share_ratios
 from detectors.view import View
 
 
@@ -24,6 +24,11 @@ def scores(authors: Ints, negative: Ints, mu: Floats, nu: Floats) -> Floats:
     return BUILT_IN_SET.scores(view)
 
 
+def _evidence(negative: int, authors: int, p0: float) -> Floats:
+    total = np.array([authors])
+    return share_evidence(total, share_ratios(np.array([negative]), total, np.array([p0]), CORRELATION, ODDS))
+
+
 def test_share_evidence_is_the_beta_binomial_ratio() -> None:
     size = (1 - CORRELATION) / CORRELATION
     for t, k, p0 in [(10, 9, 0.3), (40, 10, 0.25), (1, 0, 0.5), (500, 200, 0.2)]:
@@ -32,12 +37,12 @@ def test_share_evidence_is_the_beta_binomial_ratio() -> None:
             p = p0 * odds / (1 - p0 + p0 * odds)
             probability.append(stats.betabinom.pmf(k, t, p * size, (1 - p) * size))
         expected = np.log(np.mean(probability[1:]) / probability[0])
-        got = share_evidence(np.array([k]), np.array([t]), np.array([p0]))
+        got = _evidence(k, t, p0)
         np.testing.assert_allclose(got, expected, atol=1e-9)
 
 
 def test_no_authors_no_evidence() -> None:
-    assert share_evidence(np.array([0]), np.array([0]), np.array([0.3])).tolist() == [0.0]
+    assert _evidence(0, 0, 0.3).tolist() == [0.0]
 
 
 def test_share_expected_where_nothing_is_known() -> None:
