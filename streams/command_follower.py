@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import structlog
 
 from detectors.commands import Command
-from streams.crisis_commands import CommandError, decode_command, names_whom_it_may
+from streams.crisis_commands import CommandError, usable_command
 from streams.records import partition_of
 from streams.settings import Settings
 from streams.topic_reader import TopicReader, TopicReadError
@@ -73,8 +73,7 @@ class CommandFollower:
 
     def _take(self, value: bytes | None) -> None:
         try:
-            command = decode_command(value).command()
-            names_whom_it_may(command.kind, command.brand, self._homes, self._portfolios)
+            command = usable_command(value, self._homes, self._portfolios)
         except CommandError as error:
             self.refused += 1
             log.warning("a command cannot be used", error=str(error))

@@ -113,6 +113,13 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     return f"{name!r} is no brand or portfolio that is watched; {advice}"
 
 
+def usable_command(value: bytes | None, brands: Collection[str], portfolios: Collection[str]) -> Command:
+    """A command from its record. Raises CommandError where it is none, or not for anybody who may be named in it."""
+    command = decode_command(value).command()
+    names_whom_it_may(command.kind, command.brand, brands, portfolios)
+    return command
+
+
 def names_whom_it_may(kind: CommandKind, name: str, brands: Collection[str], portfolios: Collection[str]) -> None:
     """Raises CommandError for a command for nobody who is watched, or one that a portfolio does not take."""
     if name not in brands and name not in portfolios:

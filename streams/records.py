@@ -205,14 +205,8 @@ def hashed_author(author: str, source: str, key: bytes) -> str:
     return blake2b(f"{source}\0{author}".encode(errors="surrogatepass"), digest_size=8, key=key[:64]).hexdigest()
 
 
-def author_number(author: str, source: str, key: bytes) -> int:
-    """The same hash as a number: ``int(hashed_author(...), 16)``."""
-    digest = blake2b(f"{source}\0{author}".encode(errors="surrogatepass"), digest_size=8, key=key[:64]).digest()
-    return int.from_bytes(digest, "big")
-
-
 def author_numbers(mentions: Iterable[Mention], key: bytes) -> NDArray[np.uint64]:
-    """`author_number` of each mention's author; an unknown one is `hash64` of the mention's id."""
+    """`int(hashed_author(...), 16)` of each mention's author; an unknown one is `hash64` of the mention's id."""
     fresh = blake2b(digest_size=8, key=key[:64]).copy  # the key is taken in once, not for each
     digests = []
     for one in mentions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.crisis_commands import CommandError, decode_command, names_whom_it_may
+from streams.crisis_commands import CommandError, usable_command
 from streams.topic_reader import TopicReader
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ def sent_commands(settings: Settings) -> list[Command]:
     with TopicReader(settings.topics.commands, settings) as reader:
         for record in reader.to_end():
             try:
-                command = decode_command(record.value).command()
-                names_whom_it_may(command.kind, command.brand, brands, settings.portfolio_names)
+                command = usable_command(record.value, brands, settings.portfolio_names)
             except CommandError:
                 continue
             found.setdefault((command.brand, command.id), command)
