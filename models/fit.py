@@ -17,6 +17,7 @@ from models.checkpoint import Checkpoint
 from models.encoder import ToneNetwork
 from models.recipe import Course
 from models.tone import LABELS
+from models.torch_network import fastest_autocast
 
 CHECKPOINT_STEPS: Final = 200
 """Steps between two checkpoints."""
@@ -96,7 +97,7 @@ def fit(
         for group in optimiser.param_groups:
             group["lr"] = group["highest"] * rate_share(step, len(schedule), course)
         ids, lengths = padded([texts[index] for index in schedule[step]])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with fastest_autocast():
             logits = network(ids, lengths)
         loss = functional.cross_entropy(logits, wanted[chosen])
         optimiser.zero_grad(set_to_none=True)
@@ -124,11 +125,11 @@ def fit(
 
 
 def logits_of(network: ToneNetwork, texts: Sequence[Sequence[int]], rows: int = 64) -> NDArray[np.float32]:
-    """Logits (n, 3) of all texts, in evaluation mode, bfloat16 autocast."""
+    """Logits (n, 3) of all texts, in evaluation mode, in the precision of the training."""
     network.eval()
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     result = np.empty((len(order), len(LABELS)), dtype=np.float32)
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.inference_mode(), fastest_autocast():
         for start in range(0, len(order), rows):
             chosen = order[start : start + rows]
             result[chosen] = network(*padded([texts[index] for index in chosen])).numpy()

@@ -47,6 +47,13 @@ def multiplies_bfloat16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def fastest_autocast() -> torch.autocast:
+    """A context for training and for what need not repeat its bits elsewhere: bfloat16 where the processor multiplies
+    it, float32 where it would be emulated, which takes 3.7 times as long as float32.
+    """
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=multiplies_bfloat16())
+
+
 def precision(backend: str) -> torch.dtype:
     """The number format of a backend named as in ``BACKENDS``.
 

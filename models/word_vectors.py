@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.architecture import HEADS, HIDDEN, INTERMEDIATE, POSITIONS, checkpoint_tensors
 from models.lexicon import SHORTEST
 from models.multilingual import BEGIN, END, LAYERS, PAD, UNKNOWN, Image, base_arrays, tokenizer_of
+from models.torch_network import fastest_autocast
 
 _BATCH: Final = 256
 _RUSSIAN_WORD: Final = re.compile(f"\u2581[а-яёА-ЯЁ]{{{SHORTEST},}}")
@@ -38,7 +39,7 @@ def vectors(
     ids = [row.ids for row in tokenizer.encode_batch(list(words))]
     order = sorted(range(len(ids)), key=lambda index: (len(ids[index]), index))
     result = np.zeros((len(words), HIDDEN), dtype=np.float32)
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.inference_mode(), fastest_autocast():
         for start in range(0, len(order), _BATCH):
             chosen = order[start : start + _BATCH]
             longest = len(ids[chosen[-1]])

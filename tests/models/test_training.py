@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from models import fit, lora, teacher, train
+from models import fit, lora, teacher, torch_network, train
 from models.adapter import load_adapter
 from models.architecture import LAYERS
 from models.base import sha256_of, verified_base
@@ -283,3 +283,17 @@ def test_help_reads_like_a_manual() -> None:
     result = RUNNER.invoke(train.app, ["--help"])
     assert result.exit_code == 0
     assert "Example" in result.output
+
+
+@pytest.mark.parametrize(("has", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_bfloat16_is_used_only_where_the_processor_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch, has: bool, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch_network, "multiplies_bfloat16", lambda: has)
+    seen: list[torch.dtype] = []
+    network = ToneNetwork()
+    network.layers[0].register_forward_hook(
+        lambda _module, _inputs, _output: seen.append((torch.ones(1, 1) @ torch.ones(1, 1)).dtype)
+    )
+    fit.logits_of(network, [[101, 2204, 102]])
+    assert seen == [dtype]
