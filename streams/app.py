@@ -21,9 +21,9 @@ from streams.agents.assignment import Assignment, committed_offset
 from streams.agents.classify import Classify
 from streams.agents.detect import Detect
 from streams.command_follower import CommandFollower
-from streams.commands.console import FailedError
 from streams.detection import Counts as DetectionCounts
 from streams.detection import Detection
+from streams.errors import FailedError
 from streams.metrics import Metrics, Work
 from streams.progress import Agent, Progress
 from streams.records import Model, partition_of

@@ -18,10 +18,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol, Self
 
+from streams.errors import UserError
+
 HOST: Final = "127.0.0.1"
 
 
-class BrokerError(Exception):
+class BrokerError(UserError):
     """A broker could not be started or stopped; the message says what to do about it."""
 
 

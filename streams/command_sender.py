@@ -8,6 +8,7 @@ import msgspec
 
 from streams import topics
 from streams.crisis_commands import CommandError, CrisisCommand, encode_command
+from streams.errors import UserError
 from streams.existing_topics import partitions_of_topic
 from streams.kafka_log import quiet
 from streams.records import partition_of
@@ -20,7 +21,7 @@ _CONFIRM_SECONDS: Final = 30.0
 _NAMED: Final = 5
 
 
-class CommandSendError(Exception):
+class CommandSendError(UserError):
     """The broker did not take a command; the message says why."""
 
 

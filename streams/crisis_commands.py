@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from detectors.commands import ABOUT_INCIDENTS, Command, CommandKind
+from streams.errors import UserError
 from streams.records import Identifier, Timestamp, microseconds, tick_of
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -29,7 +30,7 @@ _RELATIVE = re.compile(r"\+\s*(\d+)\s*(m|min|h|d|w)")
 _MINUTES = {"m": 1, "min": 1, "h": 60, "d": 1440, "w": 7 * 1440}
 
 
-class CommandError(ValueError):
+class CommandError(UserError, ValueError):
     """A command that cannot be used; the message says which field is wrong, and where it stands."""
 
 

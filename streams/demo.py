@@ -33,14 +33,13 @@ from rich.table import Table
 
 from streams.app import topic_specs
 from streams.brokers import EmbeddedBroker, free_ports
-from streams.commands.console import FailedError
-from streams.commands.simulate import settings_text
+from streams.errors import FailedError
 from streams.mention_files import BadLineError
 from streams.records import Mention, encode, microseconds, tick_of
 from streams.rendering import render
 from streams.replay import Entry, replay
 from streams.settings import Settings, load
-from streams.simulation import BRANDS, DAYS, simulate
+from streams.simulation import BRANDS, DAYS, settings_text, simulate
 from streams.topics import ensure
 from streams.watch import EventWatcher, ReceivedEvent
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from streams.errors import UserError
 from streams.settings import Settings
 from streams.topics import admin
 
 
-class MissingTopicError(Exception):
+class MissingTopicError(UserError):
     """A topic is not there; the message says how to create it."""
 
 

@@ -20,6 +20,7 @@ from typing import BinaryIO, Final, cast
 
 import msgspec
 
+from streams.errors import UserError
 from streams.records import Limits, Mention, Reason, RejectedError, decode_mention, mention_reader
 
 #: The name that stands for standard input.
@@ -49,7 +50,7 @@ _NUMBERS: Final = frozenset({"reach", "engagement"})
 _ROW_LINES: Final = 500
 
 
-class MentionFileError(ValueError):
+class MentionFileError(UserError, ValueError):
     """A file that cannot be read as mentions at all; the message names the file and says what to do."""
 
 

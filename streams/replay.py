@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from streams import topics
 from streams.classification import CONTROL_HEADER
+from streams.errors import UserError
 from streams.existing_topics import partitions_of_topic
 from streams.kafka_log import quiet
 from streams.mention_files import BadLineError, read_mentions
@@ -33,7 +34,7 @@ _DELIVERY_MS: Final = 60_000
 _NAP: Final = 0.2
 
 
-class ReplayError(Exception):
+class ReplayError(UserError):
     """The broker does not take records; the message says which broker and why."""
 
 

@@ -10,8 +10,10 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from streams.errors import UserError
 
-class SettingsError(Exception):
+
+class SettingsError(UserError):
     """The settings cannot be used.
 
     Attributes

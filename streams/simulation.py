@@ -171,6 +171,15 @@ def brand_keywords(brands: int = len(BRANDS)) -> list[tuple[str, tuple[str, ...]
     return [(brand.name, brand.keywords) for brand in BRANDS[:brands]]
 
 
+def settings_text(extra: str = "") -> str:
+    """Return settings, as YAML, with the simulated brands and whatever sections come before them."""
+    brands = "".join(
+        f"  - name: {brand.name}\n    keywords: [{', '.join(f'{keyword!r}' for keyword in brand.keywords)}]\n"
+        for brand in BRANDS
+    )
+    return f"{extra}brands:\n{brands}"
+
+
 class _Post(NamedTuple):
     """What a repost repeats."""
 

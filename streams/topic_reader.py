@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from streams.errors import UserError
 from streams.existing_topics import partitions_of_topic
 from streams.lone_consumer import lone_consumer
 from streams.settings import Settings
@@ -20,7 +21,7 @@ _EMBEDDED_END: Final = 1.0
 _STALLED: Final = 60.0
 
 
-class TopicReadError(Exception):
+class TopicReadError(UserError):
     """A topic cannot be read; the message says which and why."""
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, for_code
 
+from streams.errors import UserError
 from streams.kafka_log import quiet
 from streams.settings import Settings
 
@@ -36,11 +37,11 @@ SNAPSHOT_BYTES: Final = 16 * 2**20
 _AT_LEAST: Final = frozenset({"max.message.bytes"})
 
 
-class BrokerUnreachableError(Exception):
+class BrokerUnreachableError(UserError):
     """No broker answers, or it does not let us in."""
 
 
-class TopicsError(Exception):
+class TopicsError(UserError):
     """The topics cannot be used as they are; `report` has the details."""
 
     def __init__(self, message: str, report: Report) -> None:

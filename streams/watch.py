@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from streams.errors import UserError
 from streams.existing_topics import partitions_of_topic
 from streams.lone_consumer import lone_consumer
 from streams.settings import Settings
@@ -19,7 +20,7 @@ from streams.settings import Settings
 _REMEMBERED: Final = 100_000
 
 
-class WatchError(Exception):
+class WatchError(UserError):
     """The broker cannot be read from; the message says which and why."""
 
 

@@ -6,7 +6,7 @@ import fcntl
 from pathlib import Path
 from typing import TextIO
 
-from streams.commands.console import UserError
+from streams.errors import UserError
 
 
 def hold_name(name: str, directory: Path) -> TextIO:

@@ -15,8 +15,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from streams.backtest import GOLD, Backtest, Outcome, brands_in, classification_of_any_brand
-from streams.commands.console import UserError, note, stderr_console
+from streams.commands.console import note, stderr_console
 from streams.crisis_commands import read_commands
+from streams.errors import UserError
 from streams.mention_files import SMALL, STDIN, content_of, count_lines, lines_in
 from streams.records import Limits, Mention, Model
 from streams.replay import Entry, merged

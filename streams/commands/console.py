@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from streams.errors import FailedError, UserError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -24,33 +26,9 @@ INTERRUPTED: Final = 130
 #: The reader of our output is gone (as after ``| head``): 128 + SIGPIPE, as shells report it.
 NO_READER: Final = 141
 
-#: Errors whose message is meant for the user. By name, so that no command imports what only others need.
-_FOR_USERS: Final = frozenset(
-    {
-        "detectors.detector_set.DetectorError",
-        "models.errors.ModelError",
-        "streams.brokers.BrokerError",
-        "streams.command_sender.CommandSendError",
-        "streams.commands.console.UserError",
-        "streams.crisis_commands.CommandError",
-        "streams.existing_topics.MissingTopicError",
-        "streams.mention_files.MentionFileError",
-        "streams.replay.ReplayError",
-        "streams.settings_problems.SettingsError",
-        "streams.topic_reader.TopicReadError",
-        "streams.topics.BrokerUnreachableError",
-        "streams.topics.TopicsError",
-        "streams.watch.WatchError",
-    }
-)
-
-
-class FailedError(Exception):
-    """Something ran and failed; the message says what."""
-
-
-class UserError(Exception):
-    """What was asked for cannot be done; the message says why and what to do."""
+#: Errors of the other rooms whose message is meant for the user. By name, so that no command imports what only others
+#: need.
+_FOR_USERS: Final = frozenset({"detectors.detector_set.DetectorError", "models.errors.ModelError"})
 
 
 @contextlib.contextmanager
@@ -67,6 +45,9 @@ def reporting() -> Iterator[None]:
     except FailedError as error:
         complain(str(error))
         raise typer.Exit(FAILED) from None
+    except UserError as error:
+        complain(str(error))
+        raise typer.Exit(UNUSABLE) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         complain(f"{where}{error.strerror or error}")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from streams.commands.console import UserError, note, stderr_console
+from streams.commands.console import note, stderr_console
+from streams.errors import UserError
 from streams.mention_files import STDIN, read_mentions
 from streams.records import Mention
 

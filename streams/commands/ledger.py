@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import typer
 
-from streams.commands.console import UserError, note
+from streams.commands.console import note
 from streams.crisis_commands import read_commands, unknown_name
+from streams.errors import UserError
 from streams.ledger import accounts
 from streams.records import microseconds, tick_of
 from streams.sent_commands import sent_commands

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from streams.commands.console import UserError, complain, note, stderr_console
+from streams.commands.console import complain, note, stderr_console
+from streams.errors import UserError
 from streams.mention_files import BadLineError, count_lines
 from streams.rendering import printable
 from streams.replay import Entry, ReplaySummary, merged, replay

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streams.commands.console import UserError, note
+from streams.commands.console import note
+from streams.errors import UserError
 from streams.mention_files import STDIN, open_binary
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from streams.commands.console import note
 from streams.mention_files import STDIN
 from streams.records import encode, encode_lines
-from streams.simulation import BRANDS, simulate
+from streams.simulation import BRANDS, settings_text, simulate
 
 
 def run(file: str, *, seed: int, days: int, config: Path | None) -> None:
@@ -28,12 +28,3 @@ def run(file: str, *, seed: int, days: int, config: Path | None) -> None:
     if config is not None:
         config.write_text(settings_text(), encoding="utf-8")
         note(f"{config}: settings with these brands")
-
-
-def settings_text(extra: str = "") -> str:
-    """Return settings, as YAML, with the simulated brands and whatever sections come before them."""
-    brands = "".join(
-        f"  - name: {brand.name}\n    keywords: [{', '.join(f'{keyword!r}' for keyword in brand.keywords)}]\n"
-        for brand in BRANDS
-    )
-    return f"{extra}brands:\n{brands}"

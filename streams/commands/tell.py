@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from streams.command_sender import brand_of_incident, send_command
-from streams.commands.console import UserError, note
+from streams.commands.console import note
 from streams.crisis_commands import CommandError, CrisisCommand, fits_portfolio, new_id, parse_moment, unknown_name
+from streams.errors import UserError
 from streams.sent_commands import must_be_planned
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from streams.commands.console import UserError
+from streams.errors import UserError
 
 if TYPE_CHECKING:
     import typer

@@ -6,7 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from streams.commands.console import UserError, note
+from streams.commands.console import note
+from streams.errors import UserError
 from streams.rendering import render
 from streams.watch import EventWatcher
 

@@ -22,6 +22,7 @@ from streams import cli
 from streams.brokers import free_ports
 from streams.commands import console
 from streams.commands.classify import classify, holds_mentions
+from streams.errors import FailedError, UserError
 from streams.mention_files import read_mentions
 from streams.settings import load
 from streams.simulation import BRANDS
@@ -142,8 +143,8 @@ def test_every_error_meant_for_users_exists() -> None:
     ("error", "code", "says"),
     [
         (KeyboardInterrupt(), 130, ""),
-        (console.UserError("do this"), 2, "tocsin: do this\n"),
-        (console.FailedError("it broke"), 1, "tocsin: it broke\n"),
+        (UserError("do this"), 2, "tocsin: do this\n"),
+        (FailedError("it broke"), 1, "tocsin: it broke\n"),
         (PermissionError(13, "Permission denied", "out.jsonl"), 2, "tocsin: out.jsonl: Permission denied\n"),
     ],
 )

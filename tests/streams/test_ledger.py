@@ -12,10 +12,10 @@ import pytest
 
 from detectors import Command, Engine
 from streams.command_follower import CommandFollower
-from streams.commands.console import UserError
 from streams.commands.tell import about_brand
 from streams.crisis_commands import CommandError, CrisisCommand, encode_command, unknown_name
 from streams.crisis_events import Links, crisis_event
+from streams.errors import UserError
 from streams.ledger import accounts
 from streams.records import partition_of
 from streams.settings import load

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.brokers import free_ports
-from streams.commands.console import UserError
 from streams.commands.replay import parsed_speed
+from streams.errors import UserError
 from streams.mention_files import BadLineError, MentionFileError
 from streams.records import Mention, encode
 from streams.replay import _Pace, merged, replay

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.commands.console import UserError
+from streams.errors import UserError
 from streams.worker_lock import hold_name
 
 
