@@ -25,8 +25,8 @@ from detectors.incidents import Decision
 from detectors.ledger import Account
 from detectors.levels import Levels, ledger, levels
 from detectors.observations import Observations
-from detectors.portfolio import KEY as PORTFOLIO
 from detectors.portfolio import Portfolios
+from detectors.portfolio.state import KEY as PORTFOLIO
 from detectors.recording import Recorder
 from detectors.telling import settle, tell
 from detectors.unsaved import Unsaved

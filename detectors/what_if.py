@@ -19,7 +19,7 @@ from detectors.engine import Engine
 from detectors.incidents import Decision
 from detectors.observations import Observations
 from detectors.poisson import poisson_interval
-from detectors.portfolio import scaled
+from detectors.portfolio.budgets import scaled
 from detectors.recording import Recorder
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from models import backends
 from models.adapter import BUNDLED, NAME
 from models.architecture import VOCABULARY
+from models.cache import DEFAULT_CACHE_SIZE
 from models.choice import Measured, choose, fastest
-from models.classifier import DEFAULT_CACHE_SIZE, Classifier
+from models.classifier import Classifier
 from models.comparison import compare
 from models.errors import ModelError
 from models.merged import BundledFiles, bundled_files

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models import multilingual
 from models.backends import REFERENCE
-from models.classifier import DEFAULT_CACHE_SIZE
+from models.cache import DEFAULT_CACHE_SIZE
 from models.errors import ModelError, ModelFileError
 from models.joined import JoinedModel
 from models.routed import Reading

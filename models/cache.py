@@ -11,6 +11,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.tone import ModelId
+
+DEFAULT_CACHE_SIZE: Final = 50_000
+"""Texts whose tones a model remembers where nobody says otherwise."""
+
 # Longer texts are remembered by checksum: posts of thousands of characters must not fill the memory.
 _LONGEST_KEY: Final = 280
 
@@ -67,3 +72,26 @@ class ToneCache:
         with self._lock:
             self.hits += hits
             self.misses += misses
+
+
+class CachedModel:
+    """What tone models with a cache have in common: their name and version, and what the cache saved them."""
+
+    def __init__(self, model_id: ModelId, cache_size: int) -> None:
+        self._id = model_id
+        self._cache = ToneCache(cache_size)
+
+    @property
+    def id(self) -> ModelId:
+        """Name and version of what decides the tones."""
+        return self._id
+
+    @property
+    def cache_hits(self) -> int:
+        """Texts answered without computing: remembered, or equal to another in the same call."""
+        return self._cache.hits
+
+    @property
+    def cache_misses(self) -> int:
+        """Texts computed."""
+        return self._cache.misses

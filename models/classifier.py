@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.batching import Batch, Batching, FixedShapes, Packed
-from models.cache import ToneCache
+from models.cache import DEFAULT_CACHE_SIZE, CachedModel
 from models.errors import ModelError
 from models.network import Network
 from models.selfcheck import row_counts, same_bits, same_in_any_company
@@ -26,8 +26,6 @@ _WINDOW: Final = 128
 # Batches handed to the pool but not yet collected, per thread: one computing, one waiting. More would only hold memory.
 _IN_FLIGHT: Final = 2
 
-DEFAULT_CACHE_SIZE: Final = 50_000
-
 
 def available_threads() -> int:
     """Processors this process may use."""
@@ -36,7 +34,7 @@ def available_threads() -> int:
     return os.cpu_count() or 1
 
 
-class Classifier:
+class Classifier(CachedModel):
     """A :class:`models.tone.ToneModel` around any :class:`models.network.Network`.
 
     Parameters
@@ -70,32 +68,16 @@ class Classifier:
         threads: int = 0,
         cache_size: int = DEFAULT_CACHE_SIZE,
     ) -> None:
+        super().__init__(model_id, cache_size)
         if threads < 0:
             raise ModelError(f"tone threads is {threads}; allowed: 0 (every processor) or a positive number")
-        self._id = model_id
         self._network = network
         self._tokenise = tokeniser
         self._clean = clean
         self.threads = threads or available_threads()
-        self._cache = ToneCache(cache_size)
         self._pool, self._pool_process = self._start_pool()
         self._tokens_per_batch = tokens_per_batch
         self._rows = self._check(tokens_per_batch, vocabulary)
-
-    @property
-    def id(self) -> ModelId:
-        """Name and version of what decides the tones."""
-        return self._id
-
-    @property
-    def cache_hits(self) -> int:
-        """Texts answered without computing: remembered, or equal to another in the same call."""
-        return self._cache.hits
-
-    @property
-    def cache_misses(self) -> int:
-        """Texts computed."""
-        return self._cache.misses
 
     @property
     def row_counts(self) -> Mapping[int, tuple[int, ...]]:

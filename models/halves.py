@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from models.labelled import LabelledTexts
 from models.metrics import f1_scores
+from models.offsets import best_pair
 
 OFFSETS: Final = tuple(round(0.1 * step, 1) for step in range(-10, 16))
-"""Offsets tried for the scores of negative and of positive; the score of neutral is left as it is."""
+"""Offsets tried for the scores of negative and of positive."""
 
 
 def halves(count: int) -> list[NDArray[np.bool_]]:
@@ -31,10 +32,8 @@ def best_offsets(parts: Sequence[LabelledTexts], scores: Sequence[NDArray[np.flo
         (part.labels[half], some[half]) for part, some in zip(parts, scores, strict=True) for half in halves(len(part))
     ]
 
-    def quality(offsets: tuple[float, float]) -> float:
-        added = np.array([offsets[0], 0.0, offsets[1]])
-        found = [f1_scores(labels, (some + added).argmax(axis=1)) for labels, some in times]
+    def quality(offsets: NDArray[np.float64]) -> float:
+        found = [f1_scores(labels, (some + offsets).argmax(axis=1)) for labels, some in times]
         return float(np.mean([one[[0, 2]].mean() for one in found]))
 
-    negative, positive = max(((one, other) for one in OFFSETS for other in OFFSETS), key=quality)
-    return np.array([negative, 0.0, positive])
+    return best_pair(OFFSETS, quality)

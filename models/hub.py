@@ -15,7 +15,8 @@ from torch import Tensor
 
 from models import torch_gpu
 from models.base import sha256_of
-from models.classifier import DEFAULT_CACHE_SIZE, Classifier
+from models.cache import DEFAULT_CACHE_SIZE
+from models.classifier import Classifier
 from models.errors import ModelError, ModelFileError
 from models.label_map import columns_of
 from models.network import Network

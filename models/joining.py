@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from models.calibration import softmax
+from models.offsets import best_pair
 from models.tone import LABELS
 
 OFFSETS: Final = tuple(round(0.1 * step, 1) for step in range(36))
@@ -68,13 +69,11 @@ def best_joint(times: Sequence[Time], share: float) -> tuple[NDArray[np.float64]
     for _ in range(_TURNS):
         temperature = _temperature(times, share, offsets)
 
-        def quality(some: tuple[float, float], temperature: float = temperature) -> float:
-            tried = np.array([some[0], 0.0, some[1]])
+        def quality(tried: NDArray[np.float64], temperature: float = temperature) -> float:
             gains = float(np.mean([_f1(time, time.mean(share, tried, temperature)) for time in times]))
             return gains - _loss(times, share, tried, temperature)
 
-        negative, positive = max(((one, other) for one in OFFSETS for other in OFFSETS), key=quality)
-        offsets = np.array([negative, 0.0, positive])
+        offsets = best_pair(OFFSETS, quality)
     return offsets, _temperature(times, share, offsets)
 
 

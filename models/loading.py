@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.classifier import DEFAULT_CACHE_SIZE, Classifier
+from models.cache import DEFAULT_CACHE_SIZE
+from models.classifier import Classifier
 from models.errors import ModelError
 from models.routed import RoutedModel
 

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from models.base import sha256_of, verify
-from models.cache import ToneCache
-from models.classifier import DEFAULT_CACHE_SIZE
+from models.cache import DEFAULT_CACHE_SIZE, CachedModel
 from models.errors import ModelFileError
 from models.lexicon import Lexicon
 from models.model_config import read_config
@@ -112,31 +111,15 @@ def probabilities(scores: NDArray[np.float64], temperature: float) -> NDArray[np
     return result
 
 
-class NgramModel:
+class NgramModel(CachedModel):
     """A :class:`models.tone.ToneModel` for Russian without an encoder; safe to call from several threads."""
 
     threads: Final = 1
 
     def __init__(self, model_id: ModelId, learned: NgramWeights, *, cache_size: int = DEFAULT_CACHE_SIZE) -> None:
-        self._id = model_id
+        super().__init__(model_id, cache_size)
         self._temperature = learned.temperature
         self._scorer = NgramScorer(learned)
-        self._cache = ToneCache(cache_size)
-
-    @property
-    def id(self) -> ModelId:
-        """Name and version of what decides the tones."""
-        return self._id
-
-    @property
-    def cache_hits(self) -> int:
-        """Texts answered without computing: remembered, or equal to another in the same call."""
-        return self._cache.hits
-
-    @property
-    def cache_misses(self) -> int:
-        """Texts computed."""
-        return self._cache.misses
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See :meth:`models.tone.ToneModel.predict`."""

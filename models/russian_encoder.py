@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from models.base import sha256_of, verify
-from models.classifier import DEFAULT_CACHE_SIZE, Classifier
+from models.cache import DEFAULT_CACHE_SIZE
+from models.classifier import Classifier
 from models.errors import ModelFileError
 from models.merged import AdaptedFiles, Arrays, merge
 from models.model_config import read_config

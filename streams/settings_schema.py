@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PUBLIC_AUTHOR_KEY: Final = b"tocsin: a key that everybody knows"
 
 
-#: Brands of a portfolio at least (detectors.portfolio.LEAST_BRANDS, which would load numpy here).
+#: Brands of a portfolio at least (detectors.portfolio.incident.LEAST_BRANDS, which would load numpy here).
 LEAST_BRANDS: Final = 3
 
 #: What a topic takes where nobody says otherwise (max.message.bytes).

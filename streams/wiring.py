@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from detectors.detector import Detector
 from detectors.engine import BrandProfile
 from detectors.installed import load
-from detectors.portfolio import scaled
+from detectors.portfolio.budgets import scaled
 from streams.classification import Classification
 from streams.crisis_events import Links
 from streams.matching import BrandMatcher

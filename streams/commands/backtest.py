@@ -182,7 +182,7 @@ def _moment(entry: Entry) -> datetime:
 
 def _brands(source: _Source, settings: Settings | None, budget: float | None) -> list[BrandProfile]:
     from detectors.engine import BrandProfile
-    from detectors.portfolio import scaled
+    from detectors.portfolio.budgets import scaled
 
     if settings is not None:
         brands = brand_profiles(settings)

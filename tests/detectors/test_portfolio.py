@@ -15,7 +15,9 @@ from detectors import Command, Decision, Engine, Observations
 from detectors.backtest import count, portfolio_counts, report
 from detectors.config import BrandProfile
 from detectors.ledger import Account
-from detectors.portfolio import KEY, incident_id, scaled
+from detectors.portfolio.budgets import scaled
+from detectors.portfolio.incident import incident_id
+from detectors.portfolio.state import KEY
 from detectors.records import StateVersionError
 from tests.detectors.worlds import QUICK, START, only, run, span, world
 
