@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from detectors.incident_log import IncidentLog
 from detectors.incidents import NOTIFY, Decision, instant
-from detectors.plot import DARK, LIGHT, MOST_POINTS, figure, overview
+from detectors.plot import MOST_POINTS, figure
+from detectors.plot.overview import overview
+from detectors.plot.palette import DARK, LIGHT
 from detectors.report import Report, lasting
 from detectors.story import Story
 

@@ -16,7 +16,9 @@ from detectors.config import BrandProfile
 from detectors.incident_log import incident_logs
 from detectors.incidents import instant
 from detectors.page import page
-from detectors.plot import DARK, LIGHT, as_plotly, figure, overview
+from detectors.plot import as_plotly, figure
+from detectors.plot.overview import overview
+from detectors.plot.palette import DARK, LIGHT
 from detectors.report import Report
 from detectors.story import Story
 from detectors.what_if import BUDGETS, WhatIf, budget_row, budget_rows

@@ -1,14 +1,7 @@
-"""Figures of a backtest, as plain plotly data: a brand's story, and all brands' incidents on one time axis.
-
-Colours stand for what is asked of people, and are told apart without seeing red and green (Okabe & Ito 2008). They are
-names that begin with ``$`` until `coloured` puts a palette's in: a page may be light or dark.
-"""
+"""The figure of a brand's story in a backtest, as plain plotly data."""
 
 from __future__ import annotations
 
-import datetime as dt
-import html
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,53 +11,19 @@ from detectors.backtest import Match
 from detectors.columns import Floats, Ints
 from detectors.incident_log import IncidentLog, incident_logs
 from detectors.incidents import Decision, instant
+from detectors.plot.palette import LIGHT, coloured
+from detectors.plot.panels import SYMBOL, Figure, Panels, at, wrapped
 from detectors.story import Story
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST_POINTS = 4000
-LIGHT = {
-    "$ink": "#1b2733",
-    "$faint": "#5b6b7a",
-    "$grid": "#e3e8ee",
-    "$paper": "#ffffff",
-    "$band": "rgba(86,101,115,0.20)",
-    "$silence": "rgba(86,101,115,0.35)",
-    "$volume": "#0072B2",
-    "$negative": "#B5380A",
-    "$area": "rgba(213,94,0,0.22)",
-    "$page": "#D55E00",
-    "$ticket": "#B87A00",
-    "$info": "#2E86C1",
-    "$known": "#7A3E9D",
-    "$control": "#5b6b7a",
-}
-DARK = {
-    **LIGHT,
-    "$ink": "#e8edf2",
-    "$faint": "#9fb0c0",
-    "$grid": "#2a3744",
-    "$paper": "#121a22",
-    "$band": "rgba(160,176,192,0.22)",
-    "$silence": "rgba(160,176,192,0.40)",
-    "$volume": "#56B4E9",
-    "$negative": "#FF8A4C",
-    "$area": "rgba(255,138,76,0.25)",
-    "$page": "#FF7A2F",
-    "$ticket": "#E69F00",
-    "$info": "#56B4E9",
-    "$known": "#CC9BE0",
-    "$control": "#9fb0c0",
-}
 _AT_MOST = {"ticket": "; a ticket at most", "info": "; an info at most"}
 _OPACITY = {"page": 0.20, "ticket": 0.16, "info": 0.14}
-_SYMBOL = {"page": "triangle-up", "ticket": "square", "info": "circle"}
 _DONE = "line-ns"
 _LOWEST = 0.0
 """Of a score that is drawn: how far a calm hour is below what is expected tells nothing."""
-
-Figure = dict[str, Any]
 
 
 def figure(
@@ -96,7 +55,7 @@ def figure(
     logs = incident_logs(d for d in decisions if d.brand == name)
     matches = [m for m in known if m.known.brand == name]
     heights = [46.0, 160.0, 110.0, *(92.0 for _ in detectors)]
-    picture = _Panels(tick, heights, ["", "authors", "share", *("" for _ in detectors)])
+    picture = Panels(tick, heights, ["", "authors", "share", *("" for _ in detectors)])
     first, last = (int(tick[0]), int(tick[-1])) if len(tick) else (0, 1)
     _strip(picture, logs, matches, _runs(tick, values["silent"] > 0), first, last)
     _volume(picture, values)
@@ -107,93 +66,11 @@ def figure(
         if detector == first_to_page:
             note = "; dashed: page, dotted: ticket"
         _score(picture, row, detector, story.titles.get(detector, detector), note, values)
-    picture.layout["xaxis"]["range"] = [_at(first), _at(last + 1)]
+    picture.layout["xaxis"]["range"] = [at(first), at(last + 1)]
     return picture.figure()
 
 
-class _Panels:
-    """Panels one below the other on one time axis."""
-
-    def __init__(self, tick: Ints, heights: Sequence[float], titles: Sequence[str], gap: float = 26.0) -> None:
-        self.tick = tick
-        self.data: list[dict[str, Any]] = []
-        self.shapes: list[dict[str, Any]] = []
-        self.notes: list[dict[str, Any]] = []
-        margin = {"l": 78, "r": 16, "t": 26, "b": 34}
-        whole = sum(heights) + gap * (len(heights) - 1)
-        axis = {"gridcolor": "$grid", "linecolor": "$grid", "zeroline": False, "tickfont": {"size": 10}}
-        self.layout: dict[str, Any] = {
-            "height": whole + margin["t"] + margin["b"],
-            "margin": margin,
-            "paper_bgcolor": "$paper",
-            "plot_bgcolor": "$paper",
-            "font": {"color": "$ink", "family": "system-ui, sans-serif", "size": 12},
-            "hovermode": "x unified",
-            "hoversubplots": "axis",
-            "hoverlabel": {"bgcolor": "$paper", "bordercolor": "$faint", "font": {"color": "$ink"}, "namelength": -1},
-            "showlegend": False,
-            "dragmode": "zoom",
-        }
-        top = 1.0
-        self.top: dict[int, float] = {}
-        for row, (height, title) in enumerate(zip(heights, titles, strict=True), 1):
-            low = top - height / whole
-            self.layout[self.axis(row)] = {
-                **axis,
-                "domain": [max(low, 0.0), top],
-                "anchor": "x",
-                "title": {"text": title, "font": {"size": 11, "color": "$faint"}},
-                "nticks": 4,
-                "fixedrange": True,
-            }
-            self.top[row] = top
-            top = low - gap / whole
-        self.layout["xaxis"] = {
-            **axis,
-            "type": "date",
-            "anchor": f"y{len(heights)}",
-            "showspikes": True,
-            "spikemode": "across",
-            "spikethickness": 1,
-            "spikedash": "solid",
-            "spikecolor": "$faint",
-            "spikesnap": "cursor",
-            "hoverformat": "%a %d %b %Y %H:%MZ",
-        }
-
-    @staticmethod
-    def axis(row: int) -> str:
-        """Key of a panel's y axis in the layout."""
-        return "yaxis" if row == 1 else f"yaxis{row}"
-
-    def add(self, row: int, **trace: Any) -> None:
-        """A line or points."""
-        made = {"type": "scatter", "xaxis": "x", "yaxis": "y" if row == 1 else f"y{row}", "mode": "lines", **trace}
-        made.setdefault("x", self.tick)
-        self.data.append(made)
-
-    def title(self, row: int, text: str) -> None:
-        """Say above a panel what it shows."""
-        self.notes.append(
-            {
-                "x": 0,
-                "xref": "paper",
-                "xanchor": "left",
-                "y": self.top[row],
-                "yref": "paper",
-                "yanchor": "bottom",
-                "text": text,
-                "showarrow": False,
-                "font": {"size": 11.5, "color": "$ink"},
-            }
-        )
-
-    def figure(self) -> Figure:
-        """What plotly takes."""
-        return {"data": self.data, "layout": {**self.layout, "shapes": self.shapes, "annotations": self.notes}}
-
-
-def _volume(picture: _Panels, values: Mapping[str, Floats]) -> None:
+def _volume(picture: Panels, values: Mapping[str, Floats]) -> None:
     mu = values["authors_expected"]
     spread = 2.0 * np.sqrt(4.0 * np.maximum(mu, 0.25))
     _band(picture, 2, np.maximum(mu - spread, 0.0), mu + spread)
@@ -215,7 +92,7 @@ def _volume(picture: _Panels, values: Mapping[str, Floats]) -> None:
     picture.title(2, "<b>Volume</b>: authors in the last hour, <b>negative</b> ones filled; grey: expected")
 
 
-def _share(picture: _Panels, values: Mapping[str, Floats]) -> None:
+def _share(picture: Panels, values: Mapping[str, Floats]) -> None:
     p, spread = values["share_expected"], 2.0 * values["share_spread"]
     _band(picture, 3, np.maximum(p - spread, 0.0), np.minimum(p + spread, 1.0))
     picture.add(
@@ -230,13 +107,13 @@ def _share(picture: _Panels, values: Mapping[str, Floats]) -> None:
     picture.title(3, "<b>Negative share</b> of the authors of the last six hours; grey: expected")
 
 
-def _band(picture: _Panels, row: int, low: Floats, high: Floats) -> None:
+def _band(picture: Panels, row: int, low: Floats, high: Floats) -> None:
     edge = {"line": {"width": 0}, "hoverinfo": "skip"}
     picture.add(row, y=low, **edge)
     picture.add(row, y=high, fill="tonexty", fillcolor="$band", name="expected", **edge)
 
 
-def _score(picture: _Panels, row: int, detector: str, title: str, note: str, values: Mapping[str, Floats]) -> None:
+def _score(picture: Panels, row: int, detector: str, title: str, note: str, values: Mapping[str, Floats]) -> None:
     score = np.maximum(values[detector], _LOWEST)
     page, ticket = values[f"page_{detector}"], values[f"ticket_{detector}"]
     # Only what asks for a page has both thresholds; what asks for an info has that of a page alone.
@@ -267,7 +144,7 @@ def _score(picture: _Panels, row: int, detector: str, title: str, note: str, val
 
 
 def _strip(
-    picture: _Panels,
+    picture: Panels,
     logs: Sequence[IncidentLog],
     matches: Sequence[Match],
     silent: Sequence[tuple[int, int]],
@@ -280,7 +157,7 @@ def _strip(
         lanes.append("known")
     if silent:
         lanes.append("silent feed")
-    height = {lane: float(len(lanes) - 1 - at) for at, lane in enumerate(lanes)}
+    height = {lane: float(len(lanes) - 1 - place) for place, lane in enumerate(lanes)}
     picture.layout["yaxis"].update(
         tickvals=list(height.values()),
         ticktext=list(height),
@@ -295,7 +172,7 @@ def _strip(
             if end < first or begin > last:
                 continue
             shade = {"fillcolor": f"${log.notify}", "line": {"width": 0}, "layer": "below"}
-            where = {"type": "rect", "x0": _at(max(begin, first)), "x1": _at(min(end, last) + 1)}
+            where = {"type": "rect", "x0": at(max(begin, first)), "x1": at(min(end, last) + 1)}
             whole = {"xref": "x", "yref": "paper", "y0": 0, "y1": 1, "opacity": _OPACITY[log.notify]}
             picture.shapes.append({**where, **shade, **whole})
             bar = {"xref": "x", "yref": "y", "y0": height["incidents"] - 0.3, "y1": height["incidents"] + 0.3}
@@ -306,7 +183,7 @@ def _strip(
         if event.end < first or event.start > last:
             continue
         colour = "$known" if event.crisis else "$control"
-        where = {"type": "rect", "x0": _at(max(event.start, first)), "x1": _at(min(event.end, last))}
+        where = {"type": "rect", "x0": at(max(event.start, first)), "x1": at(min(event.end, last))}
         bar = {"xref": "x", "yref": "y", "y0": height["known"] - 0.3, "y1": height["known"] + 0.3}
         picture.shapes.append({**where, **bar, "fillcolor": colour, "opacity": 0.6, "line": {"width": 0}})
         edge = {"color": colour, "width": 1, "dash": "solid" if event.crisis else "dot"}
@@ -331,8 +208,8 @@ def _strip(
         picture.shapes.append(
             {
                 "type": "rect",
-                "x0": _at(begin),
-                "x1": _at(end),
+                "x0": at(begin),
+                "x1": at(end),
                 "xref": "x",
                 "yref": "y",
                 "y0": height["silent feed"] - 0.3,
@@ -343,7 +220,7 @@ def _strip(
         )
 
 
-def _events(picture: _Panels, logs: Sequence[IncidentLog], height: float) -> None:
+def _events(picture: Panels, logs: Sequence[IncidentLog], height: float) -> None:
     told = [(log, d) for log in logs for d in log.events if d.pages or d.type not in ("updated", "amended")]
     picture.add(
         1,
@@ -352,7 +229,7 @@ def _events(picture: _Panels, logs: Sequence[IncidentLog], height: float) -> Non
         mode="markers",
         marker={
             "color": [f"${d.notify}" for _, d in told],
-            "symbol": [_DONE if d.type == "resolved" else _SYMBOL["page" if d.pages else d.notify] for _, d in told],
+            "symbol": [_DONE if d.type == "resolved" else SYMBOL["page" if d.pages else d.notify] for _, d in told],
             "size": [15 if d.pages else 9 for _, d in told],
             "line": {"width": [2 if d.type == "resolved" else 1 for _, d in told], "color": "$ink"},
         },
@@ -365,86 +242,13 @@ def _events(picture: _Panels, logs: Sequence[IncidentLog], height: float) -> Non
 
 def _told(d: Decision) -> str:
     what = "<b>PAGE</b>" if d.pages else f"<b>{d.type}</b>, {d.notify}"
-    return f"{what}, {d.severity}, {instant(d.tick)[11:16]}Z<br>{_wrapped(d.reason)}"
+    return f"{what}, {d.severity}, {instant(d.tick)[11:16]}Z<br>{wrapped(d.reason)}"
 
 
 def _known_told(match: Match) -> str:
     kind = "known crisis" if match.known.crisis else "control"
     delay = "" if match.delay_minutes is None else f" after {match.delay_minutes} min"
-    return f"<b>{kind}</b>: {_wrapped(match.known.event)}<br>{match.outcome}{delay}"
-
-
-def _wrapped(text: str) -> str:
-    return "<br>".join(html.escape(line) for line in textwrap.wrap(text, 64))
-
-
-def overview(logs: Sequence[IncidentLog], spans: Mapping[str, tuple[int, int]], known: Sequence[Match]) -> Figure:
-    """All brands' incidents and known events on one time axis, a line each."""
-    brands = list(spans)
-    row = {brand: len(brands) - 1 - at for at, brand in enumerate(brands)}
-    each = 24.0 if len(brands) <= 15 else 15.0
-    picture = _Panels(np.zeros(0, np.int64), [max(each * len(brands), 48.0)], [""])
-    first = min((a for a, _ in spans.values()), default=0)
-    last = max((b for _, b in spans.values()), default=1)
-    for brand, (a, b) in spans.items():
-        where = {"type": "line", "x0": _at(a), "x1": _at(b), "y0": row[brand], "y1": row[brand]}
-        line = {"line": {"color": "$grid", "width": 5}, "layer": "below"}
-        picture.shapes.append({**where, "xref": "x", "yref": "y", **line})
-    for match in known:
-        if match.known.brand in row:
-            y = row[match.known.brand]
-            colour = "$known" if match.known.crisis else "$control"
-            where = {"type": "rect", "x0": _at(match.known.start), "x1": _at(match.known.end), "xref": "x"}
-            edge = {"color": colour, "width": 1.2, "dash": "solid" if match.known.crisis else "dot"}
-            picture.shapes.append({**where, "yref": "y", "y0": y - 0.42, "y1": y + 0.42, "line": edge})
-    for log in logs:
-        for begin, until in log.spans:
-            y = row[log.brand]
-            where = {"type": "rect", "x0": _at(begin), "x1": _at(last if until is None else until), "xref": "x"}
-            style = {"fillcolor": f"${log.notify}", "opacity": 0.5, "line": {"width": 0}}
-            picture.shapes.append({**where, "yref": "y", "y0": y - 0.3, "y1": y + 0.3, **style})
-    picture.add(
-        1,
-        x=np.array([log.opened for log in logs], np.int64),
-        y=np.array([row[log.brand] for log in logs], np.float64),
-        mode="markers",
-        marker={
-            "color": [f"${log.notify}" for log in logs],
-            "symbol": [_SYMBOL[log.notify] for log in logs],
-            "size": [13 if log.pages else 8 for log in logs],
-            "line": {"width": 1, "color": "$ink"},
-        },
-        text=[
-            f"<b>{html.escape(log.brand)}</b>: {log.notify}, {log.severity}, {instant(log.opened)[:16]}Z<br>"
-            + _wrapped(log.telling.reason)
-            for log in logs
-        ],
-        customdata=[log.id for log in logs],
-        hovertemplate="%{text}<extra></extra>",
-        name="incidents",
-    )
-    picture.layout["yaxis"].update(
-        tickvals=list(row.values()),
-        ticktext=[html.escape(textwrap.shorten(brand, 24, placeholder="…")) for brand in brands],
-        range=[-0.7, len(brands) - 0.3],
-        showgrid=False,
-        autorange=False,
-    )
-    picture.layout["margin"] = {"l": 150, "r": 16, "t": 8, "b": 34}
-    picture.layout.update(hovermode="closest", height=picture.layout["height"] - 18)
-    picture.layout["xaxis"].update(range=[_at(first), _at(last + 1)], showspikes=False)
-    return picture.figure()
-
-
-def coloured(value: Any, palette: Mapping[str, str]) -> Any:
-    """The same with the colours of a palette in place of their names."""
-    if isinstance(value, str):
-        return palette.get(value, value)
-    if isinstance(value, dict):
-        return {key: coloured(one, palette) for key, one in value.items()}
-    if isinstance(value, list):
-        return [coloured(one, palette) for one in value]
-    return value
+    return f"<b>{kind}</b>: {wrapped(match.known.event)}<br>{match.outcome}{delay}"
 
 
 def as_plotly(made: Figure, palette: Mapping[str, str] = LIGHT) -> go.Figure:
@@ -464,7 +268,3 @@ def _runs(tick: Ints, where: Any) -> list[tuple[int, int]]:
     return [
         (int(tick[a]), int(tick[min(b, len(tick) - 1)])) for a, b in zip(begins.tolist(), ends.tolist(), strict=True)
     ]
-
-
-def _at(tick: int) -> str:
-    return dt.datetime.fromtimestamp(tick * 60, dt.UTC).strftime("%Y-%m-%d %H:%M")
