@@ -28,9 +28,10 @@ from pathlib import Path
 
 import numpy as np
 
-from detectors import counts as module
+from detectors import counts
 from detectors.columns import Floats, Ints
-from detectors.counts import DAY, LOCATION_AT_HOUR, CountsConfig, gumbel, log_ratios, score_counts
+from detectors.counts import CountsConfig, baseline, log_ratios, return_period, score_counts
+from detectors.counts.return_period import DAY, LOCATION_AT_HOUR, gumbel
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 300
@@ -131,16 +132,19 @@ class Bench:
 @contextmanager
 def changed(name: str, factor: float) -> Iterator[None]:
     """A constant of the detector times a factor."""
-    value = getattr(module, name)
+    places = [module for module in (counts, baseline, return_period) if hasattr(module, name)]
+    value = getattr(places[0], name)
     if isinstance(value, tuple):
         new: object = tuple(factor * x for x in value)
     else:
         new = int(factor * value) if isinstance(value, int) else factor * value
-    setattr(module, name, new)
+    for module in places:
+        setattr(module, name, new)
     try:
         yield
     finally:
-        setattr(module, name, value)
+        for module in places:
+            setattr(module, name, value)
 
 
 def perturb(bench: Bench) -> None:

@@ -21,7 +21,7 @@ class BrandProfile:
     """The brand's own keywords, never shown as terms of an incident."""
     runbook_url: str | None = None
     portfolio: str | None = None
-    """Brands of one portfolio that alarm together are one incident (portfolio.py)."""
+    """Brands of one portfolio that alarm together are one incident (detectors/portfolio)."""
     portfolio_budget: float | None = None
     """Pages a month of all brands of the portfolio; None: what their own budgets add up to."""
     portfolio_runbook_url: str | None = None

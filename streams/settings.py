@@ -17,8 +17,9 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
+from streams.kafka_settings import KafkaSettings
 from streams.settings_problems import SettingsError, explain
-from streams.settings_schema import BrandSettings, KafkaSettings, Settings
+from streams.settings_schema import BrandSettings, Settings
 
 __all__ = ["BrandSettings", "KafkaSettings", "Settings", "SettingsError", "load"]
 

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import re
 import socket
-import ssl
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
-from zoneinfo import ZoneInfo
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
-if TYPE_CHECKING:
-    from faust.types.auth import CredentialsT
+from streams.kafka_settings import KafkaSettings
+from streams.setting_values import Budget, Count, ExistingFile, Hours, Seconds, Section, Text, TimeZone, WebAddress
 
 #: Hashes authors where no key is set. Everybody knows it, so anybody can test whether a name they know is in the data:
 #: right for a demo on one machine, and the doctor says so elsewhere.
 PUBLIC_AUTHOR_KEY: Final = b"tocsin: a key that everybody knows"
-
 
 #: Brands of a portfolio at least (detectors.portfolio.incident.LEAST_BRANDS, which would load numpy here).
 LEAST_BRANDS: Final = 3
@@ -37,138 +24,11 @@ LEAST_BRANDS: Final = 3
 KAFKA_MESSAGE_BYTES: Final = 1_048_588
 
 
-def _web_address(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/]+\S*", value):
-        raise ValueError("must be an address that begins with http:// or https://")
-    return value
-
-
-def _time_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (OSError, ValueError, KeyError):
-        raise ValueError("must be a time zone of the IANA database, such as UTC or Europe/Berlin") from None
-    return value
-
-
 def _host_name() -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())
 
 
-def _existing_file(value: Path) -> Path:
-    path = value.expanduser()
-    if not path.is_file():
-        raise ValueError("there is no such file")
-    return path
-
-
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    return value.strip()
-
-
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-ExistingFile = Annotated[Path, AfterValidator(_existing_file)]
-Text = Annotated[str, AfterValidator(_not_blank)]
-Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Budget = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class KafkaSettings(_Section):
-    """How to reach Kafka; the password is ``TOCSIN_KAFKA_PASSWORD`` or the content of `password_file`."""
-
-    bootstrap_servers: Text = "127.0.0.1:9092"
-    group: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = "tocsin"
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    username: Text | None = None
-    password_file: ExistingFile | None = None
-    cafile: ExistingFile | None = None
-    certfile: ExistingFile | None = None
-    keyfile: ExistingFile | None = None
-    _password: SecretStr | None = PrivateAttr(default=None)
-
-    @field_validator("bootstrap_servers")
-    @classmethod
-    def _hosts_and_ports(cls, value: str) -> str:
-        for server in value.split(","):
-            found = re.fullmatch(r"(?:\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):(\d{1,5})", server.strip())
-            if not found or not 0 < int(found[1]) < 65536:
-                raise ValueError("must be host:port, or several of them with commas between")
-        return value
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        sasl = {"sasl_mechanism": self.sasl_mechanism, "username": self.username}
-        if self.security_protocol.startswith("SASL_"):
-            if lacking := [name for name, value in sasl.items() if value is None]:
-                raise ValueError(f"security_protocol {self.security_protocol} needs {' and '.join(lacking)} as well")
-        elif given := [name for name, value in sasl.items() if value is not None]:
-            raise ValueError(f"{' and '.join(given)} need security_protocol SASL_SSL or SASL_PLAINTEXT")
-        files = [name for name in ("cafile", "certfile", "keyfile") if getattr(self, name) is not None]
-        if files and not self.security_protocol.endswith("SSL"):
-            raise ValueError(f"{' and '.join(files)} need security_protocol SSL or SASL_SSL")
-        if (self.certfile is None) != (self.keyfile is None):
-            raise ValueError("certfile and keyfile go together")
-        return self
-
-    @property
-    def password(self) -> SecretStr | None:
-        """The SASL password, read when the settings were loaded."""
-        return self._password
-
-    @property
-    def servers(self) -> list[str]:
-        """Each ``host:port`` of `bootstrap_servers`."""
-        return [server.strip() for server in self.bootstrap_servers.split(",")]
-
-    def client(self) -> dict[str, Any]:
-        """Keyword arguments for every client of kafka-python."""
-        arguments: dict[str, Any] = {
-            "bootstrap_servers": self.servers,
-            "security_protocol": self.security_protocol,
-        }
-        if self.security_protocol.endswith("SSL"):
-            arguments["ssl_context"] = self._ssl_context()
-        if self.security_protocol.startswith("SASL_"):
-            arguments["sasl_mechanism"] = self.sasl_mechanism
-            arguments["sasl_plain_username"] = self.username
-            arguments["sasl_plain_password"] = self._revealed()
-        return arguments
-
-    def faust_broker(self) -> list[str]:
-        """Broker addresses as Faust takes them."""
-        return [f"kafka://{server}" for server in self.servers]
-
-    def faust_credentials(self) -> CredentialsT | None:
-        """Credentials as Faust takes them; None for an open, unencrypted broker."""
-        from faust import SASLCredentials, SSLCredentials
-
-        context = self._ssl_context() if self.security_protocol.endswith("SSL") else None
-        if self.security_protocol.startswith("SASL_"):
-            return SASLCredentials(
-                username=self.username, password=self._revealed(), mechanism=self.sasl_mechanism, ssl_context=context
-            )
-        return SSLCredentials(context) if context is not None else None
-
-    def _ssl_context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=str(self.cafile) if self.cafile else None)
-        if self.certfile is not None:
-            context.load_cert_chain(self.certfile, self.keyfile)
-        return context
-
-    def _revealed(self) -> str:
-        return self._password.get_secret_value() if self._password is not None else ""
-
-
-class RetentionHours(_Section):
+class RetentionHours(Section):
     """How long each topic keeps its records, in hours."""
 
     mentions: Hours = 168
@@ -178,7 +38,7 @@ class RetentionHours(_Section):
     commands: Hours = 8760
 
 
-class TopicSettings(_Section):
+class TopicSettings(Section):
     """Names, partitions and retention of Tocsin's topics."""
 
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,200}$")] = ""
@@ -217,7 +77,7 @@ class TopicSettings(_Section):
         return f"{self.prefix}crisis.commands"
 
 
-class WorkerSettings(_Section):
+class WorkerSettings(Section):
     """One worker process; `id` is stable over its restarts and differs between workers."""
 
     id: Annotated[str, BeforeValidator(lambda value: _host_name() if value is None else value)] = Field(
@@ -228,7 +88,7 @@ class WorkerSettings(_Section):
     embedded: bool = False
 
 
-class ToneSettings(_Section):
+class ToneSettings(Section):
     """Which model reads the tone, on which backend, and how it batches. Threads: 0 means as many as there are cores.
 
     `labels` is what the outputs of a named model mean, in their order, where it calls them LABEL_0 and so on.
@@ -251,7 +111,7 @@ class ToneSettings(_Section):
         return value
 
 
-class TimeSettings(_Section):
+class TimeSettings(Section):
     """Event time: how late a mention may come, and when the wall clock may close a quiet brand's tick."""
 
     lateness_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10
@@ -260,7 +120,7 @@ class TimeSettings(_Section):
     max_ahead_hours: Hours = 24
 
 
-class LimitSettings(_Section):
+class LimitSettings(Section):
     """What is refused, and how much of it stops the worker."""
 
     text_chars: Count = 65_536
@@ -282,18 +142,18 @@ class LimitSettings(_Section):
         return self.mention_message_bytes + 65_536
 
 
-class BrandSettings(_Section):
+class BrandSettings(Section):
     """A brand that is watched; without keywords it is found by the `brand` field of mentions alone."""
 
     name: Annotated[Text, Field(max_length=512)]
     keywords: tuple[Text, ...] = ()
     budget: Budget | None = None
     runbook_url: WebAddress | None = None
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    time_zone: TimeZone = "UTC"
     portfolio: Annotated[Text, Field(max_length=512)] | None = None
 
 
-class PortfolioSettings(_Section):
+class PortfolioSettings(Section):
     """What all brands of a portfolio may cost together, and what its own incidents link to."""
 
     name: Text
@@ -301,21 +161,21 @@ class PortfolioSettings(_Section):
     runbook_url: WebAddress | None = None
 
 
-class LinkSettings(_Section):
+class LinkSettings(Section):
     """Where crisis events point people."""
 
     dashboard_url: WebAddress | None = None
     false_alarm_url: WebAddress | None = None
 
 
-class WebSettings(_Section):
+class WebSettings(Section):
     """Address of metrics and health; loopback unless set otherwise. Port 0 takes any free one."""
 
     host: Text = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 6066
 
 
-class PrivacySettings(_Section):
+class PrivacySettings(Section):
     """Authors are stored as keyed hashes; the key is ``TOCSIN_AUTHOR_KEY`` or the content of `author_key_file`."""
 
     author_key_file: ExistingFile | None = None
@@ -332,7 +192,7 @@ class PrivacySettings(_Section):
         return self._author_key is None
 
 
-class Settings(_Section):
+class Settings(Section):
     """Everything that can be set; only `brands` has no default."""
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)

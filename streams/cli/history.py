@@ -62,7 +62,8 @@ def backtest(
              tocsin backtest labelled.csv --tone gold --known-events events.csv --json
     """
     with reporting():
-        from streams.commands.backtest import Options, run
+        from streams.commands.backtest import run
+        from streams.commands.backtest_report import Options
 
         settings_file = config_path(ctx, config)
         settings = load_settings(ctx, config) if settings_file else None

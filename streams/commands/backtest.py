@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from streams.backtest import GOLD, Backtest, Outcome, brands_in, classification_of_any_brand
+from streams.commands.backtest_report import Options, report_of
 from streams.commands.console import note, stderr_console
 from streams.crisis_commands import read_commands
 from streams.errors import UserError
-from streams.mention_files import SMALL, STDIN, content_of, count_lines, lines_in
+from streams.mention_source import MentionSource
 from streams.records import Limits, Mention, Model
-from streams.replay import Entry, merged
+from streams.replay import Entry
 from streams.wiring import brand_profiles, event_links, make_classification, mention_limits, own_detectors
 
 if TYPE_CHECKING:
@@ -30,23 +29,6 @@ if TYPE_CHECKING:
     from detectors.report import Report
     from models import ToneModel
     from streams.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What was asked for on the command line."""
-
-    tone: Literal["model", "gold"] = "model"
-    budget: float | None = None
-    events: Path | None = None
-    report: Path | None = None
-    known_events: Path | None = None
-    #: None: where a page is written.
-    what_if: bool | None = None
-    as_json: bool = False
-    sort: bool = False
-    config: Path | None = None
-    commands: Path | None = None
 
 
 def run(files: Sequence[str], settings: Settings | None, options: Options) -> None:
@@ -69,7 +51,7 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
             _refuse_unwritable(path)
     known = _known_events(options.known_events)
     limits = mention_limits(settings) if settings is not None else Limits()
-    source = _Source(files, limits, options.sort)
+    source = MentionSource(files, limits, options.sort)
     total = None if settings is not None and source.once_only else source.count()
     brands = _brands(source, settings, options.budget)
     portfolios = {one.portfolio for one in brands if one.portfolio is not None}
@@ -103,7 +85,7 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
     _refuse_disorder(outcome)
     if options.events is not None:
         options.events.write_bytes(b"".join(event.value + b"\n" for event in outcome.events))
-    made = _report(files, options, outcome, known, str(backtest.model_version), brands)
+    made = report_of(files, options, outcome, known, str(backtest.model_version), brands)
     if options.report is not None and story is not None:
         write_html(options.report, made, story)
     if options.as_json:
@@ -135,52 +117,7 @@ def _refuse_unwritable(path: Path) -> None:
         raise UserError(f"{path}: no permission to write it")
 
 
-class _Source:
-    """Files that may be read twice; standard input is kept in memory for that, and so are small files and what is to be
-    sorted."""
-
-    def __init__(self, files: Sequence[str], limits: Limits, sort: bool) -> None:
-        self._files, self._limits, self._sort = files, limits, sort
-        self.once_only = STDIN in files
-        self._kept: list[Entry] | None = None
-        self._contents: dict[str, bytes] = {}
-
-    def entries(self) -> Iterable[Entry]:
-        """All entries, from the start."""
-        if self._kept is None and self._sort:
-            self._kept = sorted(merged(self._files, self._limits, self._contents), key=_moment)
-        if self._kept is not None:
-            return self._kept
-        return merged(self._files, self._limits, self._contents)
-
-    def count(self) -> int | None:
-        """How many lines there are, blank ones included; None where nobody knows."""
-        if self.once_only:
-            return sum(1 for _ in self.again())
-        lines = [self._lines(file) for file in self._files]
-        return None if None in lines else sum(line for line in lines if line is not None)
-
-    def _lines(self, file: str) -> int | None:
-        content = content_of(file)
-        if content is None or sum(map(len, self._contents.values())) + len(content) > SMALL:
-            return count_lines(file)
-        # It is read again, and need not be unpacked again.
-        self._contents[file] = content
-        return lines_in(content)
-
-    def again(self) -> Iterable[Entry]:
-        """All entries, for a reader that is not the last."""
-        small = len(self._contents) == len(self._files)
-        if (self.once_only or small) and self._kept is None and not self._sort:
-            self._kept = list(merged(self._files, self._limits, self._contents))
-        return self.entries()
-
-
-def _moment(entry: Entry) -> datetime:
-    return entry.content.created_at if isinstance(entry.content, Mention) else datetime.min.replace(tzinfo=UTC)
-
-
-def _brands(source: _Source, settings: Settings | None, budget: float | None) -> list[BrandProfile]:
+def _brands(source: MentionSource, settings: Settings | None, budget: float | None) -> list[BrandProfile]:
     from detectors.engine import BrandProfile
     from detectors.portfolio.budgets import scaled
 
@@ -265,76 +202,6 @@ def _refuse_disorder(outcome: Outcome) -> None:
         )
 
 
-def _report(
-    files: Sequence[str],
-    options: Options,
-    outcome: Outcome,
-    known: Sequence[KnownEvent],
-    model: str,
-    profiles: Sequence[BrandProfile],
-) -> Report:
-    from detectors import backtest as numbers
-    from detectors.incident_log import incident_logs
-    from detectors.report import Report
-    from detectors.what_if import budget_row, budget_rows, capped
-
-    matches = numbers.compare(outcome.decisions, outcome.counts, known)
-    budgets = {c.budget for c in outcome.counts if not c.of}
-    return Report(
-        files=[name if name == STDIN else Path(name).name for name in files],
-        command=_command(files, options),
-        tone="a human label in each mention" if options.tone == "gold" else model,
-        model_version=model,
-        release=_release(),
-        brands=numbers.report(outcome.decisions, outcome.counts),
-        counts=outcome.counts,
-        incidents=incident_logs(outcome.decisions),
-        matches=matches,
-        summary=budget_row(min(budgets), outcome.decisions, outcome.counts, matches),
-        what_if=budget_rows(outcome.what_if, outcome.counts, known),
-        notes=[
-            *_left_out(outcome),
-            *numbers.not_compared(known, outcome.counts),
-            *(capped(profiles) if outcome.what_if else ()),
-        ],
-        totals={
-            "read": outcome.read,
-            "unmatched": outcome.unmatched,
-            "duplicates": outcome.duplicates,
-            "late": outcome.late,
-            "too_late": outcome.too_late,
-            "rejected": outcome.rejected.total(),
-            "without_gold": outcome.without_gold,
-            "events": len(outcome.decisions),
-        },
-    )
-
-
-def _command(files: Sequence[str], options: Options) -> str:
-    words = ["tocsin", "backtest", *files, "--tone", options.tone]
-    given: list[tuple[str, object]] = [
-        ("--config", options.config),
-        ("--budget", None if options.budget is None else f"{options.budget:g}"),
-        ("--known-events", options.known_events),
-        ("--report", options.report),
-    ]
-    for name, value in given:
-        if value is not None:
-            words += [name, str(value)]
-    if options.sort:
-        words.append("--sort")
-    return shlex.join(words)
-
-
-def _release() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("tocsin")
-    except PackageNotFoundError:
-        return "from its sources"
-
-
 def _sum_up(outcome: Outcome, report: Report) -> None:
     kinds: dict[str, int] = {}
     for decision in outcome.decisions:
@@ -353,16 +220,3 @@ def _without_effect(outcome: Outcome, told: Sequence[Command]) -> Iterator[str]:
             yield f"without effect: {one.command.kind} of {one.command.brand}: {one.problem}"
     if late := len(told) - len(outcome.applied):
         yield f"{late} commands were due only after the last mention"
-
-
-def _left_out(outcome: Outcome) -> Iterator[str]:
-    if outcome.without_gold:
-        yield f"left out: {outcome.without_gold:,} mentions without gold_tone"
-    if outcome.too_late:
-        yield f"left out: {outcome.too_late:,} mentions that come more than a day after later ones (see --sort)"
-    if outcome.late:
-        yield f"late: {outcome.late:,} mentions come after later ones; they count in their own minute"
-    if outcome.rejected:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(outcome.rejected.items()))
-        yield f"rejected: {reasons}"
-        yield from (f"  {example}" for example in outcome.examples)

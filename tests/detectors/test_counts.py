@@ -8,19 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.columns import Floats, Ints
-from detectors.counts import (
-    ALARM,
-    CAP,
-    DAY,
-    HOUR,
-    LEAST_SCALE,
-    SCALE,
-    CountsConfig,
-    gumbel,
-    ladder,
-    log_ratios,
-    score_counts,
-)
+from detectors.counts import ALARM, HOUR, CountsConfig, ladder, log_ratios, score_counts
+from detectors.counts.return_period import CAP, DAY, LEAST_SCALE, SCALE, gumbel
 
 WIDTH = 300
 PER_DAY = DAY // WIDTH

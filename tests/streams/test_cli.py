@@ -190,7 +190,7 @@ def test_simulate_writes_mentions_and_settings_that_fit(tmp_path: Path) -> None:
 
 
 def test_backtest_hands_over_what_was_asked(monkeypatch: pytest.MonkeyPatch, config: Path) -> None:
-    from streams.commands.backtest import Options
+    from streams.commands.backtest_report import Options
 
     calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr("streams.commands.backtest.run", lambda *arguments: calls.append(arguments))

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from detectors.portfolio import incident
+from streams import settings_schema
 from streams.settings import Settings, SettingsError, load
 
 BRANDS = [{"name": "Acme", "keywords": ["acme"]}]
@@ -251,6 +253,10 @@ def test_portfolios_lower_the_budgets_of_their_brands_to_their_own(tmp_path: Pat
     assert [(b.budget, b.portfolio_runbook_url) for b in profiles] == [(1.0, "https://runbook.example")] * 3
     free = load(written(tmp_path, {"brands": [*brands, *BRANDS]}), {})
     assert [b.budget for b in brand_profiles(free)] == [1.0] * 4
+
+
+def test_settings_and_detectors_agree_on_how_many_brands_make_a_portfolio() -> None:
+    assert settings_schema.LEAST_BRANDS == incident.LEAST_BRANDS
 
 
 @pytest.mark.parametrize(

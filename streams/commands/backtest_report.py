@@ -1,0 +1,126 @@
+"""The report of ``tocsin backtest``: what was asked for, what came of it, what was left out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from streams.backtest import Outcome
+from streams.mention_files import STDIN
+
+if TYPE_CHECKING:
+    from detectors.backtest import KnownEvent
+    from detectors.engine import BrandProfile
+    from detectors.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for on the command line."""
+
+    tone: Literal["model", "gold"] = "model"
+    budget: float | None = None
+    events: Path | None = None
+    report: Path | None = None
+    known_events: Path | None = None
+    #: None: where a page is written.
+    what_if: bool | None = None
+    as_json: bool = False
+    sort: bool = False
+    config: Path | None = None
+    commands: Path | None = None
+
+
+def report_of(
+    files: Sequence[str],
+    options: Options,
+    outcome: Outcome,
+    known: Sequence[KnownEvent],
+    model: str,
+    profiles: Sequence[BrandProfile],
+) -> Report:
+    """What a backtest came to, for people and for machines.
+
+    Parameters
+    ----------
+    files : as they were named on the command line
+    known : events that the user knows of
+    model : name and version of what read the tone
+    profiles : of the brands that were watched
+    """
+    from detectors import backtest as numbers
+    from detectors.incident_log import incident_logs
+    from detectors.report import Report
+    from detectors.what_if import budget_row, budget_rows, capped
+
+    matches = numbers.compare(outcome.decisions, outcome.counts, known)
+    budgets = {c.budget for c in outcome.counts if not c.of}
+    return Report(
+        files=[name if name == STDIN else Path(name).name for name in files],
+        command=_command(files, options),
+        tone="a human label in each mention" if options.tone == "gold" else model,
+        model_version=model,
+        release=_release(),
+        brands=numbers.report(outcome.decisions, outcome.counts),
+        counts=outcome.counts,
+        incidents=incident_logs(outcome.decisions),
+        matches=matches,
+        summary=budget_row(min(budgets), outcome.decisions, outcome.counts, matches),
+        what_if=budget_rows(outcome.what_if, outcome.counts, known),
+        notes=[
+            *_left_out(outcome),
+            *numbers.not_compared(known, outcome.counts),
+            *(capped(profiles) if outcome.what_if else ()),
+        ],
+        totals={
+            "read": outcome.read,
+            "unmatched": outcome.unmatched,
+            "duplicates": outcome.duplicates,
+            "late": outcome.late,
+            "too_late": outcome.too_late,
+            "rejected": outcome.rejected.total(),
+            "without_gold": outcome.without_gold,
+            "events": len(outcome.decisions),
+        },
+    )
+
+
+def _command(files: Sequence[str], options: Options) -> str:
+    words = ["tocsin", "backtest", *files, "--tone", options.tone]
+    given: list[tuple[str, object]] = [
+        ("--config", options.config),
+        ("--budget", None if options.budget is None else f"{options.budget:g}"),
+        ("--known-events", options.known_events),
+        ("--report", options.report),
+    ]
+    for name, value in given:
+        if value is not None:
+            words += [name, str(value)]
+    if options.sort:
+        words.append("--sort")
+    return shlex.join(words)
+
+
+def _release() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("tocsin")
+    except PackageNotFoundError:
+        return "from its sources"
+
+
+def _left_out(outcome: Outcome) -> Iterator[str]:
+    if outcome.without_gold:
+        yield f"left out: {outcome.without_gold:,} mentions without gold_tone"
+    if outcome.too_late:
+        yield f"left out: {outcome.too_late:,} mentions that come more than a day after later ones (see --sort)"
+    if outcome.late:
+        yield f"late: {outcome.late:,} mentions come after later ones; they count in their own minute"
+    if outcome.rejected:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(outcome.rejected.items()))
+        yield f"rejected: {reasons}"
+        yield from (f"  {example}" for example in outcome.examples)

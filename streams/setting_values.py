@@ -1,0 +1,53 @@
+"""What values of settings may be: the types of keys that several sections share."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _web_address(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+\S*", value):
+        raise ValueError("must be an address that begins with http:// or https://")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError, KeyError):
+        raise ValueError("must be a time zone of the IANA database, such as UTC or Europe/Berlin") from None
+    return value
+
+
+def _existing_file(value: Path) -> Path:
+    path = value.expanduser()
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    return path
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value.strip()
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+ExistingFile = Annotated[Path, AfterValidator(_existing_file)]
+Text = Annotated[str, AfterValidator(_not_blank)]
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Budget = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+
+
+class Section(BaseModel):
+    """A section of the settings: frozen, without keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
