@@ -20,7 +20,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.tone import alone, measure_ours, measure_pipeline
+from bench.tone.measured import alone
+from bench.tone.ours import measure_ours
+from bench.tone.pipeline import measure_pipeline
 from streams import topics
 from streams.apache_kafka import ApacheKafka
 from streams.app import topic_specs

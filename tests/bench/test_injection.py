@@ -10,7 +10,9 @@ import pytest
 from rich.console import Console
 
 from bench.crisis_shapes import SHAPES, SHARP, STANDARD, TONE_ONLY
-from bench.injection import CENSORED, Outcome, Plan, Suite, report, wilson
+from bench.injection.outcome import CENSORED, Outcome
+from bench.injection.report import report, wilson
+from bench.injection.suite import Plan, Suite
 from bench.product_rules import RULES, pages
 from bench.synthetic_tone import SENSITIVITY, SPECIFICITY, Brand
 from bench.volumes import DAY_BINS, HOUR_BINS, START, Volume, simulated, thinned
