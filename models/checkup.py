@@ -106,7 +106,7 @@ def _backend(wanted: str, description: str) -> str:
     remembered = recall(bundled_files().parts)
     if remembered is None:
         return f"{used}, the first that can run here: there is no folder to remember a comparison in"
-    return f"{used} of " + "; ".join(f"{name}: {found}" for name, found in remembered.figures.items())
+    return f"{used}; compared: " + "; ".join(f"{name}: {found}" for name, found in remembered.figures.items())
 
 
 def _base() -> str:

@@ -45,7 +45,7 @@ def check_broker(settings: Settings, wanted: Sequence[topics.TopicSpec]) -> Iter
         yield Finding(
             "broker",
             "fail",
-            str(error),
+            error.found if isinstance(error, topics.BrokerUnreachableError) else str(error),
             "is it running, and are kafka.bootstrap_servers, security_protocol and the certificates those it expects? "
             "For a broker of your own on this machine: make kafka",
         )

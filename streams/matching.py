@@ -23,7 +23,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -219,10 +219,6 @@ class BrandMatcher:
             text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
         spelled = [words for tag in _HASHTAG.findall(text) if (words := _folded_words(tag))]
         return "\n".join([haystack, *spelled]) if spelled else haystack
-
-    def match_many(self, texts: Iterable[str]) -> list[tuple[str, ...]]:
-        """Return `match` of each text."""
-        return [self.match(text) for text in texts]
 
 
 def _opens(before: str, first: str) -> bool:

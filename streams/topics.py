@@ -38,7 +38,13 @@ _AT_LEAST: Final = frozenset({"max.message.bytes"})
 
 
 class BrokerUnreachableError(UserError):
-    """No broker answers, or it does not let us in."""
+    """No broker answers, or it does not let us in; `found` says so without the advice."""
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__(
+            f"{found}; is it running, and are the kafka settings those it expects? tocsin doctor says more"
+        )
 
 
 class TopicsError(UserError):

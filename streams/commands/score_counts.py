@@ -150,9 +150,9 @@ def _count(value: str, where: str) -> float:
     try:
         count = float(value)
     except ValueError:
-        raise UserError(f"{where}: {value[:40]!r} is not a count") from None
+        raise UserError(f"{where}: {value[:40]!r} is not a count; leave the field empty where none is known") from None
     if not 0 <= count < math.inf:
-        raise UserError(f"{where}: a count cannot be {value[:40]}")
+        raise UserError(f"{where}: a count cannot be {value[:40]}; leave the field empty where none is known")
     return count
 
 

@@ -170,5 +170,6 @@ def test_fast_enough() -> None:
         for i in range(5_000)
     ]
     start = time.perf_counter()
-    matcher.match_many(texts)
+    for text in texts:
+        matcher.match(text)
     assert len(texts) / (time.perf_counter() - start) > 10_000
