@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import gzip
 import importlib
-import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from streams import cli
 from streams.brokers import free_ports
 from streams.commands import console
-from streams.commands.classify import classify, holds_mentions
 from streams.errors import FailedError, UserError
 from streams.mention_files import read_mentions
 from streams.settings import load
@@ -200,81 +195,6 @@ def test_backtest_hands_over_what_was_asked(monkeypatch: pytest.MonkeyPatch, con
     assert [brand.name for brand in calls[1][1].brands] == ["Acme"]
     asked = Options(report=Path("p.html"), what_if=False, as_json=True, sort=True, config=config)
     assert calls[1][2] == asked
-
-
-def _predict(texts: Sequence[str]) -> NDArray[np.float32]:
-    rows = [[0.7, 0.2, 0.1] if "bad" in text else [0.1, 0.3, 0.6] for text in texts]
-    return np.array(rows, np.float32).reshape(-1, 3)
-
-
-def test_classify_answers_each_line_in_order(tmp_path: Path) -> None:
-    out = io.BytesIO()
-    stream = tmp_path / "texts"
-    stream.write_bytes("\ufeffbad day\r\n\n  \nnice é\nbad".encode() + b"\xff")
-    with stream.open("rb") as texts:
-        classify(texts, out, _predict, batch=2)
-    lines = [json.loads(line) for line in out.getvalue().splitlines()]
-    assert [line["label"] for line in lines] == ["negative", "positive", "negative"]
-    assert lines[0]["tone"] == {"negative": 0.7, "neutral": 0.2, "positive": 0.1}
-    assert [line["text"] for line in lines] == ["bad day", "nice é", "bad\ufffd"]
-
-
-def test_classify_says_which_tones_are_guesses(tmp_path: Path) -> None:
-    out = io.BytesIO()
-    stream = tmp_path / "texts"
-    stream.write_text("bad\nסתם\n", encoding="utf-8")
-    with stream.open("rb") as texts:
-        classify(texts, out, _predict, 10, str.isascii)
-    known, guessed = (json.loads(line) for line in out.getvalue().splitlines())
-    assert "tone_reliable" not in known
-    assert guessed["tone_reliable"] is False
-
-
-@pytest.mark.parametrize(
-    ("content", "found"),
-    [('{"id": "1", "text": "bad"}\n', True), ("bad\n", False), ("{}\n", False), ("", False), ("7", False)],
-)
-def test_classify_tells_mentions_from_texts_and_takes_nothing(tmp_path: Path, content: str, found: bool) -> None:
-    stream = tmp_path / "texts"
-    stream.write_text(content)
-    with stream.open("rb") as texts:
-        assert holds_mentions(texts) is found
-        assert texts.read().decode() == content
-
-
-def test_classify_batches_are_bounded(tmp_path: Path) -> None:
-    sizes: list[int] = []
-
-    def predict(texts: Sequence[str]) -> NDArray[np.float32]:
-        sizes.append(len(texts))
-        return _predict(texts)
-
-    stream = tmp_path / "texts"
-    stream.write_bytes(b"".join(b"text %d\n" % i for i in range(1000)))
-    out = io.BytesIO()
-    with stream.open("rb") as texts:
-        classify(texts, out, predict, batch=64)
-    assert max(sizes) == 64
-    assert [json.loads(line)["text"] for line in out.getvalue().splitlines()] == [f"text {i}" for i in range(1000)]
-
-
-def test_classify_does_not_wait_for_a_slow_writer_to_end() -> None:
-    reading, writing = os.pipe()
-    out = io.BytesIO()
-    answered: list[int] = []
-
-    def predict(texts: Sequence[str]) -> NDArray[np.float32]:
-        answered.append(len(texts))
-        if len(answered) == 1:
-            os.write(writing, b"second\n")  # only now: the first was answered before this came
-        else:
-            os.close(writing)
-        return _predict(texts)
-
-    os.write(writing, b"first\n")
-    with open(reading, "rb") as stream:  # noqa: PTH123 - a descriptor, not a path
-        classify(stream, out, predict, batch=100)
-    assert answered == [1, 1]
 
 
 @pytest.mark.parametrize(
