@@ -61,7 +61,7 @@ def watch(
     ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="CloudEvents as JSON lines instead of prose.")] = False,
     from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest event that is kept.")] = False,
-    brand: Annotated[str | None, typer.Option(metavar="NAME", help="Only events of this brand.")] = None,
+    brand: Annotated[str | None, typer.Option(metavar="NAME", help="Only events of this brand or portfolio.")] = None,
     idle: Annotated[
         float | None, typer.Option(metavar="SECONDS", min=0.1, help="End when no event has come for so long.")
     ] = None,

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from streams.commands.console import note
+from streams.crisis_commands import unknown_name
 from streams.errors import UserError
 from streams.rendering import render
 from streams.watch import EventWatcher
@@ -19,9 +20,9 @@ def run(settings: Settings, *, as_json: bool, from_start: bool, brand: str | Non
     """Print events until interrupted, or until none has come for `idle` seconds."""
     from rich.console import Console
 
-    names = [configured.name for configured in settings.brands]
+    names = [*(configured.name for configured in settings.brands), *settings.portfolio_names]
     if brand is not None and brand not in names:
-        raise UserError(f"--brand {brand}: there is no such brand in the settings; there are {', '.join(names)}")
+        raise UserError(f"--brand: {unknown_name(brand, names)}")
     console = Console(highlight=False)
     with EventWatcher(settings, from_start=from_start, brand=brand) as watcher:
         if not as_json:

@@ -122,10 +122,20 @@ def test_mistakes_in_options(config: Path, tmp_path: Path) -> None:
     good = tmp_path / "m.jsonl"
     good.write_text('{"id":"1","created_at":"2026-03-02T10:00:00Z","text":"hi"}\n')
     assert "--speed fast" in _run("replay", good, "--speed", "fast", "--config", config)[2]
-    assert "there are Acme" in _run("watch", "--brand", "acme", "--config", config)[2]
+    assert "did you mean 'Acme'?" in _run("watch", "--brand", "acme", "--config", config)[2]
     assert _run("replay", good, "--nonsense")[0] == 2
     assert _run("backtest", good, "--tone", "guess")[0] == 2
     assert _run("nonsense")[0] == 2
+
+
+def test_the_events_of_a_portfolio_can_be_watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("streams.topics.CONNECT_MS", 300)
+    (port,) = free_ports(1)
+    path = tmp_path / "shops.yaml"
+    brands = ", ".join(f"{{name: Shop {i}, portfolio: shops}}" for i in range(3))
+    path.write_text(f"kafka: {{bootstrap_servers: '127.0.0.1:{port}'}}\nbrands: [{brands}]\n")
+    assert "no broker can be reached" in _run("watch", "--brand", "shops", "--config", path)[2]
+    assert "is no brand or portfolio" in _run("watch", "--brand", "shop", "--config", path)[2]
 
 
 def test_every_error_meant_for_users_exists() -> None:
