@@ -22,7 +22,9 @@ QUICK, FULL = Plan(8.0, 1, 6), Plan(20.0, 2, 16)
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=injection.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m bench.injection",
+        description=injection.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--full", action="store_true", help="more trials, busier series (about a quarter of an hour)")
     parser.add_argument("--volumes", type=Path, default=NAB, help="folder with Twitter_volume_*.csv and windows.json")
