@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.batching import Batch, Batching, FixedShapes, Packed
 from models.cache import DEFAULT_CACHE_SIZE, CachedModel
-from models.errors import ModelError
+from models.errors import ModelError, UnstableBackendError
 from models.network import Network
 from models.selfcheck import row_counts, same_bits, same_in_any_company
 from models.shapes import RowCounts, buckets_up_to, candidate_rows, full_rows
@@ -53,7 +53,7 @@ class Classifier(CachedModel):
     cache_size:
         Texts whose tones are remembered.
 
-    Raises ``ModelError`` if the backend fails the self-check.
+    Raises ``UnstableBackendError`` if the backend fails the self-check.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class Classifier(CachedModel):
 
     def _refuse(self, where: str) -> None:
         self._pool.shutdown()
-        raise ModelError(
+        raise UnstableBackendError(
             f"backend {self._network.description}: {where} a text's tone changes with its neighbours in the batch, so "
             "replays would not repeat; choose another tone backend (torch-fp32 is the most conservative)"
         )

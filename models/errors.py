@@ -13,3 +13,7 @@ class ModelFileError(ModelError):
 
 class LabelError(ModelError):
     """A model's labels cannot be read as negative, neutral and positive."""
+
+
+class UnstableBackendError(ModelError):
+    """A backend gives a text another tone in other company."""

@@ -17,7 +17,7 @@ from models import torch_gpu
 from models.base import sha256_of
 from models.cache import DEFAULT_CACHE_SIZE
 from models.classifier import Classifier
-from models.errors import ModelError, ModelFileError
+from models.errors import ModelError, ModelFileError, UnstableBackendError
 from models.label_map import columns_of
 from models.network import Network
 from models.normalise import clean
@@ -31,6 +31,9 @@ MAX_TOKENS: Final = 128
 
 TOKENS_PER_BATCH: Final = 512
 """Tokens of a full batch: such models are many times larger than the bundled one."""
+
+_MANY_ROWS: Final = 16
+"""Texts of a full batch where fewer do not get the same bits in every place."""
 
 # bfloat16 is refused for a foreign model when a check text's probability moves by more than this against float32.
 _LARGEST_SHIFT: Final = 0.05
@@ -210,16 +213,25 @@ def load_foreign(
         "transformers": _transformers_version(),
         "max_tokens": str(max_tokens),
     }
-    return Classifier(
-        ModelId(model if not Path(model).is_dir() else directory.resolve().name, version_of(parts, served.description)),
-        served,
-        tokeniser,
-        int(network.config.vocab_size),
-        clean,
-        tokens_per_batch=TOKENS_PER_BATCH,
-        threads=threads,
-        cache_size=cache_size,
-    )
+    name = model if not Path(model).is_dir() else directory.resolve().name
+
+    def classifier(tokens_per_batch: int) -> Classifier:
+        return Classifier(
+            ModelId(name, version_of(parts, served.description)),
+            served,
+            tokeniser,
+            int(network.config.vocab_size),
+            clean,
+            tokens_per_batch=tokens_per_batch,
+            threads=threads,
+            cache_size=cache_size,
+        )
+
+    try:
+        return classifier(TOKENS_PER_BATCH)
+    except UnstableBackendError:
+        # Some processors sum the product of a pooled layer, one row a text, by the row's place where rows are few.
+        return classifier(_MANY_ROWS * max_tokens)
 
 
 def _transformers_version() -> str:

@@ -12,9 +12,12 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from models import LABELS, check
+from models.classifier import Classifier
 from models.errors import LabelError, ModelError, ModelFileError
 from models.label_map import columns_of
 from models.loading import load_model
+from models.network import Network
+from models.selfcheck import same_bits
 from tests.models.texts import corpus
 from tests.models.tiny import write_tiny_model
 
@@ -29,6 +32,21 @@ def test_tiny_model_agrees_with_transformers(tiny: Path) -> None:
         expected = torch.softmax(reference(torch.tensor([[2, 4, 6, 3]])).logits, dim=1).numpy()
     assert model.predict(["good day"]) == pytest.approx(expected, abs=1e-5)
     assert model.id.name == "tiny"
+    model.close()
+
+
+def test_a_processor_that_parts_small_batches_is_given_larger_ones(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some sum a product over few rows by the place of the row; the model is served in batches of many, not refused."""
+
+    def parted(network: Network, bucket: int, tokens_per_batch: int, vocabulary: int, pad: int) -> tuple[int, ...]:
+        few = tokens_per_batch // bucket < 16
+        return () if few else same_bits(network, bucket, tokens_per_batch, vocabulary, pad)
+
+    monkeypatch.setattr("models.classifier.same_bits", parted)
+    model = load_model(str(tiny), backend="torch-fp32", threads=1, cache_size=0)
+    assert isinstance(model, Classifier)
+    assert min(rows[-1] for rows in model.row_counts.values()) >= 16
+    assert np.array_equal(model.predict(TEXTS)[:1], model.predict(TEXTS[:1]))
     model.close()
 
 
