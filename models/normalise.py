@@ -20,9 +20,11 @@ model and would only cost time.
 """
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_URL: Final = re.compile(r"(?:https?://|www\.|pic\.twitter\.com/)\S*", re.IGNORECASE)
+# Rules begin with the one character that they look for, and not with what stands around it: searching is much faster.
+_URL: Final = re.compile(r"[hwp](?:(?<=h)ttps?://|(?<=w)ww\.|(?<=p)ic\.twitter\.com/)\S*", re.IGNORECASE)
 # A handle starts after anything but a word character, so an e-mail address keeps its "@".
-_HANDLES: Final = re.compile(r"(?<![\w@])@\w+(?:[\s,]+@\w+)*")
+_HANDLES: Final = re.compile(r"@(?<![\w@]@)\w+(?:[\s,]+@\w+)*")
+_THRICE: Final = re.compile(r"(.)\1\1")
 _LONG_LETTERS: Final = re.compile(r"([^\W\d_])\1{2,}")
 _LONG_MARKS: Final = re.compile(r"([!?.,\-_=*~#\"'])\1{3,}")
 _PICTURES: Final = re.compile("[\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
@@ -40,7 +42,8 @@ def clean(text: str) -> str:
     people are not named; collapse white space.
     """
     text = text[:MAX_CHARACTERS]
-    text = _SURROGATE.sub("\ufffd", text)
+    if not text.isascii():
+        text = _SURROGATE.sub("\ufffd", text)
     if "&" in text:
         # Twice: some feeds escape what was escaped before ("&amp;quot;").
         text = _SURROGATE.sub("\ufffd", html.unescape(html.unescape(text)))
@@ -59,8 +62,9 @@ def normalise(text: str) -> str:
     environment; never raises for a ``str``.
     """
     text = clean(text)
-    text = _LONG_LETTERS.sub(r"\1\1", text)
-    text = _LONG_MARKS.sub(r"\1\1\1", text)
+    if _THRICE.search(text):
+        text = _LONG_LETTERS.sub(r"\1\1", text)
+        text = _LONG_MARKS.sub(r"\1\1\1", text)
     if text.isascii():
         return text
     return " ".join(_spell_pictures(_GLUE.sub("", text)).split())

@@ -54,7 +54,8 @@ def reader_of(text: str) -> Reader:
     """The language of the model that reads ``text``: ``"ru"`` where at least a fifth of its Latin and Cyrillic letters
     are Cyrillic, else ``"en"``; links and handles aside. Depends on the text alone.
     """
-    if text.isascii() and "&" not in text:
+    # Cleaning makes Cyrillic letters out of HTML entities alone.
+    if "&" not in text and (text.isascii() or not _CYRILLIC.search(text)):
         return "en"
     words = _words(text)
     cyrillic = len(_CYRILLIC.findall(words))

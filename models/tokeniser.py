@@ -8,6 +8,8 @@ from typing import Final
 
 from tokenizers import Tokenizer
 
+from models.word_ids import WordIds, cuts_at_spaces
+
 MAX_TOKENS: Final = 64
 """Tokens the bundled model reads of a text, [CLS] and [SEP] included. 99 % of tweets are shorter."""
 
@@ -28,6 +30,7 @@ class Tokeniser:
         tokenizer.no_padding()
         tokenizer.enable_truncation(max_length=max_tokens)
         self._tokenizer = tokenizer
+        self._words = WordIds(tokenizer, max_tokens) if cuts_at_spaces(tokenizer) else None
 
     @classmethod
     def from_file(cls, file: Path, max_tokens: int = MAX_TOKENS, pad: int = PAD) -> Tokeniser:
@@ -36,4 +39,6 @@ class Tokeniser:
 
     def __call__(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text; at least one, even of an empty text under a tokeniser that adds no special tokens."""
+        if self._words is not None:
+            return self._words(texts)
         return [encoding.ids or [self.pad] for encoding in self._tokenizer.encode_batch_fast(list(texts))]
