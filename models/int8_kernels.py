@@ -18,7 +18,6 @@ from typing import Final
 from llvmlite import ir
 
 from models.vector_code import (
-    BYTES,
     F32,
     FLOATS,
     I32,
@@ -26,13 +25,13 @@ from models.vector_code import (
     INTS,
     LANES,
     POINTER,
-    ROUNDING,
     Code,
     MachineCode,
     Value,
+    single,
 )
 
-KERNELS: Final = 1
+KERNELS: Final = 2
 """Version of the arithmetic in this module; raise it with any change that can change a bit."""
 
 ROW_BLOCK: Final = 6
@@ -43,32 +42,44 @@ PANEL: Final = 64
 
 _COLUMN_VECTORS: Final = PANEL // LANES
 _UNROLLED: Final = 8
+# Cache lines of the next panel that each turn of the inner loop asks for: all of a panel within sixteen blocks of rows.
+_FETCHED: Final = 2
 
 WIDENED_ROWS: Final = 96
-"""Rows that go through the feed-forward part at once: their widened activations stay in the second-level cache."""
+"""Rows that go through the feed-forward part at once: a quarter of their widened activations stays in the second-level
+cache, beside the quarter of the matrices that makes and takes it.
+"""
 
 ZERO_POINT: Final = 128
 """The byte that stands for zero where an activation has both signs."""
 
-# gelu never falls below this: its bytes need no room for less.
-_LOWEST_GELU: Final = 0.1701
-_QUERIES: Final = 4
+BYTE_ORDER: Final = tuple(LANES * (place % 4) + place // 4 for place in range(4 * LANES))
+"""Column of each byte within 64 of an activation: what four vectors hold in one lane lies together, since that is the
+cheapest to write. Matrices have their inputs in the same order.
+"""
+
+# A sum with it has the bytes 0 to 255 in the second byte of its pattern, and 256 steps between two of them.
+_BYTE_IN_SECOND: Final = 49_152.0
+
+# Queries of a text that attention works on at once, by the number of vectors that its keys fill: enough sums to keep
+# the processor busy while each waits for its last one, no more than the registers hold.
+_QUERIES: Final = {1: 8, 2: 6, 3: 4, 4: 4}
 MOST_TOKENS: Final = 64
 
-# The normal distribution function less one half is x P(x^2) on [-4.5, 4.5]; fitted for the least absolute error of
-# x times it, 6e-5.
-_NORMAL: Final = (
-    0.3987125483985627,
-    -0.06598456421879566,
-    0.009585152850032762,
-    -0.0010375779795295064,
-    8.14232036957479e-05,
-    -4.451560715297245e-06,
-    1.590912893977983e-07,
-    -3.3144349415777244e-09,
-    3.036167879383088e-11,
+# gelu(x) = max(x, 0) - t Phi(-t), t = |x|; that bump is t times this polynomial of t (its negative is written) up to
+# here, and stays what it is there beyond; fitted for the least absolute error, 6.9e-04.
+_BUMP: Final = (
+    -0.510235071182251,
+    0.4447186589241028,
+    -0.0566612109541893,
+    -0.05536244809627533,
+    0.02110990509390831,
+    -0.002183394506573677,
 )
-_NORMAL_END: Final = 4.5
+_BUMP_END: Final = 3.4
+
+LOWEST_GELU: Final = 0.1695
+"""gelu as computed here never falls below minus this: its bytes need no room for less."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +92,18 @@ class Sizes:
     epsilon: float = 1e-12
 
     @property
+    def parts(self) -> int:
+        """Parts of the widened activations, each as wide as a row."""
+        return self.widened // self.hidden
+
+    @property
     def head(self) -> int:
         """Width of one attention head."""
         return self.hidden // self.heads
 
 
 # Places in the tables of pointers that the code gets.
-PRODUCT_FIELDS: Final = ("matrix", "scales", "bias", "minus_sums")
+PRODUCT_FIELDS: Final = ("matrix", "scales", "bias", "start")
 PRODUCTS: Final = ("attention_input", "attention_output", "intermediate", "output")
 NORMS: Final = ("attention_norm", "output_norm")
 LAYER_FIELDS: Final = (
@@ -108,13 +124,11 @@ SCRATCH_FIELDS: Final = (
     "hidden",
     "bytes",
     "scales",
-    "zeros",
     "projected",
     "context",
     "widened",
     "widened_bytes",
     "widened_scales",
-    "widened_zeros",
     "keys",
     "shares",
     "features",
@@ -131,40 +145,39 @@ def _add_to_target(code: Code, value: Value, target: Value, offset: Value) -> Va
     return code.b.fadd(value, code.load(target, offset))
 
 
-def gelu(code: Code, value: Value, target: Value, offset: Value) -> Value:  # noqa: ARG001
-    """x Phi(x) (Hendrycks and Gimpel, 2016), to 6e-5."""
-    b = code.b
-    near = code.larger(code.smaller(value, code.floats(_NORMAL_END)), code.floats(-_NORMAL_END))
-    return b.fmul(value, code.fma(near, code.polynomial(b.fmul(near, near), _NORMAL), code.floats(0.5)))
+def gelu(code: Code, value: Value) -> Value:
+    r"""x Phi(x) (Hendrycks and Gimpel, 2016) as max(x, 0) less a polynomial of \|x\|, to 8e-4."""
+    near = code.smaller(code.absolute(value), code.floats(_BUMP_END))
+    return code.fma(near, code.polynomial(near, _BUMP), code.larger(value, code.floats(0.0)))
 
 
 def _product(module: ir.Module, name: str, inputs: int, outputs: int, epilogue: Epilogue) -> ir.Function:
     """``target`` (rows, outputs) float = epilogue(bytes (rows, inputs) times a matrix + bias).
 
-    Arguments: bytes, row scales, row zero points, layer table from the product's first field, target, blocks of rows.
+    Arguments: bytes, row scales, the four fields of a product, the matrix that is read next, target, blocks of rows.
     """
-    code = Code(module, name, [POINTER] * 5 + [I64])
+    code = Code(module, name, [POINTER] * 8 + [I64])
     b = code.b
-    source, row_scales, row_zeros, table, target, blocks = code.arguments
-    matrix, scales, bias, minus_sums = (code.address(table, place) for place in range(4))
-    steps = inputs // 4
+    source, row_scales, matrix, scales, bias, start, following_matrix, target, blocks = code.arguments
+    turns = inputs // (4 * _UNROLLED)
+    panels = outputs // PANEL
 
     def panel(index: Value, _: list[Value]) -> None:
         columns = code.times(index, PANEL * 4)  # offset of the panel's columns in tables of 4-byte numbers
         panel_start = code.at(matrix, code.times(index, PANEL * inputs))
+        last = b.icmp_signed("==", index, code.number(panels - 1))
+        ahead = b.select(last, following_matrix, code.at(panel_start, PANEL * inputs))
 
         def block(row_block: Value, _: list[Value]) -> None:
             rows = [code.at(source, code.times(row_block, ROW_BLOCK * inputs))]
             rows += [code.at(rows[0], row * inputs) for row in range(1, ROW_BLOCK)]
             first = code.times(row_block, ROW_BLOCK * 4)
-            zeros = [code.ints(code.load(row_zeros, b.add(first, code.number(4 * r)), I32)) for r in range(ROW_BLOCK)]
-            sums = [
-                code.load(minus_sums, b.add(columns, code.number(64 * vector)), INTS)
-                for vector in range(_COLUMN_VECTORS)
-            ]
-            start = [b.mul(zero, total) for zero in zeros for total in sums]
+            fetched = code.at(ahead, code.times(row_block, turns * _FETCHED * 64))
+            sums = [code.load(start, b.add(columns, code.number(64 * v)), INTS) for v in range(_COLUMN_VECTORS)]
 
             def step(chunk: Value, accumulated: list[Value]) -> list[Value]:
+                for line in range(_FETCHED):
+                    code.fetch(fetched, b.add(code.times(chunk, _FETCHED * 64), code.number(64 * line)))
                 for part in range(_UNROLLED):
                     at_matrix = b.add(code.times(chunk, _UNROLLED * PANEL * 4), code.number(part * PANEL * 4))
                     at_row = b.add(code.times(chunk, _UNROLLED * 4), code.number(part * 4))
@@ -182,7 +195,7 @@ def _product(module: ir.Module, name: str, inputs: int, outputs: int, epilogue: 
                     accumulated = following
                 return accumulated
 
-            done = code.loop(steps // _UNROLLED, step, *start)
+            done = code.loop(turns, step, *(sums * ROW_BLOCK))
             column_scales = [code.load(scales, b.add(columns, code.number(64 * v))) for v in range(_COLUMN_VECTORS)]
             biases = [code.load(bias, b.add(columns, code.number(64 * v))) for v in range(_COLUMN_VECTORS)]
             for row in range(ROW_BLOCK):
@@ -198,26 +211,31 @@ def _product(module: ir.Module, name: str, inputs: int, outputs: int, epilogue: 
 
         code.loop(blocks, block)
 
-    code.loop(outputs // PANEL, panel)
+    code.loop(panels, panel)
     return code.finish()
 
 
 def _store_bytes(code: Code, values: list[Value], target: Value, scale: Value, zero: Value) -> None:
-    """round(value * scale) + zero as a byte each."""
-    shift = code.b.fadd(zero, code.floats(ROUNDING))
-    for index, value in enumerate(values):
-        rounded = code.as_ints(code.fma(value, scale, shift))
-        code.store(code.b.trunc(rounded, BYTES), target, index * LANES)
-
-
-def _store_signed(code: Code, values: list[Value], target: Value, scales: Value, zeros: Value) -> None:
-    """A row of both signs to bytes, its scale and its zero point."""
+    """round(value * scale + zero) as a byte each, 64 at a time in the order of :data:`BYTE_ORDER`."""
     b = code.b
-    largest = code.maximum([code.absolute(value) for value in values])
-    largest = code.larger(largest, code.floats(1e-20))
-    _store_bytes(code, values, target, b.fdiv(code.floats(127.0), largest), code.floats(float(ZERO_POINT)))
-    code.store(b.fdiv(code.lane(largest), ir.Constant(F32, 127.0)), scales)
-    code.store(ir.Constant(I32, ZERO_POINT), zeros)
+    # Half of one, since what follows cuts and does not round.
+    shift = b.fadd(zero, code.floats(_BYTE_IN_SECOND + 0.5))
+    for group in range(0, len(values), 4):
+        one, two, three, four = (code.as_ints(code.fma(v, scale, shift)) for v in values[group : group + 4])
+        low = code.choose(0x000000FF, b.lshr(one, code.ints(8)), two)
+        high = code.choose(0x00FF0000, b.shl(three, code.ints(8)), b.shl(four, code.ints(16)))
+        code.store(code.choose(0x0000FFFF, low, high), target, group * LANES)
+
+
+def _store_signed(code: Code, values: list[Value], target: Value, scales: Value) -> None:
+    """A row of both signs to bytes, and its scale."""
+    b = code.b
+    largest = code.lane(code.maximum([code.absolute(value) for value in values]))
+    smallest = ir.Constant(F32, single(1e-20))
+    largest = b.select(b.fcmp_ordered(">", largest, smallest), largest, smallest)
+    scale = code.floats(b.fdiv(ir.Constant(F32, 127.0), largest))
+    _store_bytes(code, values, target, scale, code.floats(float(ZERO_POINT)))
+    code.store(b.fmul(largest, ir.Constant(F32, single(1 / 127))), scales)
 
 
 def _load_row(code: Code, pointer: Value, width: int) -> list[Value]:
@@ -235,7 +253,8 @@ def _normed(code: Code, values: list[Value], weight: Value, bias: Value, epsilon
     for index, value in enumerate(centred):
         parts[index % 4] = code.fma(value, value, parts[index % 4])
     variance = code.fma(code.sum(parts), code.floats(1.0 / count), code.floats(epsilon))
-    scale = b.fdiv(code.floats(1.0), code.root(variance))
+    # One number: a division of sixteen equal ones takes four times as long.
+    scale = code.floats(b.fdiv(ir.Constant(F32, 1.0), code.root(code.lane(variance))))
     return [
         code.fma(b.fmul(value, scale), code.load(weight, 64 * index), code.load(bias, 64 * index))
         for index, value in enumerate(centred)
@@ -243,79 +262,53 @@ def _normed(code: Code, values: list[Value], weight: Value, bias: Value, epsilon
 
 
 def _norm(module: ir.Module, sizes: Sizes) -> ir.Function:
-    """Rows normed in place, and as bytes. Arguments: rows, weight, bias, bytes, scales, zero points, number of rows."""
-    code = Code(module, "norm", [POINTER] * 6 + [I64])
-    rows, weight, bias, target, scales, zeros, count = code.arguments
+    """Rows normed in place, and as bytes. Arguments: rows, weight, bias, bytes, scales, number of rows."""
+    code = Code(module, "norm", [POINTER] * 5 + [I64])
+    rows, weight, bias, target, scales, count = code.arguments
 
     def row(index: Value, _: list[Value]) -> None:
         here = code.at(rows, code.times(index, sizes.hidden * 4))
         normed = _normed(code, _load_row(code, here, sizes.hidden), weight, bias, sizes.epsilon)
         for place, value in enumerate(normed):
             code.store(value, here, 64 * place)
-        four = code.times(index, 4)
-        _store_signed(
-            code, normed, code.at(target, code.times(index, sizes.hidden)), code.at(scales, four), code.at(zeros, four)
-        )
+        goal = code.at(target, code.times(index, sizes.hidden))
+        _store_signed(code, normed, goal, code.at(scales, code.times(index, 4)))
 
     code.loop(count, row)
     return code.finish()
 
 
 def _to_bytes(module: ir.Module, sizes: Sizes) -> ir.Function:
-    """Rows of both signs as bytes. Arguments: rows, bytes, scales, zero points, number of rows."""
-    code = Code(module, "to_bytes", [POINTER] * 4 + [I64])
-    rows, target, scales, zeros, count = code.arguments
+    """Rows of both signs as bytes. Arguments: rows, bytes, scales, number of rows."""
+    code = Code(module, "to_bytes", [POINTER] * 3 + [I64])
+    rows, target, scales, count = code.arguments
 
     def row(index: Value, _: list[Value]) -> None:
-        four = code.times(index, 4)
-        _store_signed(
-            code,
-            _load_row(code, code.at(rows, code.times(index, sizes.hidden * 4)), sizes.hidden),
-            code.at(target, code.times(index, sizes.hidden)),
-            code.at(scales, four),
-            code.at(zeros, four),
-        )
+        values = _load_row(code, code.at(rows, code.times(index, sizes.hidden * 4)), sizes.hidden)
+        goal = code.at(target, code.times(index, sizes.hidden))
+        _store_signed(code, values, goal, code.at(scales, code.times(index, 4)))
 
     code.loop(count, row)
     return code.finish()
 
 
 def _gelu_to_bytes(module: ir.Module, sizes: Sizes) -> ir.Function:
-    """Rows after gelu as bytes, all of which are used although gelu's range is lopsided. Arguments as `to_bytes`."""
-    code = Code(module, "gelu_to_bytes", [POINTER] * 4 + [I64])
+    """gelu of rows as bytes of its value + :data:`LOWEST_GELU`, so that all bytes are used although gelu's range is
+    lopsided. Arguments as `to_bytes`.
+    """
+    code = Code(module, "gelu_to_bytes", [POINTER] * 3 + [I64])
     b = code.b
-    rows, target, scales, zeros, count = code.arguments
-    vectors = sizes.widened // LANES
-    chunk = 8
+    rows, target, scales, count = code.arguments
 
     def row(index: Value, _: list[Value]) -> None:
-        here = code.at(rows, code.times(index, sizes.widened * 4))
-
-        def look(part: Value, largest: list[Value]) -> list[Value]:
-            start = code.at(here, code.times(part, 64 * chunk))
-            return [
-                code.larger(
-                    largest[place], code.larger(code.load(start, 64 * place), code.load(start, 64 * (place + 4)))
-                )
-                for place in range(4)
-            ]
-
-        largest = code.maximum(code.loop(vectors // chunk, look, *[code.floats(0.0)] * 4))
-        span = b.fadd(largest, code.floats(_LOWEST_GELU))
-        # 254 and not 255: the zero point is rounded, and so is the largest value.
-        scale = b.fdiv(code.floats(254.0), span)
-        zero = b.fsub(code.fma(scale, code.floats(_LOWEST_GELU), code.floats(ROUNDING)), code.floats(ROUNDING))
-
-        def write(part: Value, _: list[Value]) -> None:
-            start = code.at(here, code.times(part, 64 * chunk))
-            values = [code.load(start, 64 * place) for place in range(chunk)]
-            goal = code.at(target, b.add(code.times(index, sizes.widened), code.times(part, LANES * chunk)))
-            _store_bytes(code, values, goal, scale, zero)
-
-        code.loop(vectors // chunk, write)
-        four = code.times(index, 4)
-        code.store(b.fdiv(code.lane(span), ir.Constant(F32, 254.0)), scales, four)
-        code.store(b.fptosi(code.lane(zero), I32), zeros, four)
+        here = code.at(rows, code.times(index, sizes.hidden * 4))
+        values = [gelu(code, value) for value in _load_row(code, here, sizes.hidden)]
+        largest = code.larger(code.maximum(values), code.floats(0.0))
+        span = code.lane(b.fadd(largest, code.floats(LOWEST_GELU)))
+        scale = code.floats(b.fdiv(ir.Constant(F32, 255.0), span))
+        goal = code.at(target, code.times(index, sizes.hidden))
+        _store_bytes(code, values, goal, scale, b.fmul(scale, code.floats(LOWEST_GELU)))
+        code.store(b.fmul(span, ir.Constant(F32, single(1 / 255))), scales, code.times(index, 4))
 
     code.loop(count, row)
     return code.finish()
@@ -348,6 +341,7 @@ def _attention(module: ir.Module, sizes: Sizes, vectors: int) -> ir.Function:
     b = code.b
     projected, context, keys, shares, tokens = code.arguments
     width, stride = sizes.head, 3 * sizes.hidden * 4
+    at_once = _QUERIES[vectors]
     lane_numbers = ir.Constant(INTS, [ir.Constant(I32, lane) for lane in range(LANES)])
     count = code.ints(b.trunc(tokens, I32))
     real = [b.icmp_signed("<", b.add(lane_numbers, code.ints(LANES * vector)), count) for vector in range(vectors)]
@@ -365,27 +359,27 @@ def _attention(module: ir.Module, sizes: Sizes, vectors: int) -> ir.Function:
                     code.store(column, keys, ((part * LANES + row) * vectors + vector) * 64)
 
         def queries(block: Value, _: list[Value]) -> None:
-            first = code.at(query, code.times(block, _QUERIES * stride))
+            first = code.at(query, code.times(block, at_once * stride))
 
             def similar(place: Value, sums: list[Value]) -> list[Value]:
                 columns = [
                     code.load(keys, b.add(code.times(place, 64 * vectors), code.number(64 * v))) for v in range(vectors)
                 ]
                 result = []
-                for row in range(_QUERIES):
+                for row in range(at_once):
                     one = code.floats(code.load(first, b.add(code.times(place, 4), code.number(row * stride)), F32))
                     result += [code.fma(one, columns[v], sums[row * vectors + v]) for v in range(vectors)]
                 return result
 
-            scores = code.loop(width, similar, *[code.floats(0.0)] * (_QUERIES * vectors))
+            scores = code.loop(width, similar, *[code.floats(0.0)] * (at_once * vectors))
             inverses = []
-            for row in range(_QUERIES):
+            for row in range(at_once):
                 masked = [b.select(real[v], scores[row * vectors + v], code.floats(-1e30)) for v in range(vectors)]
                 largest = code.maximum(masked)
                 powers = [
                     b.select(real[v], code.exp(b.fsub(masked[v], largest)), code.floats(0.0)) for v in range(vectors)
                 ]
-                inverses.append(b.fdiv(code.floats(1.0), code.sum(powers)))
+                inverses.append(code.floats(b.fdiv(ir.Constant(F32, 1.0), code.lane(code.sum(powers)))))
                 for v in range(vectors):
                     code.store(powers[v], shares, (row * vectors + v) * 64)
 
@@ -393,7 +387,7 @@ def _attention(module: ir.Module, sizes: Sizes, vectors: int) -> ir.Function:
                 at = code.times(token, stride)
                 parts = [code.load(value, b.add(at, code.number(64 * part))) for part in range(width // LANES)]
                 result = []
-                for row in range(_QUERIES):
+                for row in range(at_once):
                     share = code.floats(
                         code.load(shares, b.add(code.times(token, 4), code.number(row * vectors * 64)), F32)
                     )
@@ -402,17 +396,17 @@ def _attention(module: ir.Module, sizes: Sizes, vectors: int) -> ir.Function:
                     ]
                 return result
 
-            start = [code.floats(0.0)] * (_QUERIES * width // LANES)
+            start = [code.floats(0.0)] * (at_once * width // LANES)
             weighed = code.loop(tokens, weigh, *start)
-            for row in range(_QUERIES):
+            for row in range(at_once):
                 # The rows beyond the last are the next text's, written again in its turn, or spare.
                 for part in range(width // LANES):
                     place = b.add(
-                        code.times(block, _QUERIES * sizes.hidden * 4), code.number(row * sizes.hidden * 4 + 64 * part)
+                        code.times(block, at_once * sizes.hidden * 4), code.number(row * sizes.hidden * 4 + 64 * part)
                     )
                     code.store(b.fmul(weighed[row * (width // LANES) + part], inverses[row]), output, place)
 
-        code.loop(b.sdiv(b.add(tokens, code.number(_QUERIES - 1)), code.number(_QUERIES)), queries)
+        code.loop(b.sdiv(b.add(tokens, code.number(at_once - 1)), code.number(at_once)), queries)
 
     code.loop(sizes.heads, head)
     return code.finish()
@@ -503,7 +497,7 @@ def _tones(module: ir.Module, sizes: Sizes) -> ir.Function:
         start = [code.load(dense_bias, 64 * v) for v in range(vectors)]
         for v, total in enumerate(code.loop(sizes.hidden, widen, *start)):
             # tanh(x) = 1 - 2 / (e^2x + 1)
-            grown = b.fadd(code.exp(b.fadd(total, total)), code.floats(1.0))
+            grown = b.fadd(code.exp(code.smaller(b.fadd(total, total), code.floats(87.0))), code.floats(1.0))
             code.store(b.fsub(code.floats(1.0), b.fdiv(code.floats(2.0), grown)), features, 64 * v)
 
         def decide(place: Value, sums: list[Value]) -> list[Value]:
@@ -524,11 +518,10 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
     """A group of texts through the whole network. Arguments: model table, layers' table, number of layers, scratch
     table, ids, ids from text to text, lengths, number of texts, number of tokens, tones.
     """
-    wide = 3 * sizes.hidden
-    inward = _product(module, "attention_input", sizes.hidden, wide, _keep)
-    outward = _product(module, "attention_output", sizes.hidden, sizes.hidden, _add_to_target)
-    widen = _product(module, "intermediate", sizes.hidden, sizes.widened, gelu)
-    narrow = _product(module, "output", sizes.widened, sizes.hidden, _add_to_target)
+    hidden = sizes.hidden
+    inward = _product(module, "attention_input", hidden, 3 * hidden, _keep)
+    widen = _product(module, "widen", hidden, hidden, _keep)
+    add = _product(module, "add", hidden, hidden, _add_to_target)
     norm, to_bytes, gelu_to_bytes = _norm(module, sizes), _to_bytes(module, sizes), _gelu_to_bytes(module, sizes)
     kinds = {vectors: _attention(module, sizes, vectors) for vectors in range(1, MOST_TOKENS // LANES + 1)}
     attend, embed, tones = _attend_texts(module, sizes, kinds), _embed(module, sizes), _tones(module, sizes)
@@ -538,46 +531,54 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
     model, layers, depth, scratch, ids, stride, lengths, texts, tokens, results = code.arguments
     at = {name: code.address(scratch, place) for place, name in enumerate(SCRATCH_FIELDS)}
     blocks = b.sdiv(b.add(tokens, code.number(ROW_BLOCK - 1)), code.number(ROW_BLOCK))
-    bytes_of = (at["bytes"], at["scales"], at["zeros"])
+    bytes_of = (at["bytes"], at["scales"])
+    wide_bytes = (at["widened_bytes"], at["widened_scales"])
     code.call(embed, model, ids, stride, lengths, texts, at["hidden"])
     code.call(norm, at["hidden"], code.address(model, 2), code.address(model, 3), *bytes_of, tokens)
 
     def layer(index: Value, _: list[Value]) -> None:
         table = code.at(layers, code.times(index, 8 * len(LAYER_FIELDS)))
 
-        def product(name: str) -> Value:
-            return code.at(table, 8 * LAYER_FIELDS.index(f"{name}.{PRODUCT_FIELDS[0]}"))
+        def product(name: str) -> list[Value]:
+            return [code.address(table, LAYER_FIELDS.index(f"{name}.{field}")) for field in PRODUCT_FIELDS]
 
         def norm_of(name: str) -> tuple[Value, Value]:
             place = LAYER_FIELDS.index(f"{name}.weight")
             return code.address(table, place), code.address(table, place + 1)
 
-        code.call(inward, *bytes_of, product("attention_input"), at["projected"], blocks)
+        reading, joining, widening, narrowing = (product(name) for name in PRODUCTS)
+        code.call(inward, *bytes_of, *reading, joining[0], at["projected"], blocks)
         code.call(attend, at["projected"], at["context"], at["keys"], at["shares"], lengths, texts)
         code.call(to_bytes, at["context"], *bytes_of, tokens)
-        code.call(outward, *bytes_of, product("attention_output"), at["hidden"], blocks)
+        code.call(add, *bytes_of, *joining, widening[0], at["hidden"], blocks)
         code.call(norm, at["hidden"], *norm_of("attention_norm"), *bytes_of, tokens)
 
-        per_part = WIDENED_ROWS // ROW_BLOCK
-        parts = b.sdiv(b.add(blocks, code.number(per_part - 1)), code.number(per_part))
+        per_turn = WIDENED_ROWS // ROW_BLOCK
+        turns = b.sdiv(b.add(blocks, code.number(per_turn - 1)), code.number(per_turn))
 
         def part(number: Value, _: list[Value]) -> None:
-            first = code.times(number, WIDENED_ROWS)
-            left = b.sub(blocks, code.times(number, per_part))
-            here = b.select(b.icmp_signed("<", left, code.number(per_part)), left, code.number(per_part))
-            four = code.times(first, 4)
-            source = (
-                code.at(at["bytes"], code.times(first, sizes.hidden)),
-                code.at(at["scales"], four),
-                code.at(at["zeros"], four),
-            )
-            wide_bytes = (at["widened_bytes"], at["widened_scales"], at["widened_zeros"])
-            code.call(widen, *source, product("intermediate"), at["widened"], here)
-            code.call(gelu_to_bytes, at["widened"], *wide_bytes, code.times(here, ROW_BLOCK))
-            goal = code.at(at["hidden"], code.times(first, sizes.hidden * 4))
-            code.call(narrow, *wide_bytes, product("output"), goal, here)
+            def of_part(fields: list[Value]) -> list[Value]:
+                return [
+                    code.at(fields[0], code.times(number, hidden * hidden)),
+                    *(code.at(field, code.times(number, hidden * 4)) for field in fields[1:]),
+                ]
 
-        code.loop(parts, part)
+            into, out_of = of_part(widening), of_part(narrowing)
+            after = code.at(into[0], hidden * hidden)
+
+            def rows(turn: Value, _: list[Value]) -> None:
+                first = code.times(turn, WIDENED_ROWS)
+                left = b.sub(blocks, code.times(turn, per_turn))
+                here = b.select(b.icmp_signed("<", left, code.number(per_turn)), left, code.number(per_turn))
+                source = code.at(at["bytes"], code.times(first, hidden)), code.at(at["scales"], code.times(first, 4))
+                code.call(widen, *source, *into, out_of[0], at["widened"], here)
+                code.call(gelu_to_bytes, at["widened"], *wide_bytes, code.times(here, ROW_BLOCK))
+                goal = code.at(at["hidden"], code.times(first, hidden * 4))
+                code.call(add, *wide_bytes, *out_of, after, goal, here)
+
+            code.loop(turns, rows)
+
+        code.loop(sizes.parts, part)
         code.call(norm, at["hidden"], *norm_of("output_norm"), *bytes_of, tokens)
 
     code.loop(depth, layer)

@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 
 from models.architecture import CLASSES, HEADS, HIDDEN, INTERMEDIATE, NORM_EPSILON, layers_of
 from models.int8_kernels import (
+    BYTE_ORDER,
     LAYER_FIELDS,
+    LOWEST_GELU,
     MODEL_FIELDS,
     NORMS,
     PANEL,
     PRODUCT_FIELDS,
+    PRODUCTS,
     SCRATCH_FIELDS,
     WIDENED_ROWS,
+    ZERO_POINT,
     Sizes,
 )
 from models.merged import Arrays
@@ -47,16 +51,33 @@ def rounded(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.f
 
 
 def in_panels(whole: NDArray[np.int8]) -> NDArray[np.int8]:
-    """A matrix (out, in) in the order in which a product reads it: 64 outputs at a time, four inputs of each."""
+    """A matrix (out, in) in the order in which a product reads it: 64 outputs at a time, four inputs of each, the
+    inputs in the order of :data:`models.int8_kernels.BYTE_ORDER`.
+    """
     outputs, inputs = whole.shape
-    return np.ascontiguousarray(whole.reshape(outputs // PANEL, PANEL, inputs // 4, 4).transpose(0, 2, 1, 3))
+    ordered = whole.reshape(outputs, -1, len(BYTE_ORDER))[:, :, BYTE_ORDER]
+    return np.ascontiguousarray(ordered.reshape(outputs // PANEL, PANEL, inputs // 4, 4).transpose(0, 2, 1, 3))
 
 
 def _product(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+    """Fields of a product with activations of both signs."""
     whole, scales = rounded(weight)
-    sums = -whole.sum(axis=1, dtype=np.int32)
-    values = (in_panels(whole), scales, bias.astype(np.float32), sums.astype(np.int32))
+    start = -ZERO_POINT * whole.sum(axis=1, dtype=np.int32)
+    values = (in_panels(whole), scales, bias.astype(np.float32), start.astype(np.int32))
     return dict(zip(PRODUCT_FIELDS, values, strict=True))
+
+
+def _after_gelu(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+    """Fields of a product with what gelu left, in parts one behind the other, each as wide as a row; their sum is the
+    product. Bytes stand for a value + ``LOWEST_GELU``: the bias takes that back.
+    """
+    parts: list[tuple[NDArray[np.generic], ...]] = []
+    for number in range(SIZES.parts):
+        whole, scales = rounded(weight[:, number * HIDDEN : (number + 1) * HIDDEN])
+        lowest = np.float32(LOWEST_GELU) * scales * whole.sum(axis=1, dtype=np.int32)
+        rest = (bias if number == 0 else 0) - lowest
+        parts.append((in_panels(whole), scales, rest.astype(np.float32), np.zeros(len(whole), np.int32)))
+    return {field: np.stack(values) for field, values in zip(PRODUCT_FIELDS, zip(*parts, strict=True), strict=True)}
 
 
 def _layer(arrays: Arrays, index: int) -> Iterator[NDArray[np.generic]]:
@@ -71,11 +92,10 @@ def _layer(arrays: Arrays, index: int) -> Iterator[NDArray[np.generic]]:
     }
     fields: dict[str, NDArray[np.generic]] = {}
     products = {"attention_input": (three["weight"], three["bias"])}
-    products |= {
-        name: (of(name, "weight"), of(name, "bias")) for name in ("attention_output", "intermediate", "output")
-    }
+    products |= {name: (of(name, "weight"), of(name, "bias")) for name in PRODUCTS[1:]}
     for name, (weight, bias) in products.items():
-        fields |= {f"{name}.{field}": value for field, value in _product(weight, bias).items()}
+        prepared = _after_gelu(weight, bias) if name == "output" else _product(weight, bias)
+        fields |= {f"{name}.{field}": value for field, value in prepared.items()}
     for norm in NORMS:
         fields |= {f"{norm}.{kind}": of(norm, kind) for kind in ("weight", "bias")}
     yield from (fields[name] for name in LAYER_FIELDS)
@@ -130,15 +150,13 @@ def scratch(tokens: int) -> Table:
         "hidden": ((rows, HIDDEN), np.float32),
         "bytes": ((rows, HIDDEN), np.uint8),
         "scales": ((rows,), np.float32),
-        "zeros": ((rows,), np.int32),
         "projected": ((rows, 3 * HIDDEN), np.float32),
         "context": ((rows, HIDDEN), np.float32),
-        "widened": ((WIDENED_ROWS, INTERMEDIATE), np.float32),
-        "widened_bytes": ((WIDENED_ROWS, INTERMEDIATE), np.uint8),
+        "widened": ((WIDENED_ROWS, HIDDEN), np.float32),
+        "widened_bytes": ((WIDENED_ROWS, HIDDEN), np.uint8),
         "widened_scales": ((WIDENED_ROWS,), np.float32),
-        "widened_zeros": ((WIDENED_ROWS,), np.int32),
         "keys": ((SIZES.head, 64), np.float32),
-        "shares": ((4, 64), np.float32),
+        "shares": ((8, 64), np.float32),
         "features": ((HIDDEN,), np.float32),
     }
     return Table(np.zeros(*kinds[name]) for name in SCRATCH_FIELDS)

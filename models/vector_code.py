@@ -26,14 +26,13 @@ I64: Final = ir.IntType(64)
 POINTER: Final = ir.PointerType()
 FLOATS: Final = ir.VectorType(F32, LANES)
 INTS: Final = ir.VectorType(I32, LANES)
-BYTES: Final = ir.VectorType(I8, LANES)
 
 # Adding it leaves the rounded integer in the low bits of a float's pattern (for up to 22 bits of it).
 ROUNDING: Final = 12_582_912.0
 
 _LOG2_E: Final = math.log2(math.e)
-# 2^f on [-0.5, 0.5] as a Taylor series; its error, 2e-7, is that of single precision.
-_POWER: Final = tuple(math.log(2) ** k / math.factorial(k) for k in range(7))
+# 2^f on [-0.5, 0.5] as a Taylor series; its error is 3e-6.
+_POWER: Final = tuple(math.log(2) ** k / math.factorial(k) for k in range(6))
 
 
 def single(value: float) -> float:
@@ -92,15 +91,20 @@ class Code:
 
     def load(self, pointer: Value, offset: Value | int = 0, kind: ir.Type = FLOATS) -> Value:
         """What lies at ``pointer`` + ``offset``."""
-        return self.b.load(self.at(pointer, offset), typ=kind, align=1 if kind is BYTES or kind is I8 else 4)
+        return self.b.load(self.at(pointer, offset), typ=kind, align=1 if kind is I8 else 4)
 
     def store(self, value: Value, pointer: Value, offset: Value | int = 0) -> None:
         """Write ``value`` to ``pointer`` + ``offset``."""
-        self.b.store(value, self.at(pointer, offset), align=1 if value.type in {BYTES, I8} else 4)
+        self.b.store(value, self.at(pointer, offset), align=1 if value.type is I8 else 4)
 
     def address(self, table: Value, index: int) -> Value:
         """The pointer at place ``index`` of a table of pointers."""
         return self.b.load(self.at(table, 8 * index), typ=POINTER, align=8)
+
+    def fetch(self, pointer: Value, offset: Value | int = 0) -> None:
+        """Ask for the cache line at ``pointer`` + ``offset``, which may lie anywhere, into the second-level cache."""
+        hints = [ir.Constant(I32, hint) for hint in (0, 2, 1)]  # to read; used again; data
+        self._intrinsic("llvm.prefetch.p0", ir.VoidType(), None, [self.at(pointer, offset), *hints])
 
     # -- control
 
@@ -147,8 +151,8 @@ class Code:
         return self._intrinsic("llvm.fma.v16f32", FLOATS, [FLOATS] * 3, [a, b, c])
 
     def root(self, a: Value) -> Value:
-        """Square roots."""
-        return self._intrinsic("llvm.sqrt.v16f32", FLOATS, [FLOATS], [a])
+        """Square root of one number."""
+        return self._intrinsic("llvm.sqrt.f32", F32, [F32], [a])
 
     def dot(self, sums: Value, unsigned: Value, signed: Value) -> Value:
         """``sums`` plus, in each lane, the products of four unsigned and four signed bytes: exact integers."""
@@ -172,6 +176,10 @@ class Code:
     def absolute(self, a: Value) -> Value:
         """Without the sign."""
         return self.as_floats(self.b.and_(self.as_ints(a), self.ints(0x7FFFFFFF)))
+
+    def choose(self, mask: int, a: Value, b: Value) -> Value:
+        """The bits of ``a`` where ``mask`` has ones in each lane, else those of ``b``."""
+        return self.b.or_(self.b.and_(a, self.ints(mask)), self.b.and_(b, self.ints(~mask & 0xFFFFFFFF)))
 
     def as_ints(self, a: Value) -> Value:
         """The pattern of floats, read as integers."""
@@ -212,9 +220,9 @@ class Code:
         return self.b.extract_element(a, ir.Constant(I32, index))
 
     def exp(self, a: Value) -> Value:
-        """e^a for a in [-87, 87] (clamped to it), to 4e-7 of itself."""
+        """e^a for a up to 87, to 3e-6 of itself; e^-87 below -87."""
         b = self.b
-        a = self.larger(self.smaller(a, self.floats(87.0)), self.floats(-87.0))
+        a = self.larger(a, self.floats(-87.0))
         scaled = b.fmul(a, self.floats(_LOG2_E))
         shifted = b.fadd(scaled, self.floats(ROUNDING))
         fraction = b.fsub(scaled, b.fsub(shifted, self.floats(ROUNDING)))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from llvmlite import ir
 from numpy.typing import NDArray
 
 from models import int8_network
 from models.backends import BACKENDS, make
 from models.bundled import load_bundled
+from models.int8_kernels import BYTE_ORDER, LOWEST_GELU, gelu
 from models.int8_network import Int8Network
 from models.int8_weights import in_panels, rounded
 from models.merged import BundledFiles, bundled_files
 from models.selfcheck import same_in_any_company
 from models.tokeniser import Tokeniser
+from models.vector_code import I64, POINTER, Code, MachineCode
 from tests.models.texts import corpus
 
 pytestmark = pytest.mark.skipif(
@@ -81,19 +85,38 @@ def test_numbers_that_would_read_foreign_memory_are_refused(
 
 
 def test_rounding_is_the_nearest_and_panels_lose_nothing() -> None:
-    weight = np.random.default_rng(1).normal(size=(128, 16)).astype(np.float32)
+    weight = np.random.default_rng(1).normal(size=(128, 192)).astype(np.float32)
     whole, scales = rounded(weight)
     assert np.abs(whole * scales[:, None] - weight).max() <= scales.max() / 2 * 1.001
+    assert sorted(BYTE_ORDER) == list(range(64))
     panels = in_panels(whole)
     assert all(
-        panels[row // 64, column // 4, row % 64, column % 4] == whole[row, column]
+        panels[row // 64, place // 4, row % 64, place % 4] == whole[row, place // 64 * 64 + BYTE_ORDER[place % 64]]
         for row in (0, 63, 64, 127)
-        for column in range(16)
+        for place in range(192)
     )
+
+
+def test_gelu_keeps_to_its_error_and_never_falls_below_what_bytes_have_room_for() -> None:
+    module = ir.Module("gelu")
+    code = Code(module, "gelu", [POINTER, POINTER, I64], public=True)
+    source, target, count = code.arguments
+    code.loop(
+        count, lambda i, _: code.store(gelu(code, code.load(source, code.times(i, 64))), target, code.times(i, 64))
+    )
+    code.finish()
+    machine_code = MachineCode(module)
+    values = np.linspace(-12, 12, 160_000, dtype=np.float32)
+    found = np.empty_like(values)
+    machine_code.function("gelu", 3)(values.ctypes.data, found.ctypes.data, len(values) // 16)
+    exact = torch.nn.functional.gelu(torch.from_numpy(values).double()).numpy()
+    assert np.abs(found - exact).max() < 8e-4
+    # A byte would turn from 0 to 255.
+    assert -LOWEST_GELU < found.min() < -LOWEST_GELU + 1e-3
 
 
 def test_version_names_weights_and_arithmetic_but_no_processor(network: Int8Network) -> None:
     model = load_bundled(backend=int8_network.NAME, threads=1, cache_size=0)
     assert model.backend == network.description
-    assert "kernels 1" in model.backend
+    assert "kernels 2" in model.backend
     model.close()
