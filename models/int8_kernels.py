@@ -97,6 +97,11 @@ class Sizes:
         return self.widened // self.hidden
 
     @property
+    def head_parts(self) -> int:
+        """Parts of the heads whose queries, keys and values side by side are as wide as a row."""
+        return 3
+
+    @property
     def head(self) -> int:
         """Width of one attention head."""
         return self.hidden // self.heads
@@ -332,15 +337,16 @@ def _transposed(code: Code, rows: list[Value]) -> list[Value]:
 
 
 def _attention(module: ir.Module, sizes: Sizes, vectors: int) -> ir.Function:
-    """Attention within one text of at most 16 * ``vectors`` tokens, all heads (queries carry the factor 1/sqrt(width)).
+    """Attention within one text of at most 16 * ``vectors`` tokens, a part of the heads (queries carry the factor
+    1/sqrt(width)).
 
-    Arguments: the text's first row of projections (query, key, value side by side), its first row of context, scratch
-    for keys, scratch for shares, number of tokens.
+    Arguments: the text's first row of projections (queries, keys, values of the part side by side), its first row of
+    context, scratch for keys, scratch for shares, number of tokens.
     """
     code = Code(module, f"attention_{vectors}", [POINTER] * 4 + [I64])
     b = code.b
     projected, context, keys, shares, tokens = code.arguments
-    width, stride = sizes.head, 3 * sizes.hidden * 4
+    width, stride = sizes.head, sizes.hidden * 4
     at_once = _QUERIES[vectors]
     lane_numbers = ir.Constant(INTS, [ir.Constant(I32, lane) for lane in range(LANES)])
     count = code.ints(b.trunc(tokens, I32))
@@ -348,8 +354,8 @@ def _attention(module: ir.Module, sizes: Sizes, vectors: int) -> ir.Function:
 
     def head(index: Value, _: list[Value]) -> None:
         query = code.at(projected, code.times(index, width * 4))
-        key = code.at(query, sizes.hidden * 4)
-        value = code.at(query, 2 * sizes.hidden * 4)
+        key = code.at(query, sizes.hidden // sizes.head_parts * 4)
+        value = code.at(key, sizes.hidden // sizes.head_parts * 4)
         output = code.at(context, code.times(index, width * 4))
         for part in range(width // LANES):
             for vector in range(vectors):
@@ -408,7 +414,7 @@ def _attention(module: ir.Module, sizes: Sizes, vectors: int) -> ir.Function:
 
         code.loop(b.sdiv(b.add(tokens, code.number(at_once - 1)), code.number(at_once)), queries)
 
-    code.loop(sizes.heads, head)
+    code.loop(sizes.heads // sizes.head_parts, head)
     return code.finish()
 
 
@@ -420,7 +426,7 @@ def _attend_texts(module: ir.Module, sizes: Sizes, kinds: dict[int, ir.Function]
 
     def text(index: Value, row: list[Value]) -> list[Value]:
         tokens = code.load(lengths, code.times(index, 8), I64)
-        here = code.at(projected, code.times(row[0], 3 * sizes.hidden * 4))
+        here = code.at(projected, code.times(row[0], sizes.hidden * 4))
         goal = code.at(context, code.times(row[0], sizes.hidden * 4))
         end = code.function.append_basic_block()
         choice = b.switch(b.sdiv(b.sub(tokens, code.number(1)), code.number(LANES)), end)
@@ -519,8 +525,7 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
     table, ids, ids from text to text, lengths, number of texts, number of tokens, tones.
     """
     hidden = sizes.hidden
-    inward = _product(module, "attention_input", hidden, 3 * hidden, _keep)
-    widen = _product(module, "widen", hidden, hidden, _keep)
+    keep = _product(module, "keep", hidden, hidden, _keep)
     add = _product(module, "add", hidden, hidden, _add_to_target)
     norm, to_bytes, gelu_to_bytes = _norm(module, sizes), _to_bytes(module, sizes), _gelu_to_bytes(module, sizes)
     kinds = {vectors: _attention(module, sizes, vectors) for vectors in range(1, MOST_TOKENS // LANES + 1)}
@@ -546,9 +551,23 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
             place = LAYER_FIELDS.index(f"{name}.weight")
             return code.address(table, place), code.address(table, place + 1)
 
+        def of_part(fields: list[Value], number: Value) -> list[Value]:
+            return [
+                code.at(fields[0], code.times(number, hidden * hidden)),
+                *(code.at(field, code.times(number, hidden * 4)) for field in fields[1:]),
+            ]
+
         reading, joining, widening, narrowing = (product(name) for name in PRODUCTS)
-        code.call(inward, *bytes_of, *reading, joining[0], at["projected"], blocks)
-        code.call(attend, at["projected"], at["context"], at["keys"], at["shares"], lengths, texts)
+
+        def heads(number: Value, _: list[Value]) -> None:
+            into = of_part(reading, number)
+            last = b.icmp_signed("==", number, code.number(sizes.head_parts - 1))
+            after = b.select(last, joining[0], code.at(into[0], hidden * hidden))
+            code.call(keep, *bytes_of, *into, after, at["projected"], blocks)
+            goal = code.at(at["context"], code.times(number, hidden // sizes.head_parts * 4))
+            code.call(attend, at["projected"], goal, at["keys"], at["shares"], lengths, texts)
+
+        code.loop(sizes.head_parts, heads)
         code.call(to_bytes, at["context"], *bytes_of, tokens)
         code.call(add, *bytes_of, *joining, widening[0], at["hidden"], blocks)
         code.call(norm, at["hidden"], *norm_of("attention_norm"), *bytes_of, tokens)
@@ -557,13 +576,7 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
         turns = b.sdiv(b.add(blocks, code.number(per_turn - 1)), code.number(per_turn))
 
         def part(number: Value, _: list[Value]) -> None:
-            def of_part(fields: list[Value]) -> list[Value]:
-                return [
-                    code.at(fields[0], code.times(number, hidden * hidden)),
-                    *(code.at(field, code.times(number, hidden * 4)) for field in fields[1:]),
-                ]
-
-            into, out_of = of_part(widening), of_part(narrowing)
+            into, out_of = of_part(widening, number), of_part(narrowing, number)
             after = code.at(into[0], hidden * hidden)
 
             def rows(turn: Value, _: list[Value]) -> None:
@@ -571,7 +584,7 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
                 left = b.sub(blocks, code.times(turn, per_turn))
                 here = b.select(b.icmp_signed("<", left, code.number(per_turn)), left, code.number(per_turn))
                 source = code.at(at["bytes"], code.times(first, hidden)), code.at(at["scales"], code.times(first, 4))
-                code.call(widen, *source, *into, out_of[0], at["widened"], here)
+                code.call(keep, *source, *into, out_of[0], at["widened"], here)
                 code.call(gelu_to_bytes, at["widened"], *wide_bytes, code.times(here, ROW_BLOCK))
                 goal = code.at(at["hidden"], code.times(first, hidden * 4))
                 code.call(add, *wide_bytes, *out_of, after, goal, here)
