@@ -5,7 +5,7 @@ guards it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +30,11 @@ BUNDLED: Final = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True)
 class Adapter:
-    """Learned tensors (float16), the recipe behind them, and the temperature that divides the logits."""
+    """Learned tensors (float16), the recipe behind them, and the temperature that divides the logits.
+
+    ``judged``: for each part of a training with patience where it stopped, which step was kept and by what figures
+    (:meth:`models.patience.Watch.outcome`); nothing for one without.
+    """
 
     tensors: dict[str, Tensor]
     recipe: Recipe
@@ -38,6 +42,7 @@ class Adapter:
     metrics: dict[str, Any]
     texts: int
     minutes: float
+    judged: dict[str, Any] = field(default_factory=dict)
 
 
 def save_adapter(adapter: Adapter, directory: Path) -> None:
@@ -56,7 +61,11 @@ def save_adapter(adapter: Adapter, directory: Path) -> None:
         "normalisation": NORMALISATION,
         "temperature": adapter.temperature,
         "recipe": adapter.recipe.to_config(),
-        "training": {"texts": adapter.texts, "minutes": adapter.minutes},
+        "training": {
+            "texts": adapter.texts,
+            "minutes": adapter.minutes,
+            **({"judged": adapter.judged} if adapter.judged else {}),
+        },
         "metrics": adapter.metrics,
     }
     (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -97,6 +106,7 @@ def load_adapter(directory: Path = BUNDLED) -> Adapter:
             config["metrics"],
             training["texts"],
             training["minutes"],
+            training.get("judged", {}),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(

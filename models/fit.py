@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models.architecture import EMBEDDINGS
 from models.batches import batches, padded
 from models.checkpoint import Checkpoint
 from models.encoder import ToneNetwork
+from models.patience import Watch
 from models.recipe import Course
 from models.tone import LABELS
 from models.torch_network import fastest_autocast
@@ -63,6 +66,28 @@ def certain(labels: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.eye(len(LABELS), dtype=np.float32)[labels]
 
 
+def steps_of(texts: int, course: Course) -> int:
+    """How many steps a course of this many texts has."""
+    return course.epochs * math.ceil(texts / course.batch)
+
+
+@contextlib.contextmanager
+def _holding(weights: Sequence[Tensor], values: Sequence[Tensor]) -> Iterator[None]:
+    """For a while ``weights`` hold other ``values``; afterwards they hold their own again, bit for bit."""
+    own = [weight.detach().clone() for weight in weights]
+    _put(values, weights)
+    try:
+        yield
+    finally:
+        _put(own, weights)
+
+
+def _put(values: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+    with torch.no_grad():
+        for value, weight in zip(values, weights, strict=True):
+            weight.copy_(value)
+
+
 def fit(
     network: ToneNetwork,
     texts: Sequence[Sequence[int]],
@@ -70,12 +95,16 @@ def fit(
     course: Course,
     seed: int,
     checkpoint: Checkpoint,
+    watch: Watch | None = None,
 ) -> Iterator[tuple[int, int, float]]:
     """Train ``network`` in place; yields (step, steps, loss) after each step. At the end the network holds the running
     average of its weights: one run then does as well as several averaged.
 
     ``texts`` are n rows of token ids, ``answers`` (n, 3) what it should say of them: probabilities of the tones, or 1
     and 0 for a label.
+
+    A ``watch`` judges the average on the way, which changes nothing of the steps; it may end them early, and at the end
+    the network holds the best that was judged. What a stop must not lose of it is in the checkpoint.
     """
     for name, value in network.named_parameters():
         value.requires_grad_(name in learned(network))
@@ -89,10 +118,14 @@ def fit(
         network.load_state_dict(state["learned"], strict=False)
         optimiser.load_state_dict(state["optimiser"])
         average, start = state["average"], state["step"]
+        if watch is not None:
+            watch.restore(state["watch"])
     wanted = torch.from_numpy(answers)
     network.set_dropout(course.dropout)
     network.train()
     for step in range(start, len(schedule)):
+        if watch is not None and watch.over:
+            break
         chosen = torch.from_numpy(schedule[step])
         for group in optimiser.param_groups:
             group["lr"] = group["highest"] * rate_share(step, len(schedule), course)
@@ -109,6 +142,10 @@ def fit(
         with torch.no_grad():
             for mean, value in zip(average, weights, strict=True):
                 mean.lerp_(value, 1 - decay)
+        if watch is not None and step + 1 in watch.due:
+            with _holding(weights, average):
+                watch.look(step + 1, network, average)
+            network.train()
         if (step + 1) % CHECKPOINT_STEPS == 0:
             checkpoint.save(
                 {
@@ -116,12 +153,11 @@ def fit(
                     "learned": {name: value.detach() for name, value in learned(network).items()},
                     "average": average,
                     "optimiser": optimiser.state_dict(),
+                    **({} if watch is None else {"watch": watch.state()}),
                 }
             )
         yield step + 1, len(schedule), loss.item()
-    with torch.no_grad():
-        for mean, value in zip(average, weights, strict=True):
-            value.copy_(mean)
+    _put(average if watch is None else watch.best, weights)
 
 
 def logits_of(network: ToneNetwork, texts: Sequence[Sequence[int]], rows: int = 64) -> NDArray[np.float32]:

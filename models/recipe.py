@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from models.patience import Patience
+
 
 @dataclass(frozen=True)
 class Course:
@@ -42,7 +44,8 @@ class Recipe:
 
     The corrections kept take the space of ``rank`` in each matrix. ``balance`` is the share of the classes' log
     frequencies among the validation texts that is taken out of the calibrated logits again: brands in trouble do not
-    have the negatives of a sample of all tweets. ``held_out`` names the part of the data left out, if any.
+    have the negatives of a sample of all tweets. ``held_out`` names the part of the data left out, if any. With
+    ``patience`` each network is judged on the way, and stops early if that helps; without, it takes all its steps.
     """
 
     seed: int = 1
@@ -55,13 +58,18 @@ class Recipe:
     unlabelled: int = 0
     crossed: int = 0
     answers: Course | None = None
+    patience: Patience | None = None
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Recipe:
         """Read what :meth:`to_config` wrote. Raises ``TypeError`` or ``KeyError`` for anything else."""
         courses = {name: None if config[name] is None else Course(**config[name]) for name in _COURSES}
-        return cls(**(config | courses))
+        patience = Patience(**config["patience"]) if "patience" in config else None
+        return cls(**(config | courses | {"patience": patience}))
 
     def to_config(self) -> dict[str, Any]:
-        """As plain numbers and dictionaries."""
-        return asdict(self)
+        """As plain numbers and dictionaries; without ``patience`` nothing is said of it, as before there was any."""
+        config = asdict(self)
+        if self.patience is None:
+            del config["patience"]
+        return config

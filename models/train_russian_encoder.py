@@ -20,6 +20,7 @@ from models.halves import halves
 from models.joining import Time, best_joint, shift_of_frequencies, usual_weights
 from models.labelled import LabelledTexts, joined
 from models.multilingual import PAD, base_arrays, encoder_file, kept_pieces, read_image, tokenizer_of
+from models.patience import Judge, Patience
 from models.recipe import Course
 from models.russian_encoder import pieces_as_bits, save_encoder, written
 from models.tokeniser import Tokeniser
@@ -35,7 +36,8 @@ THEN: Final = Course(learning_rate=5e-5, layer_decay=0.93, epochs=1)
 @dataclass(frozen=True)
 class EncoderRecipe:
     """How the encoder is trained; ``rank`` is that of the corrections kept: 20 fill a file of 3.8 MB. ``share`` is what
-    it counts beside the n-grams.
+    it counts beside the n-grams. With ``patience`` what learns from the earlier halves is judged by the later ones on
+    the way, and stops early if that helps; for what follows nothing is left to judge by.
     """
 
     seed: int = 1
@@ -43,6 +45,14 @@ class EncoderRecipe:
     share: float = 0.5
     first: Course = field(default_factory=lambda: FIRST)
     then: Course = field(default_factory=lambda: THEN)
+    patience: Patience | None = None
+
+    def to_config(self) -> dict[str, Any]:
+        """As plain numbers and dictionaries; without ``patience`` nothing is said of it, as before there was any."""
+        config = asdict(self)
+        if self.patience is None:
+            del config["patience"]
+        return config
 
 
 Tensors = dict[str, torch.Tensor]
@@ -58,11 +68,12 @@ class Tokenised:
 
 class EncoderTraining:
     """Trains networks on the base encoder, each a part of the training that is kept in ``out``: what is done is not
-    done again.
+    done again. ``judged`` is what the judge found of each part that had one.
     """
 
     def __init__(self, recipe: EncoderRecipe, out: Path) -> None:
         self.recipe, self._out = recipe, out
+        self.judged: dict[str, dict[str, Any]] = {}
         image = read_image(encoder_file())
         self.pieces = kept_pieces(image)
         self.vocabulary = len(image.scores)
@@ -80,12 +91,17 @@ class EncoderTraining:
         rows = sorted(first.values())
         return Tokenised(self._tokenise([texts[row] for row in rows]), data.labels[rows])
 
-    def trained(self, data: Tokenised, course: Course, name: str, start: Tensors | None = None) -> Tensors:
+    def trained(
+        self, data: Tokenised, course: Course, name: str, start: Tensors | None = None, judge: Judge | None = None
+    ) -> Tensors:
         """What was learned (:func:`models.fit.learned`) from ``data``, beginning where ``start`` had come to."""
-        purpose = {"recipe": asdict(self.recipe), "texts": len(data.ids), "name": name}
+        purpose = {"recipe": self.recipe.to_config(), "texts": len(data.ids), "name": name}
         torch.manual_seed(self.recipe.seed)
         network = self.network(start, course.dropout)
-        Part(name, self._out, purpose).run(network, data.ids, certain(data.labels), course, self.recipe.seed)
+        part = Part(name, self._out, purpose, judge)
+        part.run(network, data.ids, certain(data.labels), course, self.recipe.seed)
+        if part.judged is not None:
+            self.judged[name] = part.judged
         return {parameter: value.detach() for parameter, value in learned(network).items()}
 
     def network(self, start: Tensors | None = None, dropout: float = 0.0) -> ToneNetwork:
@@ -132,6 +148,35 @@ class JudgedPart:
         return self.data.subset(halves(len(self.data))[1])
 
 
+def _times(parts: Sequence[JudgedPart], logits: Sequence[NDArray[np.float32]]) -> list[Time]:
+    """The later half of each part, of which a network says these ``logits``."""
+    return [
+        Time(part.later.labels, some, part.beside, usual_weights(part.later.labels, part.data.labels))
+        for part, some in zip(parts, logits, strict=True)
+    ]
+
+
+def _later_halves(times: Sequence[Time], share: float) -> tuple[NDArray[np.float64], float, list[Figures]]:
+    """Offsets and temperature chosen by the later halves, and what comes of them there."""
+    offsets, temperature = best_joint(times, share)
+    found = [figures(some.labels, some.mean(share, offsets, temperature).astype(np.float32)) for some in times]
+    return offsets, temperature, found
+
+
+def _judge(parts: Sequence[JudgedPart], training: EncoderTraining, patience: Patience) -> Judge:
+    """Judges a network as the whole is reported: F1 of negative and positive (per cent) beside the n-grams, mean over
+    the later halves.
+    """
+    later = [training.tokenised(part.later).ids for part in parts]
+
+    def figure(network: ToneNetwork) -> float:
+        times = _times(parts, [logits_of(network, ids) for ids in later])
+        found = _later_halves(times, training.recipe.share)[2]
+        return round(100 * float(np.mean([one.f1_negative_positive for one in found])), 2)
+
+    return Judge(patience, figure, "F1 of negative and positive on the later halves")
+
+
 def learn(parts: Sequence[JudgedPart], training: EncoderTraining, out: Path) -> list[Figures]:
     """Learn from the earlier half of each part; judge it, beside the n-grams, by the later halves, and choose offsets
     and temperature by them; go on with all texts. Writes adapter and configuration to ``out`` and returns the figures
@@ -140,19 +185,11 @@ def learn(parts: Sequence[JudgedPart], training: EncoderTraining, out: Path) -> 
     began, processor = time.monotonic(), time.process_time()
     recipe = training.recipe
     earlier = joined([part.earlier for part in parts])
-    first = training.trained(training.tokenised(earlier), recipe.first, "encoder-earlier")
+    judge = None if recipe.patience is None else _judge(parts, training, recipe.patience)
+    first = training.trained(training.tokenised(earlier), recipe.first, "encoder-earlier", judge=judge)
     judged = training.corrections(first)
-    times = [
-        Time(
-            part.later.labels,
-            training.logits(judged, part.later),
-            part.beside,
-            usual_weights(part.later.labels, part.data.labels),
-        )
-        for part in parts
-    ]
-    offsets, temperature = best_joint(times, recipe.share)
-    found = [figures(some.labels, some.mean(recipe.share, offsets, temperature).astype(np.float32)) for some in times]
+    times = _times(parts, [training.logits(judged, part.later) for part in parts])
+    offsets, temperature, found = _later_halves(times, recipe.share)
 
     whole = training.distinct(joined([part.data for part in parts]))
     then = training.trained(whole, recipe.then, "encoder-all", first)
@@ -162,11 +199,12 @@ def learn(parts: Sequence[JudgedPart], training: EncoderTraining, out: Path) -> 
     about = {
         "temperature": temperature,
         "share": recipe.share,
-        "recipe": {**asdict(recipe), "offsets": offsets.tolist(), "added": np.round(added, 4).tolist()},
+        "recipe": {**recipe.to_config(), "offsets": offsets.tolist(), "added": np.round(added, 4).tolist()},
         "training": {
             "texts": [len(earlier), len(whole.ids)],
             "seconds": round(time.monotonic() - began, 1),
             "processor_seconds": round(time.process_time() - processor, 1),
+            **({"judged": training.judged} if training.judged else {}),
         },
         "later_halves": [one.as_dict() for one in found],
     }

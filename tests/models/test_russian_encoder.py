@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from models.joining import Time, best_joint, shift_of_frequencies, usual_weights
 from models.lexicon import words_of
 from models.metrics import expected_calibration_error, f1_scores
 from models.ngrams import fold
+from models.patience import Patience
 from models.recipe import Course
 from models.routed import Reading
 from models.russian import BUNDLED_RU, NgramModel, load_ngrams_model
@@ -186,7 +188,12 @@ def test_training_writes_what_is_served_and_does_not_repeat_what_is_done(
     for module in ("models.multilingual", "models.russian_encoder"):
         monkeypatch.setattr(f"{module}.LAYERS", 1)
     short = EncoderRecipe(rank=4, first=Course(epochs=2, batch=4), then=Course(epochs=1, batch=4))
-    monkeypatch.setattr(train_russian_encoder, "EncoderRecipe", lambda **_: short)
+
+    def shortened(seed: int, first: Course, patience: Patience | None) -> EncoderRecipe:
+        assert (seed, first.epochs) == (1, 4), "the options do not arrive"
+        return replace(short, patience=patience)
+
+    monkeypatch.setattr(train_russian_encoder, "EncoderRecipe", shortened)
 
     def vectors(texts: list[str], _: Path) -> WordVectors:
         words = sorted({word for text in texts for word in words_of(fold(text))})
@@ -204,8 +211,11 @@ def test_training_writes_what_is_served_and_does_not_repeat_what_is_done(
         return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(training_part, "fit", counted)
-    arguments = ["--train", str(file), "--out", str(tmp_path / "out")]
-    assert CliRunner().invoke(train_russian.app, arguments).exit_code != 0
+    arguments = ["--train", str(file), "--out", str(tmp_path / "out"), "--epochs", "4"]
+    arguments += ["--patience", "9", "--judge-every", "0.5"]
+    result = CliRunner().invoke(train_russian.app, arguments)
+    assert result.exit_code == 130
+    assert "the same command again goes on" in result.output
     result = CliRunner().invoke(train_russian.app, arguments)
     assert result.exit_code == 0, result.output
     assert len(fitted) == 3, "the first network was trained twice"
@@ -218,8 +228,31 @@ def test_training_writes_what_is_served_and_does_not_repeat_what_is_done(
     config = json.loads((tmp_path / "out" / CONFIG).read_text())
     assert config["later_halves"][0]["texts"] == 12
     assert config["training"]["texts"] == [12, 24]
+    assert config["recipe"]["patience"] == {"judgements": 9, "every": 0.5}
+    judged = config["training"]["judged"]
+    assert list(judged) == ["encoder-earlier"], "nothing is left to judge the last pass by"
+    assert list(judged["encoder-earlier"]["figures"]) == ["2", "3", "4", "6"]
     network = make(REFERENCE, encoder_files(tmp_path / "out"), 1)
     assert network(np.array([[0, 5, 2]]), np.array([3])).shape == (1, 3)
+
+
+def test_without_patience_nothing_is_said_of_it() -> None:
+    assert "patience" not in EncoderRecipe().to_config(), "checkpoints of before would be taken for other trainings'"
+
+
+def test_a_half_without_a_tone_is_refused_before_the_training(tmp_path: Path) -> None:
+    file = tmp_path / "sorted.tsv"
+    file.write_text("".join(f"{LABELS[number // 4]}\tтекст {number}\n" for number in range(12)), encoding="utf-8")
+    result = CliRunner().invoke(train_russian.app, ["--train", str(file), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "sorted.tsv: without its earlier half, by which the rest is judged, no text is negative" in result.output
+
+
+def test_patience_without_the_encoder_is_refused(tmp_path: Path) -> None:
+    for option in ("--patience", "--epochs"):
+        result = CliRunner().invoke(train_russian.app, ["--no-encoder", option, "2", "--out", str(tmp_path)])
+        assert result.exit_code == 2
+        assert "are the encoder's" in result.output
 
 
 def test_offsets_and_temperature_are_found() -> None:

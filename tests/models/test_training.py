@@ -127,7 +127,7 @@ def test_checkpoint_of_another_recipe_is_refused(labelled: Path, tmp_path: Path)
     Checkpoint(tmp_path / "a" / "labels.pt", {"recipe": Recipe(seed=9).to_config(), "texts": [48, 0]}).save({})
     arguments = ["--train", str(labelled), "--val", str(labelled), "--out", str(tmp_path / "a")]
     result = RUNNER.invoke(train.app, arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "another recipe" in " ".join(result.output.split())
 
 
@@ -139,8 +139,30 @@ def test_held_out_origin_is_judged_and_not_learned(labelled: Path, tmp_path: Pat
     adapter = load_adapter(tmp_path / "a")
     assert (adapter.texts, adapter.metrics["new"]["texts"], adapter.recipe.held_out) == (32, 16, "new")
     result = RUNNER.invoke(train.app, ["--train", str(labelled), "--val", str(labelled), "--hold-out", "newer"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "no text is of origin 'newer'; known: texts" in " ".join(result.output.split())
+
+
+def test_validation_texts_that_lack_a_tone_are_refused_before_the_training(labelled: Path, tmp_path: Path) -> None:
+    val = tmp_path / "val.tsv"
+    val.write_text("negative\tbad\nneutral\tso so\npositive\tgood\nneutral\tas ever\n", encoding="utf-8")
+    arguments = ["--train", str(labelled), "--val", str(val), "--out", str(tmp_path / "a")]
+    result = RUNNER.invoke(train.app, arguments)
+    assert result.exit_code == 2
+    told = " ".join(result.output.split())
+    assert "every other text, from the first on, has to show each tone" in told
+    assert "there is no neutral among these 2" in told
+    assert not (tmp_path / "a").exists()
+
+
+def test_ctrl_c_tells_how_to_go_on(labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit, "rate_share", interrupt)
+    result = RUNNER.invoke(train.app, ["--train", str(labelled), "--val", str(labelled), "--out", str(tmp_path / "a")])
+    assert result.exit_code == 130
+    assert "the same command again goes on from the last checkpoint" in result.output
 
 
 def test_batches_hold_each_text_once_and_repeat_with_the_seed() -> None:
