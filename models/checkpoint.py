@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,15 @@ import torch
 from torch import Tensor
 
 from models.errors import ModelError
+
+
+def _numbers(purpose: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """All values in ``purpose``, under names such as recipe.labels.epochs."""
+    if isinstance(purpose, dict):
+        for key, value in purpose.items():
+            yield from _numbers(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, purpose
 
 
 @dataclass(frozen=True)
@@ -37,10 +47,14 @@ class Checkpoint:
         if not self.file.exists():
             return None
         state: dict[str, Any] = torch.load(self.file, weights_only=True)
-        if state.pop("purpose") != self.purpose:
+        purpose = state.pop("purpose")
+        if purpose != self.purpose:
+            there, here = dict(_numbers(purpose)), dict(_numbers(self.purpose))
+            differing = (name for name in here | there if here.get(name) != there.get(name))
+            told = "; ".join(f"{name} {there.get(name)} there, {here.get(name)} here" for name in differing)
             raise ModelError(
-                f"{self.file} belongs to a training with another recipe or other data; remove it or choose another "
-                "--out"
+                f"{self.file} belongs to a training with another recipe or other data ({told}); give the same options "
+                "again, remove the .pt files there, or choose another --out"
             )
         random: Tensor = state.pop("random")
         torch.set_rng_state(random)

@@ -37,13 +37,21 @@ def joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
 def read_labelled(path: Path) -> LabelledTexts:
     """Read a UTF-8 file of ``label<TAB>text`` lines.
 
-    Raises ``ValueError`` naming file, line and what is allowed when a line has no tab or an unknown label, ``OSError``
-    when the file cannot be read.
+    Raises ``ValueError`` naming file, line and what is allowed when a line has no tab or an unknown label or is not
+    UTF-8, ``OSError`` when the file cannot be read.
     """
+    try:
+        # Some editors begin a file with a byte order mark, which is no part of the first label.
+        content = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        bad = error.object.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}, line {bad}: not UTF-8 ({error.reason}); save the file as UTF-8, as by iconv -t utf-8"
+        ) from error
     texts: list[str] = []
     labels: list[int] = []
     # Not splitlines(): it would also break lines at the Unicode separators that occur inside tweets.
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():
             continue
         label, tab, text = line.rstrip("\r").partition("\t")

@@ -46,16 +46,27 @@ def read_jar(jar: Path) -> bytes:
     return data
 
 
+def check_teacher(jar: Path) -> None:
+    """Say at once what would stop the teacher from being read later. Raises ``ModelError``."""
+    read_jar(jar)
+    _onnx()
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise ModelError("reading the teacher needs the package onnx; run: pip install 'tocsin[train]'") from error
+    return onnx
+
+
 def weights_of(model: bytes) -> dict[str, Tensor]:
     """The tensors of a BERT encoder that was exported to ONNX and quantised to 8 bits, under their names in a BERT
     checkpoint, as float32. Raises ``ModelError`` where the package ``onnx`` is missing.
     """
-    try:
-        import onnx
-        from onnx import numpy_helper
-    except ImportError as error:
-        raise ModelError("reading the teacher needs the package onnx; run: pip install 'tocsin[train]'") from error
-    graph: Any = onnx.load_from_string(model).graph
+    graph: Any = _onnx().load_from_string(model).graph
+    from onnx import numpy_helper
+
     stored: dict[str, NDArray[Any]] = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
     def dequantised(name: str) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ from models.metrics import expected_calibration_error, macro_recall, precisions,
 from models.patience import Judge, Patience
 from models.recipe import Course, Recipe
 from models.teacher import LAYERS as TEACHER_LAYERS
-from models.teacher import load_teacher
+from models.teacher import check_teacher, load_teacher
 from models.tokeniser import Tokeniser
 from models.tone import LABELS
 from models.training_command import JudgeEvery, asked_patience, told
@@ -283,6 +283,10 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     watched = asked_patience(patience, judge_every)
+    if unlabelled is not None and teacher is None:
+        raise typer.BadParameter(
+            "the teacher is asked about these texts: give --teacher too", param_hint="--unlabelled"
+        )
     course = Course(epochs=epochs, batch=batch)
     recipe = Recipe(seed, rank, hold_out, balance, labels=course, patience=watched)
     if teacher is not None:
@@ -314,6 +318,8 @@ def learn(
     file.
     """
     base = verified_base()
+    if teacher is not None:
+        check_teacher(teacher)
     tokeniser = Tokeniser.from_file(base / "tokenizer.json")
     validation = read_labelled(val)
     check_validation(validation, val)
@@ -326,6 +332,8 @@ def learn(
         first = np.arange(len(gathered.texts)) < limit
         gathered = Gathered(gathered.texts.subset(first), gathered.origins[first])
     texts = gathered.texts
+    if not len(texts):
+        raise ValueError(f"there is no text to learn from in {', '.join(map(str, train))}")
     own = tokenise(texts.texts, tokeniser)
     asked: list[list[int]] = []
     if recipe.unlabelled and unlabelled is not None:

@@ -31,8 +31,16 @@ _NOT_WORDS: Final = re.compile(r"http\S*|@user|[^a-z ]")
 def read_unlabelled(path: Path) -> list[str]:
     """The texts of a file: mentions (``.jsonl``, ``.jsonl.gz``; their ``text``), or else UTF-8 lines, one text each.
 
-    Raises ``OSError``, or ``ModelError`` with file and line for a line that is no mention.
+    Raises ``OSError``, or ``ModelError`` with file and line for a line that is no mention, with the file for one that
+    is not UTF-8.
     """
+    try:
+        return _texts(path)
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: not UTF-8 ({error.reason}); save the file as UTF-8, as by iconv -t utf-8") from error
+
+
+def _texts(path: Path) -> list[str]:
     opened = gzip.open if path.suffix == ".gz" else open
     texts: list[str] = []
     with opened(path, "rt", encoding="utf-8", newline="\n") as lines:

@@ -64,3 +64,8 @@ def test_labelled_file_errors_name_the_line(tmp_path: Path) -> None:
         read_labelled(file)
     file.write_text("positive\tfine\u2028still the same text\r\n", encoding="utf-8")
     assert read_labelled(file).texts == ["fine\u2028still the same text"]
+    file.write_bytes(b"\xef\xbb\xbfpositive\tfine\n")
+    assert read_labelled(file).texts == ["fine"], "a byte order mark was taken for a part of the label"
+    file.write_bytes(b"positive\tfine\nnegative\tna\xefve\n")
+    with pytest.raises(ValueError, match=r"texts\.tsv, line 2: not UTF-8"):
+        read_labelled(file)

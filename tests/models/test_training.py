@@ -85,6 +85,7 @@ def test_resumed_training_equals_an_undisturbed_one(
 def teacher_jar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stands for the teacher's jar; the teacher is the base encoder here."""
     monkeypatch.setattr(train, "TEACHER_LAYERS", LAYERS)
+    monkeypatch.setattr(train, "check_teacher", lambda _: None)
     monkeypatch.setattr(train, "load_teacher", lambda network, _: load_base(network, verified_base()))
     return tmp_path / "teacher.jar"
 
@@ -128,7 +129,9 @@ def test_checkpoint_of_another_recipe_is_refused(labelled: Path, tmp_path: Path)
     arguments = ["--train", str(labelled), "--val", str(labelled), "--out", str(tmp_path / "a")]
     result = RUNNER.invoke(train.app, arguments)
     assert result.exit_code == 2
-    assert "another recipe" in " ".join(result.output.split())
+    told = " ".join(result.output.split())
+    assert "another recipe" in told
+    assert "(recipe.seed 9 there, 1 here)" in told
 
 
 @pytest.mark.usefixtures("quick_check")
@@ -153,6 +156,29 @@ def test_validation_texts_that_lack_a_tone_are_refused_before_the_training(label
     assert "every other text, from the first on, has to show each tone" in told
     assert "there is no neutral among these 2" in told
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--teacher", "texts.tsv"), "File is not a zip file"),
+        (("--unlabelled", "texts.tsv"), "give --teacher too"),
+        (("--train", "empty.tsv", "--crossed", "0"), "there is no text to learn from in empty.tsv"),
+        (("--train", "latin.tsv"), "latin.tsv, line 2: not UTF-8"),
+        (("--hold-out", "x", "--origins", "empty.tsv"), "empty.tsv has 0 lines for the 48 texts"),
+    ],
+)
+def test_wrong_files_are_told_before_the_training(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty.tsv").touch()
+    Path("latin.tsv").write_bytes(b"negative\tbad\npositive\tna\xefve\n")
+    train_file = () if "--train" in options else ("--train", labelled.name)
+    result = RUNNER.invoke(train.app, [*train_file, "--val", labelled.name, "--out", "a", *options])
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.replace("│", "").split())
+    assert not Path("a").exists()
 
 
 def test_ctrl_c_tells_how_to_go_on(labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,13 @@ def test_line_without_text_is_named(line: str, tmp_path: Path) -> None:
         read_unlabelled(file)
 
 
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "texts.txt"
+    file.write_bytes("naïve".encode("latin-1"))
+    with pytest.raises(ModelError, match=r"texts\.txt: not UTF-8"):
+        read_unlabelled(file)
+
+
 def test_reposts_and_scraps_are_left_out() -> None:
     texts = [
         "They lost my bags again! http://a.b/1",
