@@ -48,7 +48,11 @@ def told() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("stopped; the same command again goes on from the last checkpoint", err=True)
+        typer.echo(
+            "stopped; the same command again goes on from the last checkpoint: a network has one after each 200 steps "
+            "and at its end",
+            err=True,
+        )
         raise typer.Exit(INTERRUPTED) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
