@@ -42,6 +42,7 @@ def load(
     ----------
     model:
         ``"bundled"``, the folder of a Hugging Face sequence-classification model, or its name on the Hugging Face hub.
+        A folder that ``tocsin train`` wrote stands in for the bundled model of its language.
         Weights must be in safetensors files; code that comes with a model is never run.
     revision:
         Commit, tag or branch of a model on the hub; name a commit to be sure to get the same model tomorrow.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from models.cache import DEFAULT_CACHE_SIZE
 from models.classifier import Classifier
@@ -20,18 +21,34 @@ def load_model(
     cache_size: int = DEFAULT_CACHE_SIZE,
 ) -> Classifier | RoutedModel:
     """Load ``"bundled"``, a folder or a hub name: see :func:`models.load`, which this carries out."""
-    if model == "bundled":
+    # What tocsin train wrote stands in for the bundled model of its language.
+    trained_english = (Path(model) / "adapter.safetensors").is_file()
+    trained_russian = (Path(model) / "ngrams.safetensors").is_file()
+    if model == "bundled" or trained_english or trained_russian:
         if revision is not None or labels is not None:
+            which = "the bundled tone model" if model == "bundled" else f"{model}, a model by tocsin train,"
             raise ModelError(
-                "the bundled tone model has neither revisions nor other labels; remove the settings revision and "
-                "labels, or name another model"
+                f"{which} has neither revisions nor other labels; remove the settings revision and labels, or name "
+                "another model"
             )
+        from models.adapter import BUNDLED
         from models.bundled import load_bundled
         from models.bundled_russian import load_russian
+        from models.russian import BUNDLED_RU
 
-        english = load_bundled(threads=threads, backend=backend, cache_size=cache_size)
+        english = load_bundled(
+            threads=threads,
+            backend=backend,
+            cache_size=cache_size,
+            adapter_directory=Path(model) if trained_english else BUNDLED,
+        )
         # What computes one computes the other: the networks differ in depth and vocabulary alone.
-        russian = load_russian(backend=english.backend.partition(" ")[0], threads=threads, cache_size=cache_size)
+        russian = load_russian(
+            Path(model) if trained_russian else BUNDLED_RU,
+            backend=english.backend.partition(" ")[0],
+            threads=threads,
+            cache_size=cache_size,
+        )
         return RoutedModel({"en": english, "ru": russian})
     from models.hub import load_foreign
 

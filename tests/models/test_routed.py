@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models import load
+from models.adapter import BUNDLED
 from models.bundled_russian import load_russian
+from models.errors import ModelError
 from models.routed import RoutedModel
 from models.russian import BUNDLED_RU
 from models.script import reader_of
@@ -33,6 +35,38 @@ RUSSIAN = [
 ]
 TEXTS = [*corpus(40), *(f"{text} {number}" for number in range(8) for text in RUSSIAN), *RUSSIAN]
 ROOT = Path(__file__).parents[2]
+
+
+def test_what_was_trained_stands_in_for_the_bundled_model_of_its_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Path] = {}
+
+    class _Loaded:
+        backend = "torch-fp32 on anything"
+
+    def english(*, adapter_directory: Path, **_: object) -> _Loaded:
+        asked["en"] = adapter_directory
+        return _Loaded()
+
+    def russian(directory: Path, **_: object) -> _Loaded:
+        asked["ru"] = directory
+        return _Loaded()
+
+    monkeypatch.setattr("models.bundled.load_bundled", english)
+    monkeypatch.setattr("models.bundled_russian.load_russian", russian)
+    monkeypatch.setattr("models.loading.RoutedModel", lambda models: models)
+    for file, expected in (
+        ("adapter.safetensors", {"en": tmp_path / "adapter", "ru": BUNDLED_RU}),
+        ("ngrams.safetensors", {"en": BUNDLED, "ru": tmp_path / "ngrams"}),
+    ):
+        folder = tmp_path / file.partition(".")[0]
+        folder.mkdir()
+        (folder / file).touch()
+        load(str(folder))
+        assert asked == expected
+    with pytest.raises(ModelError, match="a model by tocsin train, has neither revisions nor other labels"):
+        load(str(folder), labels=["negative", "neutral", "positive"])
 
 
 @pytest.fixture(scope="module")
