@@ -14,8 +14,8 @@ from scipy import special
 
 from detectors.columns import Axis, Floats, Ints, ln
 
-FAST, MID, SLOW, TONE, DAY, SURGE = range(6)
-DETECTORS = ("fast", "mid", "slow", "tone", "day", "surge")
+FAST, MID, SLOW, TONE, COUNT, DAY, SURGE = range(7)
+DETECTORS = ("fast", "mid", "slow", "tone", "count", "day", "surge")
 """The built-in ones, which always come first (see built_in.py)."""
 DETECTOR_AXIS = Axis("detectors", len(DETECTORS))
 DECIMALS = 6
