@@ -24,6 +24,7 @@ from tests.detectors.packages import install, manual
 from tests.detectors.worlds import QUICK, START, profiles, run, span, world
 
 END = START + 60 * 60
+BUILT = len(BUILT_IN)
 
 
 @pytest.fixture
@@ -231,9 +232,9 @@ def test_a_detector_that_is_switched_on_leaves_the_others_thresholds_alone() -> 
     first, second = carried_over([], [Half()])
     before, after = first.levels(), second.levels()
     assert (before.quiet_days >= 1).any()
-    np.testing.assert_array_equal(after.threshold[:, :6], before.threshold)
-    np.testing.assert_array_equal(after.score[:, :6], before.score)
-    assert np.isnan(after.score[:, 6]).all()
+    np.testing.assert_array_equal(after.threshold[:, :BUILT], before.threshold)
+    np.testing.assert_array_equal(after.score[:, :BUILT], before.score)
+    assert np.isnan(after.score[:, BUILT]).all()
     assert second.advance(END, span(world(5), START + 50 * 60, END)) is not None
 
 
@@ -243,9 +244,9 @@ def test_switching_off_and_on_again_and_other_versions() -> None:
     for before, after in (([Half()], []), ([Half()], [newer]), ([Half()], [Half()])):
         first, second = carried_over(before, after)
         a, b = first.levels(), second.levels()
-        np.testing.assert_array_equal(b.score[:, :6], a.score[:, :6])
+        np.testing.assert_array_equal(b.score[:, :BUILT], a.score[:, :BUILT])
         if after == [newer]:
-            assert np.isnan(b.score[:, 6]).all(), "another version's numbers are not its own"
+            assert np.isnan(b.score[:, BUILT]).all(), "another version's numbers are not its own"
         elif after:
             np.testing.assert_array_equal(b.score, a.score)
             np.testing.assert_array_equal(b.threshold, a.threshold)
@@ -261,11 +262,11 @@ def test_who_agreed_to_an_open_incident_is_kept_by_name() -> None:
     loud, half = Loud(), Half()
     for seed in range(10):
         first, second = carried_over([loud], [half, loud], seed)
-        agreed = [d for d in ([i.detectors for i in first._cores[0].incidents.values()]) if d >> 6 & 1]
+        agreed = [d for d in ([i.detectors for i in first._cores[0].incidents.values()]) if d >> BUILT & 1]
         if agreed:
             now = [i.detectors for c in second._cores for i in c.incidents.values()]
-            assert any(d >> 7 & 1 for d in now)
-            assert not any(d >> 6 & 1 for d in now)
+            assert any(d >> (BUILT + 1) & 1 for d in now)
+            assert not any(d >> BUILT & 1 for d in now)
             return
     pytest.fail("no incident in which the detector agreed")
 

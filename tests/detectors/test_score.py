@@ -7,7 +7,18 @@ from scipy import stats
 
 from detectors.columns import Floats, Ints, ln
 from detectors.detector_set import BUILT_IN_SET
-from detectors.score import CORRELATION, FAST, ODDS, SLOW, SURGE, TONE, expected_share, share_evidence, share_ratios
+from detectors.score import (
+    CORRELATION,
+    COUNT,
+    FAST,
+    ODDS,
+    SLOW,
+    SURGE,
+    TONE,
+    expected_share,
+    share_evidence,
+    share_ratios,
+)
 from detectors.view import View
 
 
@@ -90,3 +101,20 @@ def test_what_each_detector_sees() -> None:
     assert soured[SURGE] < 0.5
     over = score([0, 60, 75, 90, 270], [0, 45, 50, 60, 96])
     assert over[FAST] < 0.0, "an hour whose last ten minutes are silent is not confirmed"
+
+
+def test_count_is_the_size_of_the_surge_unless_the_share_is_usual() -> None:
+    """Eight of fourteen authors where a third are usually negative: x alone. In the usual share x less a penalty, with
+    a share that has moved as much as it can nothing more than x."""
+    mu = np.array([0.3, 1.8, 4.8, 11.7, 37.5]).reshape(5, 1, 1)
+    nu = mu / 3.0
+    x = np.log((8 + 2) / (0.6 + 2))
+
+    def count(authors: int) -> float:
+        a = np.array([7, authors, 28, 43, 57]).reshape(5, 1, 1)
+        k = np.array([4, 8, 11, 13, 21]).reshape(5, 1, 1)
+        return float(scores(a, k, mu, nu)[COUNT, 0, 0])
+
+    np.testing.assert_allclose([count(8), count(14)], x, atol=1e-5)
+    assert count(24) < x - 0.5
+    assert BUILT_IN_SET.asks_for[COUNT] == "ticket"
