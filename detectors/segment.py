@@ -65,7 +65,7 @@ def run_segment(
         nu = np.where(unsettled[:, None], np.maximum(nu, np.minimum(nu * margin[:, None], MOST_SHARE * mu)), nu)
 
     judged = core.track.started & ~core.gaps.down & (usual.known_hours >= core.config.warm_hours)
-    raw = scores(core, usual, judged, ticks, core.exposure.local, counts, mu, nu)
+    raw = scores(core, usual, judged, ticks, core.exposure.local, counts, mu, nu, None if margin is None else unsettled)
     both = twice(core, raw)
     core.track.score = np.ascontiguousarray(raw[..., -1].T)
 
@@ -148,8 +148,9 @@ def scores(
     counts: Ints,
     mu: Floats,
     nu: Floats,
+    unsettled: NDArray[np.bool_] | None = None,
 ) -> Floats:
-    """Scores of rows, (detectors, rows, ticks); UNSCORED where they are not `judged`."""
+    """Scores of rows, (detectors, rows, ticks); UNSCORED where they are not `judged`. For `unsettled` see View."""
     if not judged.any():
         return np.full((len(core.detectors), *counts.shape[2:]), UNSCORED)
     view = View(
@@ -162,6 +163,7 @@ def scores(
         negative_expected=nu,
         share_weight=core.config.share_weight,
         correlation=usual.correlation,
+        unsettled=unsettled,
     )
     raw = core.detectors.scores(view, core.learned)
     raw[:, ~judged] = UNSCORED

@@ -39,6 +39,7 @@ class View:
     share_weight : EngineConfig.share_weight
     correlation : (n,) the brand's rho, see score.CORRELATION; None: the usual one for all
     learned : what this detector has learned (`Detector.learns`), read-only; None if it learns nothing
+    unsettled : (n,) brands whose tone model is new, so that nobody knows yet which share is usual; None: of none
 
     What several detectors need is computed once, when the first one asks.
     """
@@ -56,6 +57,7 @@ class View:
         share_weight: float = 0.4,
         correlation: Floats | None = None,
         learned: Any = None,
+        unsettled: NDArray[np.bool_] | None = None,
     ) -> None:
         self.ticks = frozen(ticks)
         self.local_hour = frozen(local_hour)
@@ -65,6 +67,7 @@ class View:
         n = authors.shape[1]
         self.correlation = frozen(np.full(n, CORRELATION) if correlation is None else correlation)
         self.learned = learned
+        self._unsettled = unsettled
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -94,8 +97,13 @@ class View:
 
     @cached_property
     def share_evidence(self) -> Floats:
-        """B: log Bayes factor that the share of negative authors has risen (see score.share_evidence)."""
-        return frozen(share_evidence(self.authors[1:], self._share_ratios))
+        """B: log Bayes factor that the share of negative authors has risen (see score.share_evidence). Of unsettled
+        brands none below 0: against a share that allows for a new model's ways, a crisis looks like less than usual.
+        """
+        evidence = share_evidence(self.authors[1:], self._share_ratios)
+        if self._unsettled is not None:
+            evidence = np.where(self._unsettled[:, None], np.maximum(evidence, 0.0), evidence)
+        return frozen(evidence)
 
     def tone_evidence(self, w: int) -> Floats:
         """B of one window (index), (n, ticks), for the milder moves of a share at usual volume (score.TONE_ODDS)."""
