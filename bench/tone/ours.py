@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bench.tone.int8_peak import int8_peak
 from bench.tone.measured import RUNS, Measured, best, memory, processor_seconds
 from models.normalise import normalise
 
@@ -57,8 +58,8 @@ def measure_command(texts: Sequence[str], processors: int) -> Measured:  # noqa:
 
 
 def measure_parts(texts: Sequence[str]) -> Measured:
-    """Where the time of one processor goes, and the matrix peak: torch's products of the network's shapes, of integers
-    (8 bits) and of bfloat16; details as JSON.
+    """Where the time of one processor goes, and the matrix peak: of integers (8 bits) products in registers, of the
+    others torch's products of the network's shapes; details as JSON.
     """
     import torch
 
@@ -79,6 +80,7 @@ def measure_parts(texts: Sequence[str]) -> Measured:
         name: operations / processor_seconds(lambda a=a, b=b, product=product: product(a, b))  # type: ignore[misc]
         for name, (a, b, product) in kinds.items()
     }
+    peaks["int8"] = int8_peak() or peaks["int8"]
     normalised = [normalise(text) for text in texts]
     tokenise = Tokeniser.from_file(bundled_files().tokeniser)
     tokens = float(np.mean([len(ids) for ids in tokenise(normalised)]))
