@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -140,6 +141,10 @@ def _predict(model: ToneModel, texts: list[str], file: str) -> tuple[NDArray[np.
     return np.concatenate(tones), time.perf_counter() - began
 
 
+def _per_cent(number: float) -> str:
+    return "-" if math.isnan(number) else f"{100 * number:.1f}"
+
+
 def _print(file: str, whole: Figures, groups: dict[str, Figures]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -153,12 +158,12 @@ def _print(file: str, whole: Figures, groups: dict[str, Figures]) -> None:
     for language, found in shown.items():
         for index, label in enumerate(LABELS):
             numbers = (found.recall[index], found.precision[index], found.f1[index])
-            cells = ("-" if number != number else f"{100 * number:.1f}" for number in numbers)  # noqa: PLR0124 (nan)
+            cells = map(_per_cent, numbers)
             table.add_row(language if not index else "", label, f"{found.counts[index]:,}", *cells)
         table.add_section()
     table.caption = "\n".join(
-        f"{language}: {found.texts:,} texts, macro-recall {100 * found.macro_recall:.1f}, "
-        f"F1 of negative and positive {100 * found.f1_negative_positive:.1f}, "
+        f"{language}: {found.texts:,} texts, macro-recall {_per_cent(found.macro_recall)}, "
+        f"F1 of negative and positive {_per_cent(found.f1_negative_positive)}, "
         f"calibration error {found.calibration_error:.3f}"
         for language, found in shown.items()
     )
