@@ -14,7 +14,7 @@ from models.errors import ModelError, ModelFileError
 from models.joined import JoinedModel
 from models.routed import Reading
 from models.russian import BUNDLED_RU, load_ngrams_model
-from models.russian_encoder import encoder_files, load_encoder
+from models.russian_encoder import CONFIG, WEIGHTS, encoder_files, load_encoder
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,9 @@ def load_russian(
     ngrams = load_ngrams_model(directory, cache_size=cache_size)
     if not multilingual.installed():
         log.warning("Russian is read by n-grams alone, less well: the wheel %s is not installed", multilingual.PACKAGE)
+        return ngrams
+    if directory != BUNDLED_RU and not any((directory / name).exists() for name in (CONFIG, WEIGHTS)):
+        log.warning("Russian is read by n-grams alone, less well: %s holds no encoder.json (--no-encoder?)", directory)
         return ngrams
     files = encoder_files(directory)
     try:

@@ -276,3 +276,16 @@ def test_frequencies_are_weighed_and_shifted() -> None:
     # A network that learned from many negatives expects them, and must be told off.
     shift = shift_of_frequencies(np.repeat(here, 1000), np.repeat(usual, 1000))
     assert shift == pytest.approx(np.log([0.2 / 0.7 / (0.6 / 0.3), 1.0, 0.1 / 0.7 / (0.1 / 0.3)]), abs=1e-2)
+
+
+def test_a_folder_trained_without_the_encoder_reads_by_its_ngrams(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("ngrams.safetensors", "config.json"):
+        shutil.copy(BUNDLED_RU / name, tmp_path)
+    assert isinstance(load_russian(tmp_path, backend=REFERENCE), NgramModel)
+    if multilingual.installed():
+        assert "--no-encoder" in caplog.text
+        shutil.copy(BUNDLED_RU / CONFIG, tmp_path)
+        with pytest.raises(ModelFileError, match=WEIGHTS):
+            load_russian(tmp_path, backend=REFERENCE)
