@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaProducer
@@ -50,6 +51,11 @@ def backtested(
     return {event.id: event.value for event in backtest.outcome.events}
 
 
+def first_page(sent: dict[str, bytes]) -> dict[str, Any]:
+    """The first event that pages."""
+    return next(event for event in map(json.loads, sent.values()) if event["data"]["pages"])
+
+
 def tocsin(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "streams.cli", *arguments, "--config", str(config)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -73,8 +79,7 @@ def test_a_worker_obeys_and_a_killed_one_sends_the_same_events(
     topics.ensure(topic_specs(settings), settings)
     mentions = simulated_mentions(*CRISIS_DAYS)
     plain = backtested(mentions, settings, model, [])
-    page = next(event for event in map(json.loads, plain.values()) if event["data"]["pages"])
-    incident, paged = page["data"]["incident_id"], datetime.fromisoformat(page["time"])
+    paged = datetime.fromisoformat(first_page(plain)["time"])
     with WorkerProcess(tmp_path, settings, tone={"batch_texts": 64}) as worker:
         # Another's record is no reason to stop; a command that came before the worker is obeyed as well.
         producer = KafkaProducer(**settings.kafka.client())
@@ -85,6 +90,9 @@ def test_a_worker_obeys_and_a_killed_one_sends_the_same_events(
         before = (paged - timedelta(days=2)).isoformat()
         done = tocsin(worker.config, "plan", BRAND, *span, "--factor", "3", "--at", before, "--note", "a match")
         assert done.returncode == 0, done.stderr
+        # What was planned may move the minute at which the incident opens, and with it the incident's id.
+        page = first_page(backtested(mentions, settings, model, told(settings)))
+        incident, paged = page["data"]["incident_id"], datetime.fromisoformat(page["time"])
         false = CrisisCommand(
             id="v1", at=paged + timedelta(minutes=2), kind="false", brand=BRAND, incident=incident, by="ann"
         )
