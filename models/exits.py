@@ -1,0 +1,84 @@
+"""Exits: where a text leaves the network early because its tone is clear already.
+
+After some layers a small head of its own looks at what the text has become, and where it is sure enough, what it says is
+the tone and the layers that follow are spared ("early exiting": Teerapittayanon et al., 2016, BranchyNet; Xin et al., 2020,
+DeeBERT). Which texts leave is decided by their own numbers alone. Exits are learned from what the whole network says
+(models.train_exits), and change nothing of it: they are an approximation, as 8-bit integers are, made by backends that gain
+from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.architecture import CLASSES, HIDDEN
+from models.base import sha256_of, verify
+
+FILE: Final = "exits.safetensors"
+AFTER: Final = (2, 3, 4)
+"""Layers after which there is an exit, of six."""
+WIDTH: Final = 64
+FEATURES: Final = 3 * HIDDEN
+"""Of a text's hidden states, side by side: their mean, the first one, and the largest number of each unit."""
+
+
+@dataclass(frozen=True)
+class Exit:
+    """The head after so many ``layers``: probabilities softmax(output tanh(dense features)).
+
+    ``dense`` (WIDTH, FEATURES) and ``dense_bias`` (WIDTH,), ``output`` (CLASSES, WIDTH) and ``output_bias`` (CLASSES,),
+    all float32. A text leaves if its largest probability is at least ``sure``.
+    """
+
+    layers: int
+    dense: NDArray[np.float32]
+    dense_bias: NDArray[np.float32]
+    output: NDArray[np.float32]
+    output_bias: NDArray[np.float32]
+    sure: float
+
+
+_SHAPES: Final = {
+    "dense": (WIDTH, FEATURES),
+    "dense_bias": (WIDTH,),
+    "output": (CLASSES, WIDTH),
+    "output_bias": (CLASSES,),
+}
+
+
+def save_exits(exits: Sequence[Exit], directory: Path) -> dict[str, Any]:
+    """Write the heads to ``directory`` in half precision; returns what ``config.json`` is to say of them."""
+    from safetensors.numpy import save_file
+
+    tensors = {f"{e.layers}.{name}": getattr(e, name).astype(np.float16) for e in exits for name in _SHAPES}
+    save_file(tensors, directory / FILE)
+    return {"sha256": sha256_of(directory / FILE), "sure": {str(e.layers): e.sure for e in exits}}
+
+
+def read_exits(directory: Path, config: dict[str, Any]) -> tuple[Exit, ...]:
+    """The exits that the ``config`` of an adapter in ``directory`` tells of, by layers; none where it tells of none.
+
+    Raises ``ModelFileError`` for a file that is missing or does not have its checksum, and ``KeyError``, ``TypeError`` or
+    ``ValueError`` for a field or tensor that is missing or wrong.
+    """
+    told = config.get("exits")
+    if told is None:
+        return ()
+    from safetensors.numpy import load_file
+
+    verify(directory / FILE, str(told["sha256"]))
+    stored = load_file(directory / FILE)
+    exits = []
+    for layers, sure in sorted((int(layers), float(sure)) for layers, sure in told["sure"].items()):
+        arrays = {name: stored[f"{layers}.{name}"].astype(np.float32) for name in _SHAPES}
+        for name, shape in _SHAPES.items():
+            if arrays[name].shape != shape:
+                raise ValueError(f"{layers}.{name} has the shape {arrays[name].shape}, not {shape}")
+        exits.append(Exit(layers, **arrays, sure=sure))
+    return tuple(exits)
