@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -60,7 +61,9 @@ def load_bundled(
 
 def _measured(files: BundledFiles, threads: int) -> dict[str, Measured]:
     """Figures of all backends; with the fastest, a text's tone does not change with its neighbours."""
-    figures = compare(lambda name: backends.make(name, files, threads), Tokeniser.from_file(files.tokeniser))
+    # Without exits: what is held against float32 is a backend's arithmetic.
+    whole = replace(files, whole=True)
+    figures = compare(lambda name: backends.make(name, whole, threads), Tokeniser.from_file(files.tokeniser))
     while True:
         name = fastest(figures)
         try:

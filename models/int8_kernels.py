@@ -5,7 +5,8 @@ nothing of other rows; products are summed in exact integers. Between the produc
 token or one text at a time, in an order that its own length decides. Hence "one text, one tone" by construction: no
 padding, no fixed shapes, and the same bits on any processor that has the instructions.
 
-Tokens lie packed, one text behind the other; a *group* is what goes through all layers while it fits the caches.
+Tokens lie packed, one text behind the other; a *group* is what goes through all layers while it fits the caches. Behind
+some layers texts leave it whose tone is clear already (models.exits); those that stay move together.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from models.vector_code import (
     single,
 )
 
-KERNELS: Final = 2
+KERNELS: Final = 3
 """Version of the arithmetic in this module; raise it with any change that can change a bit."""
 
 ROW_BLOCK: Final = 6
@@ -90,6 +91,7 @@ class Sizes:
     heads: int = 12
     widened: int = 1536
     epsilon: float = 1e-12
+    exit: int = 64
 
     @property
     def parts(self) -> int:
@@ -111,19 +113,21 @@ class Sizes:
 PRODUCT_FIELDS: Final = ("matrix", "scales", "bias", "start")
 PRODUCTS: Final = ("attention_input", "attention_output", "intermediate", "output")
 NORMS: Final = ("attention_norm", "output_norm")
+HEAD_FIELDS: Final = ("dense.weight", "dense.bias", "output.weight", "output.bias")
 LAYER_FIELDS: Final = (
     *(f"{product}.{field}" for product in PRODUCTS for field in PRODUCT_FIELDS),
     *(f"{norm}.{field}" for norm in NORMS for field in ("weight", "bias")),
+    *(f"exit.{field}" for field in HEAD_FIELDS),
+    "exit.sure",
 )
+NO_EXIT: Final = 2.0
+"""What a text would have to be sure of to leave behind a layer without an exit."""
 MODEL_FIELDS: Final = (
     "words",
     "positions",
     "embedding_norm.weight",
     "embedding_norm.bias",
-    "head_dense.weight",
-    "head_dense.bias",
-    "head_output.weight",
-    "head_output.bias",
+    *(f"head.{field}" for field in HEAD_FIELDS),
 )
 SCRATCH_FIELDS: Final = (
     "hidden",
@@ -137,7 +141,14 @@ SCRATCH_FIELDS: Final = (
     "keys",
     "shares",
     "features",
+    "lengths",
+    "places",
+    "left",
 )
+"""The last three: of the texts that are left in a group their lengths and their places in it, and how many they and
+their tokens are."""
+DEPTH_LANE: Final = 3
+"""Where a text's row of results holds, behind its probabilities, after how many layers it left."""
 
 Epilogue = Callable[[Code, Value, Value, Value], Value]
 
@@ -470,53 +481,141 @@ def _embed(module: ir.Module, sizes: Sizes) -> ir.Function:
     return code.finish()
 
 
-def _tones(module: ir.Module, sizes: Sizes) -> ir.Function:
-    """Mean over each text's tokens, head and softmax. Arguments: model table, rows, lengths, number of texts, scratch
-    for features, tones (16 floats a text, of which three count).
-    """
-    code = Code(module, "tones", [POINTER] * 3 + [I64, POINTER, POINTER])
+def _mean(code: Code, rows: Value, tokens: Value, sizes: Sizes) -> list[Value]:
+    """Mean of a text's rows."""
     b = code.b
-    table, hidden, lengths, texts, features, tones = code.arguments
-    dense, dense_bias, output, output_bias = (code.address(table, place) for place in range(4, 8))
-    vectors = sizes.hidden // LANES
+    share = b.fdiv(code.floats(1.0), code.floats(b.sitofp(tokens, F32)))
+
+    def add(place: Value, sums: list[Value]) -> list[Value]:
+        here = code.at(rows, code.times(place, sizes.hidden * 4))
+        return [b.fadd(total, code.load(here, 64 * v)) for v, total in enumerate(sums)]
+
+    totals = code.loop(tokens, add, *[code.floats(0.0)] * (sizes.hidden // LANES))
+    return [b.fmul(total, share) for total in totals]
+
+
+def _largest(code: Code, rows: Value, tokens: Value, sizes: Sizes) -> list[Value]:
+    """The largest number of each column of a text's rows."""
+
+    def compare(place: Value, found: list[Value]) -> list[Value]:
+        here = code.at(rows, code.times(place, sizes.hidden * 4))
+        return [code.larger(code.load(here, 64 * v), largest) for v, largest in enumerate(found)]
+
+    return code.loop(tokens, compare, *_load_row(code, rows, sizes.hidden))
+
+
+def _tone(code: Code, head: Value, features: Value, inputs: int, width: int) -> Value:
+    """softmax(output tanh(dense features)) in the first lanes, the others 0. ``head``: a table of :data:`HEAD_FIELDS`;
+    ``features`` are overwritten.
+    """
+    b = code.b
+    dense, dense_bias, output, output_bias = (code.address(head, place) for place in range(len(HEAD_FIELDS)))
     counts = ir.Constant(
         ir.VectorType(ir.IntType(1), LANES), [ir.Constant(ir.IntType(1), int(lane < 3)) for lane in range(LANES)]
     )
 
+    def widen(place: Value, sums: list[Value]) -> list[Value]:
+        one = code.floats(code.load(features, code.times(place, 4), F32))
+        here = code.at(dense, code.times(place, width * 4))
+        return [code.fma(one, code.load(here, 64 * v), total) for v, total in enumerate(sums)]
+
+    start = [code.load(dense_bias, 64 * v) for v in range(width // LANES)]
+    for v, total in enumerate(code.loop(inputs, widen, *start)):
+        # tanh(x) = 1 - 2 / (e^2x + 1)
+        grown = b.fadd(code.exp(code.smaller(b.fadd(total, total), code.floats(87.0))), code.floats(1.0))
+        code.store(b.fsub(code.floats(1.0), b.fdiv(code.floats(2.0), grown)), features, 64 * v)
+
+    def decide(place: Value, sums: list[Value]) -> list[Value]:
+        one = code.floats(code.load(features, code.times(place, 4), F32))
+        return [code.fma(one, code.load(output, code.times(place, 64)), sums[0])]
+
+    (logits,) = code.loop(width, decide, code.load(output_bias))
+    logits = b.select(counts, logits, code.floats(-1e30))
+    powers = b.select(counts, code.exp(b.fsub(logits, code.maximum([logits]))), code.floats(0.0))
+    return b.fdiv(powers, code.sum([powers]))
+
+
+def _tell(code: Code, tone: Value, layers: Value, tones: Value, place: Value) -> None:
+    """Write a text's row of results."""
+    depth = code.b.sitofp(layers, F32)
+    told = code.b.insert_element(tone, depth, ir.Constant(I32, DEPTH_LANE))
+    code.store(told, tones, code.times(place, 4 * LANES))
+
+
+def _tones(module: ir.Module, sizes: Sizes) -> ir.Function:
+    """Tones of the texts that went through all layers. Arguments: table of the head, number of layers, rows, lengths,
+    places, number of texts, scratch for features, tones (16 floats a text, see :data:`DEPTH_LANE`).
+    """
+    code = Code(module, "tones", [POINTER, I64] + [POINTER] * 3 + [I64, POINTER, POINTER])
+    b = code.b
+    head, layers, hidden, lengths, places, texts, features, tones = code.arguments
+
     def text(index: Value, row: list[Value]) -> list[Value]:
         tokens = code.load(lengths, code.times(index, 8), I64)
-        first = code.at(hidden, code.times(row[0], sizes.hidden * 4))
-        share = b.fdiv(code.floats(1.0), code.floats(b.sitofp(tokens, F32)))
-
-        def add(place: Value, sums: list[Value]) -> list[Value]:
-            here = code.at(first, code.times(place, sizes.hidden * 4))
-            return [b.fadd(total, code.load(here, 64 * v)) for v, total in enumerate(sums)]
-
-        for v, total in enumerate(code.loop(tokens, add, *[code.floats(0.0)] * vectors)):
-            code.store(b.fmul(total, share), features, 64 * v)
-
-        def widen(place: Value, sums: list[Value]) -> list[Value]:
-            one = code.floats(code.load(features, code.times(place, 4), F32))
-            here = code.at(dense, code.times(place, sizes.hidden * 4))
-            return [code.fma(one, code.load(here, 64 * v), total) for v, total in enumerate(sums)]
-
-        start = [code.load(dense_bias, 64 * v) for v in range(vectors)]
-        for v, total in enumerate(code.loop(sizes.hidden, widen, *start)):
-            # tanh(x) = 1 - 2 / (e^2x + 1)
-            grown = b.fadd(code.exp(code.smaller(b.fadd(total, total), code.floats(87.0))), code.floats(1.0))
-            code.store(b.fsub(code.floats(1.0), b.fdiv(code.floats(2.0), grown)), features, 64 * v)
-
-        def decide(place: Value, sums: list[Value]) -> list[Value]:
-            one = code.floats(code.load(features, code.times(place, 4), F32))
-            return [code.fma(one, code.load(output, code.times(place, 64)), sums[0])]
-
-        (logits,) = code.loop(sizes.hidden, decide, code.load(output_bias))
-        logits = b.select(counts, logits, code.floats(-1e30))
-        powers = b.select(counts, code.exp(b.fsub(logits, code.maximum([logits]))), code.floats(0.0))
-        code.store(b.fdiv(powers, code.sum([powers])), tones, code.times(index, 64))
+        rows = code.at(hidden, code.times(row[0], sizes.hidden * 4))
+        for v, value in enumerate(_mean(code, rows, tokens, sizes)):
+            code.store(value, features, 64 * v)
+        tone = _tone(code, head, features, sizes.hidden, sizes.hidden)
+        _tell(code, tone, layers, tones, code.load(places, code.times(index, 8), I64))
         return [b.add(row[0], tokens)]
 
     code.loop(texts, text, code.number(0))
+    return code.finish()
+
+
+def _leave(module: ir.Module, sizes: Sizes) -> ir.Function:
+    """Tones of all texts of a group by an exit's head; those that are not sure of theirs stay, and move together.
+
+    Arguments: table of the head, behind it what to be sure of; number of layers passed, rows, their bytes and scales,
+    lengths, places, numbers of texts and tokens left, scratch for features, tones. A tone that is not sure is written
+    again later.
+    """
+    code = Code(module, "leave", [POINTER, I64] + [POINTER] * 8)
+    b = code.b
+    head, layers, hidden, bytes_, scales, lengths, places, left, features, tones = code.arguments
+    sure = code.load(code.address(head, len(HEAD_FIELDS)), 0, F32)
+    row = sizes.hidden
+
+    def text(index: Value, at: list[Value]) -> list[Value]:
+        source, target, kept = at
+        tokens = code.load(lengths, code.times(index, 8), I64)
+        rows = code.at(hidden, code.times(source, row * 4))
+        pools = [*_mean(code, rows, tokens, sizes), *_largest(code, rows, tokens, sizes)]
+        for v, value in enumerate(pools):
+            code.store(value, features, 64 * v)
+        tone = _tone(code, head, features, 2 * row, sizes.exit)
+        place = code.load(places, code.times(index, 8), I64)
+        _tell(code, tone, layers, tones, place)
+        stays = b.fcmp_ordered("<", code.lane(code.maximum([tone])), sure)
+
+        def move(token: Value, _: list[Value]) -> None:
+            old, new = b.add(source, token), b.add(target, token)
+            for offset in range(0, row * 4, 64):
+                code.store(
+                    code.load(code.at(hidden, code.times(old, row * 4)), offset),
+                    code.at(hidden, code.times(new, row * 4)),
+                    offset,
+                )
+            for offset in range(0, row, 64):
+                code.store(
+                    code.load(code.at(bytes_, code.times(old, row)), offset),
+                    code.at(bytes_, code.times(new, row)),
+                    offset,
+                )
+            code.store(code.load(scales, code.times(old, 4), F32), scales, code.times(new, 4))
+
+        with b.if_then(stays):
+            code.store(tokens, lengths, code.times(kept, 8))
+            code.store(place, places, code.times(kept, 8))
+            with b.if_then(b.icmp_signed("!=", source, target)):
+                code.loop(tokens, move)
+        more = b.select(stays, tokens, code.number(0))
+        return [b.add(source, tokens), b.add(target, more), b.add(kept, b.zext(stays, I64))]
+
+    zero = code.number(0)
+    _, tokens_left, texts_left = code.loop(code.load(left, 0, I64), text, zero, zero, zero)
+    code.store(texts_left, left)
+    code.store(tokens_left, left, 8)
     return code.finish()
 
 
@@ -530,19 +629,34 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
     norm, to_bytes, gelu_to_bytes = _norm(module, sizes), _to_bytes(module, sizes), _gelu_to_bytes(module, sizes)
     kinds = {vectors: _attention(module, sizes, vectors) for vectors in range(1, MOST_TOKENS // LANES + 1)}
     attend, embed, tones = _attend_texts(module, sizes, kinds), _embed(module, sizes), _tones(module, sizes)
+    leave = _leave(module, sizes)
 
     code = Code(module, "group", [POINTER] * 2 + [I64] + [POINTER] * 2 + [I64, POINTER, I64, I64, POINTER])
     b = code.b
     model, layers, depth, scratch, ids, stride, lengths, texts, tokens, results = code.arguments
     at = {name: code.address(scratch, place) for place, name in enumerate(SCRATCH_FIELDS)}
-    blocks = b.sdiv(b.add(tokens, code.number(ROW_BLOCK - 1)), code.number(ROW_BLOCK))
     bytes_of = (at["bytes"], at["scales"])
     wide_bytes = (at["widened_bytes"], at["widened_scales"])
+    own = (at["lengths"], at["places"], at["left"])
+
+    def note(index: Value, _: list[Value]) -> None:
+        code.store(code.load(lengths, code.times(index, 8), I64), at["lengths"], code.times(index, 8))
+        code.store(index, at["places"], code.times(index, 8))
+
+    code.loop(texts, note)
+    code.store(texts, at["left"])
+    code.store(tokens, at["left"], 8)
     code.call(embed, model, ids, stride, lengths, texts, at["hidden"])
     code.call(norm, at["hidden"], code.address(model, 2), code.address(model, 3), *bytes_of, tokens)
 
     def layer(index: Value, _: list[Value]) -> None:
+        left = code.load(at["left"], 0, I64)
+        with b.if_then(b.icmp_signed(">", left, code.number(0))):
+            one_layer(index, left, code.load(at["left"], 8, I64))
+
+    def one_layer(index: Value, texts: Value, tokens: Value) -> None:
         table = code.at(layers, code.times(index, 8 * len(LAYER_FIELDS)))
+        blocks = b.sdiv(b.add(tokens, code.number(ROW_BLOCK - 1)), code.number(ROW_BLOCK))
 
         def product(name: str) -> list[Value]:
             return [code.address(table, LAYER_FIELDS.index(f"{name}.{field}")) for field in PRODUCT_FIELDS]
@@ -565,7 +679,7 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
             after = b.select(last, joining[0], code.at(into[0], hidden * hidden))
             code.call(keep, *bytes_of, *into, after, at["projected"], blocks)
             goal = code.at(at["context"], code.times(number, hidden // sizes.head_parts * 4))
-            code.call(attend, at["projected"], goal, at["keys"], at["shares"], lengths, texts)
+            code.call(attend, at["projected"], goal, at["keys"], at["shares"], at["lengths"], texts)
 
         code.loop(sizes.head_parts, heads)
         code.call(to_bytes, at["context"], *bytes_of, tokens)
@@ -593,9 +707,17 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
 
         code.loop(sizes.parts, part)
         code.call(norm, at["hidden"], *norm_of("output_norm"), *bytes_of, tokens)
+        exit_ = code.at(table, 8 * LAYER_FIELDS.index(f"exit.{HEAD_FIELDS[0]}"))
+        sure = code.load(code.address(table, LAYER_FIELDS.index("exit.sure")), 0, F32)
+        with b.if_then(b.fcmp_ordered("<", sure, ir.Constant(F32, NO_EXIT))):
+            passed = b.add(index, code.number(1))
+            code.call(leave, exit_, passed, at["hidden"], *bytes_of, *own, at["features"], results)
 
     code.loop(depth, layer)
-    code.call(tones, model, at["hidden"], lengths, texts, at["features"], results)
+    last = code.load(at["left"], 0, I64)
+    head = code.at(model, 8 * MODEL_FIELDS.index(f"head.{HEAD_FIELDS[0]}"))
+    with b.if_then(b.icmp_signed(">", last, code.number(0))):
+        code.call(tones, head, depth, at["hidden"], at["lengths"], at["places"], last, at["features"], results)
     return code.finish()
 
 

@@ -44,7 +44,7 @@ class Int8Network:
     any_shape = True
 
     def __init__(self, files: EncoderFiles) -> None:
-        self._weights = Int8Weights(files.arrays(), files.temperature)
+        self._weights = Int8Weights(files.arrays(), files.temperature, files.exits)
         self._code = translate(SIZES)
         self._forward = self._code.function("forward", 11)
         self._rooms = threading.local()

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.architecture import CLASSES, HEADS, HIDDEN, INTERMEDIATE, NORM_EPSILON, layers_of
+from models.exits import FEATURES, WIDTH, Exit
 from models.int8_kernels import (
     BYTE_ORDER,
+    HEAD_FIELDS,
     LAYER_FIELDS,
     LOWEST_GELU,
     MODEL_FIELDS,
+    NO_EXIT,
     NORMS,
     PANEL,
     PRODUCT_FIELDS,
@@ -27,7 +30,7 @@ from models.int8_kernels import (
 from models.merged import Arrays
 from models.vector_code import LANES
 
-SIZES: Final = Sizes(HIDDEN, HEADS, INTERMEDIATE, NORM_EPSILON)
+SIZES: Final = Sizes(HIDDEN, HEADS, INTERMEDIATE, NORM_EPSILON, WIDTH)
 
 # A load that crosses the border of a cache line costs two.
 _ALIGNMENT: Final = 64
@@ -87,7 +90,32 @@ def _after_gelu(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> dict[
     return {field: np.stack(values) for field, values in zip(PRODUCT_FIELDS, zip(*parts, strict=True), strict=True)}
 
 
-def _layer(arrays: Arrays, index: int) -> Iterator[NDArray[np.generic]]:
+def _head(
+    name: str,
+    dense: NDArray[np.float32],
+    dense_bias: NDArray[np.float32],
+    output: NDArray[np.float32],
+    output_bias: NDArray[np.float32],
+) -> dict[str, NDArray[np.generic]]:
+    """Fields of a head with matrices (out, in); what comes out is one vector wide."""
+    wide = np.zeros((output.shape[1], LANES), np.float32)
+    wide[:, :CLASSES] = output.T
+    bias = np.zeros(LANES, np.float32)
+    bias[:CLASSES] = output_bias
+    values = (dense.T, dense_bias, wide, bias)
+    return {f"{name}.{field}": value for field, value in zip(HEAD_FIELDS, values, strict=True)}
+
+
+def _exit(found: Exit | None) -> dict[str, NDArray[np.generic]]:
+    """Fields of a layer's exit, and of none."""
+    if found is None:
+        nothing = np.zeros(0, np.float32)
+        return {f"exit.{field}": nothing for field in HEAD_FIELDS} | {"exit.sure": np.array([NO_EXIT], np.float32)}
+    head = _head("exit", found.dense, found.dense_bias, found.output, found.output_bias)
+    return head | {"exit.sure": np.array([found.sure], np.float32)}
+
+
+def _layer(arrays: Arrays, index: int, leaving: Exit | None) -> Iterator[NDArray[np.generic]]:
     def of(name: str, kind: str) -> NDArray[np.float32]:
         return arrays[f"layers.{index}.{name}.{kind}"]
 
@@ -108,24 +136,25 @@ def _layer(arrays: Arrays, index: int) -> Iterator[NDArray[np.generic]]:
         fields |= {f"{name}.{field}": value for field, value in prepared.items()}
     for norm in NORMS:
         fields |= {f"{norm}.{kind}": of(norm, kind) for kind in ("weight", "bias")}
+    fields |= _exit(leaving)
     yield from (fields[name] for name in LAYER_FIELDS)
 
 
 def _model(arrays: Arrays, temperature: float) -> Iterator[NDArray[np.generic]]:
-    # The head's output is one vector wide, and divided by the temperature at once.
-    output = np.zeros((HIDDEN, LANES), np.float32)
-    output[:, :CLASSES] = arrays["head_output.weight"].T / np.float32(temperature)
-    bias = np.zeros(LANES, np.float32)
-    bias[:CLASSES] = arrays["head_output.bias"] / np.float32(temperature)
-    fields = {
+    # What the head says is divided by the temperature at once.
+    head = _head(
+        "head",
+        arrays["head_dense.weight"],
+        arrays["head_dense.bias"],
+        arrays["head_output.weight"] / np.float32(temperature),
+        arrays["head_output.bias"] / np.float32(temperature),
+    )
+    fields: dict[str, NDArray[np.generic]] = {
         "words": arrays["words.weight"],
         "positions": arrays["positions.weight"] + arrays["kinds.weight"][0],
         "embedding_norm.weight": arrays["embedding_norm.weight"],
         "embedding_norm.bias": arrays["embedding_norm.bias"],
-        "head_dense.weight": arrays["head_dense.weight"].T,
-        "head_dense.bias": arrays["head_dense.bias"],
-        "head_output.weight": output,
-        "head_output.bias": bias,
+        **head,
     }
     yield from (fields[name] for name in MODEL_FIELDS)
 
@@ -142,11 +171,14 @@ class Table:
 class Int8Weights:
     """Tables of the model and its layers, how many those are, and a checksum of all their bytes."""
 
-    def __init__(self, arrays: Arrays, temperature: float) -> None:
+    def __init__(self, arrays: Arrays, temperature: float, exits: Sequence[Exit] = ()) -> None:
         self.vocabulary = len(arrays["words.weight"])
         self.model = Table(_model(arrays, temperature))
         self.depth = layers_of(arrays)
-        self.layers = Table(array for index in range(self.depth) for array in _layer(arrays, index))
+        behind = {exit_.layers - 1: exit_ for exit_ in exits}
+        self.layers = Table(
+            array for index in range(self.depth) for array in _layer(arrays, index, behind.get(index))
+        )
         whole = hashlib.sha256()
         for array in (*self.model.arrays, *self.layers.arrays):
             whole.update(array.data)
@@ -167,6 +199,9 @@ def scratch(tokens: int) -> Table:
         "widened_scales": ((WIDENED_ROWS,), np.float32),
         "keys": ((SIZES.head, 64), np.float32),
         "shares": ((8, 64), np.float32),
-        "features": ((HIDDEN,), np.float32),
+        "features": ((FEATURES,), np.float32),
+        "lengths": ((tokens,), np.int64),
+        "places": ((tokens,), np.int64),
+        "left": ((2,), np.int64),
     }
     return Table(np.zeros(*kinds[name]) for name in SCRATCH_FIELDS)

@@ -4,7 +4,7 @@ seconds to import.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from models.adapter import BUNDLED, verified_config
 from models.architecture import LAYERS, checkpoint_tensors, kept_whole, matrices
 from models.base import BASE_SHA256, TOKENISER_SHA256, sha256_of, verified_base
 from models.errors import ModelFileError
+from models.exits import Exit, read_exits
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -46,23 +47,40 @@ class EncoderFiles(Protocol):
     def temperature(self) -> float:
         """What the logits are divided by."""
 
+    @property
+    def exits(self) -> Sequence[Exit]:
+        """Where texts may leave early, for backends that can let them."""
+
     def arrays(self) -> Arrays:
         """All tensors of the network in float32, by the names that ``models.encoder.ToneNetwork`` gives them."""
 
 
 @dataclass(frozen=True)
 class AdaptedFiles:
-    """The verified files of a base encoder and its adapter, and what of them goes into a version."""
+    """The verified files of a base encoder and its adapter, and what of them goes into a version. ``whole``: without
+    exits.
+    """
 
     base: Path
     adapter: Path
     config: dict[str, Any]
     parts: dict[str, str]
+    whole: bool = False
 
     @property
     def temperature(self) -> float:
         """What the logits are divided by."""
         return self.number("temperature")
+
+    @property
+    def exits(self) -> Sequence[Exit]:
+        """Where texts may leave early. Raises ``ModelFileError``."""
+        if self.whole:
+            return ()
+        try:
+            return read_exits(self.adapter, self.config)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self.misstated(error) from error
 
     def number(self, name: str) -> float:
         """A number of the configuration. Raises ``ModelFileError`` where it is missing or none."""
