@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.architecture import CLASSES
-from models.int8_kernels import KERNELS, MOST_TOKENS, translate
+from models.int8_kernels import DEPTH_LANE, KERNELS, MOST_TOKENS, translate
 from models.int8_weights import SIZES, Int8Weights, Table, scratch
 from models.merged import EncoderFiles
 from models.vector_code import LANES
@@ -58,6 +58,13 @@ class Int8Network:
 
     def __call__(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """See ``models.network.Network``."""
+        return np.ascontiguousarray(self._results(ids, lengths)[:, :CLASSES])
+
+    def layers_passed(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """After how many layers each text leaves, (rows,): arguments as of a call."""
+        return self._results(ids, lengths)[:, DEPTH_LANE].astype(np.int64)
+
+    def _results(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         ids, lengths = np.ascontiguousarray(ids, np.int64), np.ascontiguousarray(lengths, np.int64)
         rows, width = ids.shape
         # Nothing below looks again: a wrong number would read foreign memory.
@@ -80,7 +87,7 @@ class Int8Network:
             starts.ctypes.data,
             totals.ctypes.data,
         )
-        return np.ascontiguousarray(tones[:, :CLASSES])
+        return tones
 
     def _room(self) -> Table:
         room: Table | None = getattr(self._rooms, "room", None)

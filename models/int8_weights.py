@@ -102,14 +102,14 @@ def _head(
     wide[:, :CLASSES] = output.T
     bias = np.zeros(LANES, np.float32)
     bias[:CLASSES] = output_bias
-    values = (dense.T, dense_bias, wide, bias)
+    values: tuple[NDArray[np.generic], ...] = (dense.T, dense_bias, wide, bias)
     return {f"{name}.{field}": value for field, value in zip(HEAD_FIELDS, values, strict=True)}
 
 
 def _exit(found: Exit | None) -> dict[str, NDArray[np.generic]]:
     """Fields of a layer's exit, and of none."""
     if found is None:
-        nothing = np.zeros(0, np.float32)
+        nothing: NDArray[np.generic] = np.zeros(0, np.float32)
         return {f"exit.{field}": nothing for field in HEAD_FIELDS} | {"exit.sure": np.array([NO_EXIT], np.float32)}
     head = _head("exit", found.dense, found.dense_bias, found.output, found.output_bias)
     return head | {"exit.sure": np.array([found.sure], np.float32)}
@@ -176,9 +176,7 @@ class Int8Weights:
         self.model = Table(_model(arrays, temperature))
         self.depth = layers_of(arrays)
         behind = {exit_.layers - 1: exit_ for exit_ in exits}
-        self.layers = Table(
-            array for index in range(self.depth) for array in _layer(arrays, index, behind.get(index))
-        )
+        self.layers = Table(array for index in range(self.depth) for array in _layer(arrays, index, behind.get(index)))
         whole = hashlib.sha256()
         for array in (*self.model.arrays, *self.layers.arrays):
             whole.update(array.data)

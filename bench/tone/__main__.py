@@ -132,11 +132,13 @@ def main(
     parts = json.loads(alone(measure_parts, texts[:2000]).detail)
     kind = next((kind for kind in parts["peaks"] if kind in ours.detail), "fp32")
     peak = parts["peaks"][kind]
-    products, text = parts["operations"] / peak, ours.processor
+    left = parts["left"] if kind == "int8" else 1.0
+    products, text = left * parts["operations"] / peak, ours.processor
     before = parts["normalising"] + parts["tokenising"]
     console.print(
-        f"a text has {parts['tokens']:.1f} tokens, {parts['operations'] / 1e6:.0f} million operations in products; one "
-        f"processor reaches {', '.join(f'{name} {value / 1e9:.0f}' for name, value in parts['peaks'].items())} GOP/s. "
+        f"a text has {parts['tokens']:.1f} tokens, {parts['operations'] / 1e6:.0f} million operations in products, of "
+        f"which {100 * left:.0f} % are left where clear texts leave early; one processor reaches "
+        f"{', '.join(f'{name} {value / 1e9:.0f}' for name, value in parts['peaks'].items())} GOP/s. "
         f"{ours.detail} works at {100 * products / text:.0f} % of the {kind} peak: of {1e6 * text:.0f} us a text, "
         f"products at peak would take {1e6 * products:.0f}; normalising takes {1e6 * parts['normalising']:.0f}, "
         f"tokenising {1e6 * parts['tokenising']:.0f}, and {1e6 * (text - products - before):.0f} go to attention, "

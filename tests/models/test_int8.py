@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,12 +14,15 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 from models import int8_network
+from models.architecture import CLASSES, LAYERS
 from models.backends import BACKENDS, make
 from models.bundled import load_bundled
+from models.encoder import network_of
+from models.exits import FEATURES, WIDTH, Exit
 from models.int8_kernels import BYTE_ORDER, LOWEST_GELU, gelu
 from models.int8_network import Int8Network
 from models.int8_weights import in_panels, rounded
-from models.merged import BundledFiles, bundled_files
+from models.merged import Arrays, BundledFiles, bundled_files
 from models.selfcheck import same_in_any_company
 from models.tokeniser import Tokeniser
 from models.vector_code import I64, POINTER, Code, MachineCode
@@ -45,10 +51,11 @@ def _rows(files: BundledFiles, count: int) -> tuple[NDArray[np.int64], NDArray[n
     return ids, np.asarray([len(tokens) for tokens in texts], np.int64)
 
 
-def test_tones_are_those_of_float32_within_rounding(files: BundledFiles, network: Int8Network) -> None:
+def test_tones_are_those_of_float32_within_rounding(files: BundledFiles) -> None:
     ids, lengths = _rows(files, 60)
     exact = make("torch-fp32", files, 1)(ids, lengths)
-    tones = network(ids, lengths)
+    # Exits do more to a tone than rounding does.
+    tones = Int8Network(replace(files, whole=True))(ids, lengths)
     assert np.abs(tones - exact).max() < 0.1
     assert np.abs(tones - exact).mean() < 0.015
     assert np.allclose(tones.sum(axis=1), 1.0, atol=1e-6)
@@ -66,6 +73,79 @@ def test_company_padding_and_group_borders_change_no_bit(
     chosen = np.asarray(data.draw(st.lists(st.integers(0, 39), min_size=1, max_size=80)))
     width = data.draw(st.integers(int(lengths[chosen].max()), 64))
     assert np.array_equal(network(ids[chosen, :width], lengths[chosen]), alone[chosen])
+
+
+@dataclass(frozen=True)
+class WithExits:
+    """The bundled network with other exits."""
+
+    files: BundledFiles
+    exits: Sequence[Exit]
+
+    @property
+    def temperature(self) -> float:
+        return self.files.temperature
+
+    def arrays(self) -> Arrays:
+        return self.files.arrays()
+
+
+def _exit(layers: int, sure: float) -> Exit:
+    """A head that nobody has trained."""
+    rng = np.random.default_rng(layers)
+    return Exit(
+        layers,
+        rng.normal(0, 0.1, (WIDTH, FEATURES)).astype(np.float32),
+        rng.normal(0, 0.1, WIDTH).astype(np.float32),
+        rng.normal(0, 0.5, (CLASSES, WIDTH)).astype(np.float32),
+        rng.normal(0, 0.5, CLASSES).astype(np.float32),
+        sure,
+    )
+
+
+@torch.inference_mode()
+def _said(
+    files: BundledFiles, leaving: Exit, ids: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """What an exit's head says, in float32."""
+    network = network_of(files.arrays()).eval()
+    rows = []
+    for row, length in zip(ids, lengths.tolist(), strict=True):
+        embedded = network.words(torch.from_numpy(row[None, :length])) + network.positions.weight[:length]
+        hidden = network.embedding_norm(embedded + network.kinds.weight[0])
+        for layer in network.layers[: leaving.layers]:
+            hidden = layer(hidden, torch.ones(1, 1, 1, length, dtype=torch.bool))
+        features = torch.cat([hidden[0].mean(dim=0), hidden[0].amax(dim=0)]).numpy()
+        logits = leaving.output @ np.tanh(leaving.dense @ features + leaving.dense_bias) + leaving.output_bias
+        rows.append(np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum())
+    return np.asarray(rows, np.float32)
+
+
+def test_who_leaves_has_the_tone_of_the_exit_and_who_stays_the_bits_of_the_whole_network(files: BundledFiles) -> None:
+    ids, lengths = _rows(files, 60)
+    whole = Int8Network(replace(files, whole=True))
+    assert set(whole.layers_passed(ids, lengths).tolist()) == {LAYERS}
+    everyone = {layers: Int8Network(WithExits(files, [_exit(layers, 0.0)])) for layers in (2, 5)}
+    said = {layers: network(ids, lengths) for layers, network in everyone.items()}
+    for layers, network in everyone.items():
+        assert set(network.layers_passed(ids, lengths).tolist()) == {layers}
+        assert np.abs(said[layers] - _said(files, _exit(layers, 0.0), ids, lengths)).max() < 0.1
+    sure = {layers: float(np.median(tones.max(axis=1))) for layers, tones in said.items()}
+    network = Int8Network(WithExits(files, [_exit(layers, level) for layers, level in sure.items()]))
+    passed, tones = network.layers_passed(ids, lengths), network(ids, lengths)
+    at_first = said[2].max(axis=1) >= np.float32(sure[2])
+    at_second = ~at_first & (said[5].max(axis=1) >= np.float32(sure[5]))
+    assert np.array_equal(passed, np.select([at_first, at_second], [2, 5], LAYERS))
+    assert min(at_first.sum(), at_second.sum(), (passed == LAYERS).sum()) >= 5
+    expected = np.select([at_first[:, None], at_second[:, None]], [said[2], said[5]], whole(ids, lengths))
+    assert np.array_equal(tones, expected)
+    assert same_in_any_company(network, 64, 30_522, 0)
+
+
+def test_exits_are_part_of_the_version(files: BundledFiles) -> None:
+    whole = Int8Network(replace(files, whole=True)).description
+    one, other = (Int8Network(WithExits(files, [_exit(3, sure)])).description for sure in (0.7, 0.8))
+    assert len({whole, one, other}) == 3
 
 
 def test_all_lengths_pass_the_check_at_load(files: BundledFiles, network: Int8Network) -> None:
@@ -118,5 +198,5 @@ def test_gelu_keeps_to_its_error_and_never_falls_below_what_bytes_have_room_for(
 def test_version_names_weights_and_arithmetic_but_no_processor(network: Int8Network) -> None:
     model = load_bundled(backend=int8_network.NAME, threads=1, cache_size=0)
     assert model.backend == network.description
-    assert "kernels 2" in model.backend
+    assert "kernels 3" in model.backend
     model.close()
