@@ -50,13 +50,18 @@ def load_bundled(
 
     ``backend`` is a name out of ``models.backends.BACKENDS``, or ``auto``: see ``models.choice``.
     """
-    backends.checked_name(backend)
     files = bundled_files(adapter_directory, base_directory)
-    if backend == backends.AUTO:
-        choice = choose(files.parts, lambda: _measured(files, threads))
-        backend = choice.backend
-        log.info("tone backend %s: %s", backend, choice.figures.get(backend, "the first that can run here"))
-    return _load(files, backend, threads, cache_size)
+    return load_files(files, chosen_backend(files, backend, threads), threads, cache_size)
+
+
+def chosen_backend(files: BundledFiles, backend: str = backends.AUTO, threads: int = 0) -> str:
+    """The name of a backend: the one that is asked for, or the fastest. Raises ``ModelError``."""
+    backends.checked_name(backend)
+    if backend != backends.AUTO:
+        return backend
+    choice = choose(files.parts, lambda: _measured(files, threads))
+    log.info("tone backend %s: %s", choice.backend, choice.figures.get(choice.backend, "the first that can run here"))
+    return choice.backend
 
 
 def _measured(files: BundledFiles, threads: int) -> dict[str, Measured]:
@@ -67,7 +72,7 @@ def _measured(files: BundledFiles, threads: int) -> dict[str, Measured]:
     while True:
         name = fastest(figures)
         try:
-            _load(files, name, threads, 0).close()
+            load_files(files, name, threads, 0).close()
         except ModelError as error:
             if name == backends.REFERENCE:
                 raise
@@ -76,7 +81,8 @@ def _measured(files: BundledFiles, threads: int) -> dict[str, Measured]:
             return figures
 
 
-def _load(files: BundledFiles, backend: str, threads: int, cache_size: int) -> Classifier:
+def load_files(files: BundledFiles, backend: str, threads: int, cache_size: int) -> Classifier:
+    """Verified files computed by a backend of this name. Raises ``ModelError``."""
     network = backends.make(backend, files, threads)
     return Classifier(
         ModelId(NAME, version_of(files.parts, network.description)),

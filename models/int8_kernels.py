@@ -11,7 +11,7 @@ some layers texts leave it whose tone is clear already (models.exits); those tha
 
 from __future__ import annotations
 
-import functools
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -753,9 +753,17 @@ def _forward(module: ir.Module, sizes: Sizes) -> None:
     code.finish()
 
 
-@functools.cache
+_translated: Final[dict[Sizes, MachineCode]] = {}
+_translating: Final = threading.Lock()
+
+
 def translate(sizes: Sizes) -> MachineCode:
-    """Machine code with one public function, ``forward``; the same for all networks of these sizes, however deep."""
-    module = ir.Module("tone")
-    _forward(module, sizes)
-    return MachineCode(module)
+    """Machine code with one public function, ``forward``; the same for all networks of these sizes, however deep, and
+    written once, also where two are loaded at the same time.
+    """
+    with _translating:
+        if sizes not in _translated:
+            module = ir.Module("tone")
+            _forward(module, sizes)
+            _translated[sizes] = MachineCode(module)
+        return _translated[sizes]

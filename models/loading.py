@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from models.cache import DEFAULT_CACHE_SIZE
@@ -32,24 +33,25 @@ def load_model(
                 "another model"
             )
         from models.adapter import BUNDLED
-        from models.bundled import load_bundled
+        from models.bundled import chosen_backend, load_files
         from models.bundled_russian import load_russian
+        from models.merged import bundled_files
         from models.russian import BUNDLED_RU
 
-        english = load_bundled(
-            threads=threads,
-            backend=backend,
-            cache_size=cache_size,
-            adapter_directory=Path(model) if trained_english else BUNDLED,
-        )
+        files = bundled_files(Path(model) if trained_english else BUNDLED)
         # What computes one computes the other: the networks differ in depth and vocabulary alone.
-        russian = load_russian(
-            Path(model) if trained_russian else BUNDLED_RU,
-            backend=english.backend.partition(" ")[0],
-            threads=threads,
-            cache_size=cache_size,
-        )
-        return RoutedModel({"en": english, "ru": russian})
+        chosen = chosen_backend(files, backend, threads)
+        # At the same time, since a start takes each of them a second or two of a processor.
+        with ThreadPoolExecutor(1, thread_name_prefix="tone-load") as pool:
+            russian = pool.submit(
+                load_russian,
+                Path(model) if trained_russian else BUNDLED_RU,
+                backend=chosen,
+                threads=threads,
+                cache_size=cache_size,
+            )
+            english = load_files(files, chosen, threads, cache_size)
+            return RoutedModel({"en": english, "ru": russian.result()})
     from models.hub import load_foreign
 
     return load_foreign(
