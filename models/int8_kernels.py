@@ -14,10 +14,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from llvmlite import ir
 
+from models import code_cache, vector_code
 from models.vector_code import (
     F32,
     FLOATS,
@@ -30,6 +32,8 @@ from models.vector_code import (
     MachineCode,
     Value,
     single,
+    translated,
+    translator,
 )
 
 KERNELS: Final = 3
@@ -761,9 +765,15 @@ def translate(sizes: Sizes) -> MachineCode:
     """Machine code with one public function, ``forward``; the same for all networks of these sizes, however deep, and
     written once, also where two are loaded at the same time.
     """
+
+    def write() -> bytes:
+        module = ir.Module("tone")
+        _forward(module, sizes)
+        return translated(module)
+
     with _translating:
         if sizes not in _translated:
-            module = ir.Module("tone")
-            _forward(module, sizes)
-            _translated[sizes] = MachineCode(module)
+            written_by = (Path(file).read_text(encoding="utf-8") for file in (__file__, vector_code.__file__))
+            key = "\n".join((translator(), repr(sizes), *written_by))
+            _translated[sizes] = MachineCode(code_cache.kept(key, write))
         return _translated[sizes]

@@ -238,18 +238,36 @@ class Code:
         return result
 
 
-class MachineCode:
-    """A module translated for the processor it runs on, kept as long as this object lives."""
+def _target() -> llvm.TargetMachine:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
+    )
 
-    def __init__(self, module: ir.Module) -> None:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        parsed = llvm.parse_assembly(str(module))
-        parsed.verify()
-        target = llvm.Target.from_default_triple().create_target_machine(
-            cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
-        )
-        self._engine = llvm.create_mcjit_compiler(parsed, target)
+
+def translator() -> str:
+    """What translates: LLVM's version and the processor's name and abilities, all that machine code depends on besides
+    the module.
+    """
+    version = ".".join(map(str, llvm.llvm_version_info))
+    return f"{version} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+
+
+def translated(module: ir.Module) -> bytes:
+    """A module as machine code for the processor at hand, in the form that :class:`MachineCode` reads."""
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    code: bytes = _target().emit_object(parsed)
+    return code
+
+
+class MachineCode:
+    """Machine code that can be run, kept as long as this object lives."""
+
+    def __init__(self, code: bytes) -> None:
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
 
     def function(self, name: str, arguments: int) -> Callable[..., None]:

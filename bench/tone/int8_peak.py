@@ -8,7 +8,7 @@ import numpy as np
 from llvmlite import ir
 
 from models.int8_network import why_not
-from models.vector_code import I64, INTS, POINTER, Code, MachineCode, Value
+from models.vector_code import I64, INTS, POINTER, Code, MachineCode, Value, translated
 
 SUMS = 24
 """Products under way at once: more than any processor needs to hide how long one takes."""
@@ -34,8 +34,8 @@ def int8_peak(runs: int = 5) -> float | None:
     for number, total in enumerate(code.loop(rounds, once, *start)):
         code.store(total, place, 64 * (2 + number))
     code.finish()
-    translated = MachineCode(module)
-    run = translated.function("peak", 2)
+    machine_code = MachineCode(translated(module))
+    run = machine_code.function("peak", 2)
     room = np.ones(64 * (2 + SUMS), np.uint8)
     best = 0.0
     for _ in range(runs):

@@ -25,7 +25,7 @@ from models.int8_weights import in_panels, rounded
 from models.merged import Arrays, BundledFiles, bundled_files
 from models.selfcheck import same_in_any_company
 from models.tokeniser import Tokeniser
-from models.vector_code import I64, POINTER, Code, MachineCode
+from models.vector_code import I64, POINTER, Code, MachineCode, translated
 from tests.models.texts import corpus
 
 pytestmark = pytest.mark.skipif(
@@ -185,7 +185,7 @@ def test_gelu_keeps_to_its_error_and_never_falls_below_what_bytes_have_room_for(
         count, lambda i, _: code.store(gelu(code, code.load(source, code.times(i, 64))), target, code.times(i, 64))
     )
     code.finish()
-    machine_code = MachineCode(module)
+    machine_code = MachineCode(translated(module))
     values = np.linspace(-12, 12, 160_000, dtype=np.float32)
     found = np.empty_like(values)
     machine_code.function("gelu", 3)(values.ctypes.data, found.ctypes.data, len(values) // 16)
