@@ -32,9 +32,13 @@ def merge(
     missing tensor and ``ValueError`` for one that does not fit.
     """
     arrays = dict(base)
+    sums: dict[tuple[int, ...], NDArray[np.float64]] = {}  # fresh memory for each would take longer than the products
     for name in matrices(layers):
-        correction = learned[f"{name}.up"].astype(np.float64) @ learned[f"{name}.down"].astype(np.float64)
-        arrays[f"{name}.weight"] = (base[f"{name}.weight"] + correction).astype(np.float32)
+        weight = base[f"{name}.weight"]
+        whole = sums.setdefault(weight.shape, np.empty(weight.shape))
+        np.matmul(learned[f"{name}.up"].astype(np.float64), learned[f"{name}.down"].astype(np.float64), out=whole)
+        whole += weight
+        arrays[f"{name}.weight"] = whole.astype(np.float32)
     for name in kept_whole(layers):
         arrays[name] = learned[name].astype(np.float32)
     return arrays
