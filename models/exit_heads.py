@@ -18,7 +18,7 @@ from models.exits import FEATURES, WIDTH, Exit
 from models.fit import rate_share
 from models.recipe import Course
 
-HEADS: Final = Course(head_rate=1.5e-3, epochs=8, batch=128, least_rate=0.0, dropout=0.1, weight_decay=0.2)
+HEADS: Final = Course(head_rate=1.5e-3, epochs=8, batch=128, least_rate=0.0, dropout=0.1, weight_decay=0.5)
 """How a head is trained; it is all head. Its own, last weights are kept, no average: the rate falls to nothing."""
 
 # What is added to each feature's spread: one that hardly moves must not be blown up.

@@ -49,6 +49,7 @@ def main(
     """Learn the exits where a text leaves the network early because its tone is clear, anew.
 
     It is what `tocsin train en` does in the end, for an adapter that exists. The network stays as it is, bit for bit.
+    The bundled exits are made so, with the United replay for --unlabelled.
     Written are FOLDER/exits.safetensors and the entry "exits" of FOLDER/config.json.
 
     Example: python -m models.train_exits out/tone --train mine.tsv --val judged.tsv --unlabelled history.jsonl.gz
