@@ -19,7 +19,7 @@ from models.exits import save_exits
 from models.labelled import joined, read_labelled
 from models.tokeniser import Tokeniser
 from models.train import DATA, UNLABELLED
-from models.training_command import told
+from models.training_command import INTERRUPTED, told
 from models.training_part import console
 from models.unlabelled import distinct, draw, read_unlabelled
 
@@ -57,7 +57,11 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     with told():
-        give_exits(folder, train, val, unlabelled, drawn, seed)
+        try:
+            give_exits(folder, train, val, unlabelled, drawn, seed)
+        except KeyboardInterrupt:
+            typer.echo(f"stopped; {folder} stays as it is, and the same command again begins anew", err=True)
+            raise typer.Exit(INTERRUPTED) from None
 
 
 def give_exits(

@@ -290,6 +290,17 @@ def test_an_adapter_stays_as_it_is_where_texts_are_too_few(adapter: Path, labell
     assert not (adapter / FILE).exists()
 
 
+def test_ctrl_c_leaves_the_adapter_as_it_is(adapter: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_exits, "learn_exits", interrupt)
+    result = RUNNER.invoke(train_exits.app, [str(adapter), "--train", str(labelled), "--val", str(labelled)])
+    assert result.exit_code == 130
+    assert "stays as it is, and the same command again begins anew" in " ".join(result.output.split())
+    assert not (adapter / FILE).exists()
+
+
 @pytest.mark.usefixtures("few_do")
 def test_a_training_ends_with_exits(labelled: Path, tmp_path: Path) -> None:
     out = tmp_path / "a"
