@@ -34,7 +34,8 @@ class Adapter:
     """Learned tensors (float16), the recipe behind them, and the temperature that divides the logits.
 
     ``judged``: for each part of a training with patience where it stopped, which step was kept and by what figures
-    (:meth:`models.patience.Watch.outcome`); nothing for one without.
+    (:meth:`models.patience.Watch.outcome`); nothing for one without. ``exits``: what is told of the exits beside it
+    (:func:`models.exits.save_exits`), nothing where there are none.
     """
 
     tensors: dict[str, Tensor]
@@ -44,6 +45,7 @@ class Adapter:
     texts: int
     minutes: float
     judged: dict[str, Any] = field(default_factory=dict)
+    exits: dict[str, Any] = field(default_factory=dict)
 
 
 def save_adapter(adapter: Adapter, directory: Path) -> None:
@@ -68,6 +70,7 @@ def save_adapter(adapter: Adapter, directory: Path) -> None:
             **({"judged": adapter.judged} if adapter.judged else {}),
         },
         "metrics": adapter.metrics,
+        **({"exits": adapter.exits} if adapter.exits else {}),
     }
     (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
@@ -111,6 +114,7 @@ def load_adapter(directory: Path = BUNDLED) -> Adapter:
             training["texts"],
             training["minutes"],
             training.get("judged", {}),
+            config.get("exits", {}),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(

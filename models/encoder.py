@@ -116,14 +116,17 @@ class ToneNetwork(nn.Module):
             assert isinstance(layer, Layer)
             layer.dropout = dropout
 
+    def embedded(self, ids: Tensor) -> Tensor:
+        """What the first layer takes: ``ids`` (n, t) int64 -> (n, t, h)."""
+        embedded = self.words(ids) + (self.positions.weight[: ids.shape[1]] + self.kinds.weight[0])
+        return dropped(self.embedding_norm(embedded), self.dropout, self.training)
+
     def pooled(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Mean of the last hidden states over the real tokens: ``ids`` (n, t) int64, ``lengths`` (n,) int64, each at
         least 1 -> (n, h).
         """
-        tokens = ids.shape[1]
-        attended = torch.arange(tokens, device=ids.device)[None, :] < lengths[:, None]
-        embedded = self.words(ids) + (self.positions.weight[:tokens] + self.kinds.weight[0])
-        hidden = dropped(self.embedding_norm(embedded), self.dropout, self.training)
+        attended = torch.arange(ids.shape[1], device=ids.device)[None, :] < lengths[:, None]
+        hidden = self.embedded(ids)
         for layer in self.layers:
             hidden = layer(hidden, attended[:, None, None, :])
         kept = hidden.float() * attended[:, :, None]

@@ -21,6 +21,9 @@ from models.batches import tokenise
 from models.calibration import calibrate, softmax
 from models.encoder import ToneNetwork, load_base
 from models.errors import ModelError
+from models.exit_training import learn_exits
+from models.exits import FILE as EXITS
+from models.exits import save_exits
 from models.fit import certain, logits_of
 from models.labelled import LabelledTexts, joined, read_labelled
 from models.metrics import expected_calibration_error, macro_recall, precisions, recalls
@@ -266,7 +269,8 @@ def main(
     for its embeddings: on the labels and then, with --teacher, on what itself and a larger encoder trained on the same
     labels say, on average, of texts that neither has seen: --unlabelled ones and --crossed ones. What changed is then
     kept as corrections of low rank and written to OUT/adapter.safetensors, with OUT/config.json beside it (recipe,
-    checksums, temperature, figures): copy both to models/weights/ to make them the bundled model.
+    checksums, temperature, figures). In the end exits are learned, where a text leaves the network early because its
+    tone is clear: OUT/exits.safetensors. Copy the three to models/weights/ to make them the bundled model.
 
     A training that was stopped, by Ctrl-C or otherwise, goes on where its last checkpoint stands: run the same command
     again.
@@ -312,7 +316,8 @@ def learn(
     origins: Path | None = None,
     limit: int = 0,
 ) -> Adapter:
-    """Train by ``recipe``, judge, and write the adapter to ``out``; only the first ``limit`` texts unless 0.
+    """Train by ``recipe``, judge, learn exits, and write the adapter to ``out``; only the first ``limit`` texts unless
+    0. The figures are those of the whole network; what exits make of them stands beside the exits.
 
     Raises ``ModelError`` for a checkpoint of another training or a foreign teacher, ``ValueError`` for a malformed
     file.
@@ -335,10 +340,10 @@ def learn(
     if not len(texts):
         raise ValueError(f"there is no text to learn from in {', '.join(map(str, train))}")
     own = tokenise(texts.texts, tokeniser)
-    asked: list[list[int]] = []
+    new: list[list[int]] = []
     if recipe.unlabelled and unlabelled is not None:
-        asked = tokenise(draw(distinct(read_unlabelled(unlabelled)), recipe.unlabelled, recipe.seed), tokeniser)
-    asked += crossed(own, recipe.crossed, recipe.seed)
+        new = tokenise(draw(distinct(read_unlabelled(unlabelled)), recipe.unlabelled, recipe.seed), tokeniser)
+    asked = new + crossed(own, recipe.crossed, recipe.seed)
     if teacher is not None and not asked:
         raise ValueError("there is nothing to ask the teacher about: give --unlabelled texts or --crossed ones")
     console.print(
@@ -365,7 +370,16 @@ def learn(
     metrics = {name: scores(logits[name] + offsets, part.labels, temperature) for name, part in judged.items()}
     metrics[val.stem] = two_fold_scores(logits[val.stem], validation.labels, recipe.balance)
     stops = {name: part.judged for name, part in parts.items() if part.judged is not None}
-    adapter = Adapter(tensors, recipe, temperature, metrics, len(texts), minutes, stops)
+
+    with torch.no_grad():
+        served.head_output.bias.copy_(tensors["head_output.bias"])
+    judging = tokenise(validation.texts, tokeniser)
+    learned = learn_exits(served, temperature, own, new, judging, validation.labels, recipe.seed, val.stem)
+    if learned is None:
+        # Those of an earlier training into this folder are not this network's.
+        (out / EXITS).unlink(missing_ok=True)
+    exits = {} if learned is None else save_exits(learned.exits, out) | learned.told
+    adapter = Adapter(tensors, recipe, temperature, metrics, len(texts), minutes, stops, exits)
     save_adapter(adapter, out)
     for file in (file for part in parts.values() for file in part.files):
         file.unlink(missing_ok=True)

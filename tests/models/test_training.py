@@ -49,8 +49,13 @@ def _train(labelled: Path, out: Path, *more: str) -> None:
 
 @pytest.mark.usefixtures("quick_check")
 def test_trained_adapter_can_be_served(labelled: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "exits.safetensors").write_bytes(b"of an earlier training")
     _train(labelled, tmp_path / "a", "--seed", "5")
     adapter = load_adapter(tmp_path / "a")
+    # Too few texts for exits, and none of another network may stay.
+    assert adapter.exits == {}
+    assert not (tmp_path / "a" / "exits.safetensors").exists()
     assert adapter.recipe.seed == 5
     assert adapter.metrics["texts"]["texts"] == 48
     assert not list((tmp_path / "a").glob("*.pt"))

@@ -1,0 +1,144 @@
+"""How sure an exit has to be before a text leaves there: as little as keeps other tones than the network's rare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.architecture import LAYERS
+from models.exit_features import Seen
+from models.exit_heads import said
+from models.exits import AFTER, Exit
+from models.metrics import expected_calibration_error, macro_recall
+
+TOLERATED: Final = 0.002
+"""Of all texts, the share that may leave at one exit with another tone than the whole network would give."""
+
+LEAST_TEXTS: Final = 200
+"""Fewer texts than these cannot tell how rare other tones are."""
+
+LEAST_SURE: Final = 0.5
+"""An exit that has nothing to say of a text must not let it leave."""
+
+# As much as four texts at even odds say: what few texts show is believed only so far.
+_PRIOR: Final = 1.0
+_STEPS: Final = 100
+
+
+def _log_odds(shares: NDArray[np.floating]) -> NDArray[np.float64]:
+    kept = np.clip(shares.astype(np.float64), 1e-7, 1 - 1e-7)
+    return np.log(kept / (1 - kept))
+
+
+def chance_of_another(confidence: NDArray[np.floating], another: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """For texts of which an exit is so sure, ``confidence`` (n,), the chance that its tone is ``another`` (n,) than the
+    whole network's, (n,): logistic in the log odds of the confidence.
+
+    A curve through all texts, since those that an exit is sure of hold hardly a dozen cases to count. It starts from
+    the chance 1 - confidence, from which the texts have to lead it away.
+    """
+    inputs = np.column_stack((np.ones(len(confidence)), _log_odds(confidence)))
+    start = np.array([0.0, -1.0])
+    found = start.copy()
+    for _ in range(_STEPS):
+        # Newton's method for the most likely curve under a normal prior around the start.
+        chance = 1 / (1 + np.exp(-inputs @ found))
+        slope = inputs.T @ (chance - another) + _PRIOR * (found - start)
+        bend = (inputs * (chance * (1 - chance))[:, None]).T @ inputs + _PRIOR * np.eye(2)
+        step = np.clip(np.linalg.solve(bend, slope), -1, 1)
+        found -= step
+        if np.abs(step).max() < 1e-9:
+            break
+    result: NDArray[np.float64] = 1 / (1 + np.exp(-inputs @ found))
+    return result
+
+
+def least_sure(
+    confidence: NDArray[np.floating], another: NDArray[np.bool_], texts: int, tolerated: float = TOLERATED
+) -> float:
+    """The least confidence at which of all ``texts`` no more than the share ``tolerated`` is expected to leave with
+    another tone, by the texts still there: ``confidence`` (n,) and ``another`` (n,) as of :func:`chance_of_another`. To
+    four decimals, upwards; above 1 where none may leave.
+    """
+    if not len(confidence):
+        return 1.0
+    order = np.argsort(-confidence, kind="stable")
+    expected = np.cumsum(chance_of_another(confidence, another)[order]) / texts
+    leaving = int(np.searchsorted(expected, tolerated, side="right"))
+    if leaving == len(order):
+        return LEAST_SURE
+    # Just above the first that must stay.
+    least = (np.floor(float(confidence[order[leaving]]) * 10_000) + 1) / 10_000
+    return max(LEAST_SURE, round(float(least), 4))
+
+
+def with_sure(heads: Sequence[Exit], groups: Sequence[Seen], tolerated: float = TOLERATED) -> tuple[Exit, ...]:
+    """The exits with what each takes for sure, in their order: so much that in each of the ``groups`` of texts, none of
+    which the heads learned from, the ``tolerated`` share is kept.
+    """
+    chosen: list[Exit] = []
+    staying = [np.ones(len(group), dtype=np.bool_) for group in groups]
+    for head in heads:
+        at = AFTER.index(head.layers)
+        sure = LEAST_SURE
+        told = [said(head, group.features[:, at]) for group in groups]
+        for group, probabilities, still in zip(groups, told, staying, strict=True):
+            another = probabilities.argmax(axis=1) != group.tones
+            confidence = probabilities.max(axis=1)
+            sure = max(sure, least_sure(confidence[still], another[still], len(group), tolerated))
+        staying = [
+            still & (probabilities.max(axis=1) < sure) for probabilities, still in zip(told, staying, strict=True)
+        ]
+        chosen.append(replace(head, sure=sure))
+    return tuple(chosen)
+
+
+@dataclass(frozen=True)
+class Left:
+    """Where n texts left and with what: ``layers`` (n,), ``LAYERS`` for those that stayed to the end, and
+    ``probabilities`` (n, 3).
+    """
+
+    layers: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+
+def leave(exits: Sequence[Exit], texts: Seen) -> Left:
+    """Send ``texts`` through the ``exits``, which come in the order of their layers."""
+    layers = np.full(len(texts), LAYERS)
+    probabilities = texts.probabilities.copy()
+    for one in exits:
+        here = said(one, texts.features[:, AFTER.index(one.layers)])
+        leaving = (layers == LAYERS) & (here.max(axis=1) >= one.sure)
+        layers[leaving] = one.layers
+        probabilities[leaving] = here[leaving]
+    return Left(layers, probabilities)
+
+
+def figures(exits: Sequence[Exit], texts: Seen, labels: NDArray[np.int64]) -> dict[str, Any]:
+    """What the ``exits`` spare and cost on ``texts`` with their ``labels`` (n,), per cent: ``layers_left``, of all
+    layers of all tokens what is still computed; ``leave``, texts leaving after so many layers; ``other_tone``, texts
+    that get another tone than the whole network gives. Then, first by the whole network and then with exits,
+    ``negative``, texts that are so called, ``macro_recall`` and ``calibration_error``.
+    """
+    left = leave(exits, texts)
+    tones = left.probabilities.argmax(axis=1)
+
+    def share(chosen: NDArray[np.bool_]) -> float:
+        return round(100 * float(chosen.mean()), 2)
+
+    return {
+        "texts": len(texts),
+        "layers_left": round(100 * float((left.layers * texts.tokens).sum() / (LAYERS * texts.tokens.sum())), 1),
+        "leave": {str(one.layers): share(left.layers == one.layers) for one in exits},
+        "other_tone": share(tones != texts.tones),
+        "negative": [share(texts.tones == 0), share(tones == 0)],
+        "macro_recall": [round(100 * macro_recall(labels, one), 2) for one in (texts.tones, tones)],
+        "calibration_error": [
+            round(expected_calibration_error(labels, one), 4) for one in (texts.probabilities, left.probabilities)
+        ],
+    }

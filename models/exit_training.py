@@ -1,0 +1,114 @@
+"""Learn the exits of a network that is trained already; it stays as it is, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.encoder import ToneNetwork
+from models.exit_choice import LEAST_TEXTS, TOLERATED, figures, with_sure
+from models.exit_features import Seen, look
+from models.exit_heads import Head
+from models.exits import AFTER, Exit
+from models.training_part import console, follow
+from models.unlabelled import crossed
+
+MOST_TEXTS: Final = 60_000
+"""Texts that the network is asked about for its exits, those to judge by aside: more would take longer than they are
+worth.
+"""
+
+MOST_NEW: Final = 30_000
+"""Of these, texts that nobody labelled; labelled ones and crossed ones share the rest."""
+
+HELD_BACK: Final = 0.1
+"""Share of the texts without labels, and of the crossed ones, that no head learns from: they help to choose how sure is
+sure. Labelled texts do not: the network knows them by heart, and is surer of them than of others.
+"""
+
+Ids = list[list[int]]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Exits, and ``told``: what the configuration is to say of how they were learned and what they do."""
+
+    exits: tuple[Exit, ...]
+    told: dict[str, Any]
+
+
+def _halved(texts: Ids, generator: np.random.Generator) -> tuple[Ids, Ids]:
+    """The texts to learn from, and those held back."""
+    back = set(generator.permutation(len(texts))[: round(HELD_BACK * len(texts))].tolist())
+    return (
+        [text for index, text in enumerate(texts) if index not in back],
+        [texts[index] for index in sorted(back)],
+    )
+
+
+def learn_exits(
+    network: ToneNetwork,
+    temperature: float,
+    known: Ids,
+    new: Ids,
+    validation: Ids,
+    labels: NDArray[np.int64],
+    seed: int,
+    name: str = "validation texts",
+) -> Learned | None:
+    """The exits of ``network``, as it will be served with ``temperature``, learned from what it says in the end of the
+    ``known`` texts, which it was trained on, ``new`` ones without labels, and made ones, crossed out of the known. How
+    sure is sure is chosen by texts that no exit learned from, those to judge by among them: ``validation`` with its
+    ``labels`` (n,), called ``name``. Texts are token ids; the rest follows from the ``seed``.
+
+    Nothing where there are too few texts to choose by, and then the screen says so.
+    """
+    generator = np.random.default_rng((seed, 3))
+    new = [new[index] for index in generator.permutation(len(new))[:MOST_NEW]]
+    each = min(len(known), (MOST_TEXTS - len(new)) // 2)
+    made = crossed(known, each, seed)
+    known = [known[index] for index in generator.permutation(len(known))[:each]]
+    (new, new_back), (made, made_back) = _halved(new, generator), _halved(made, generator)
+    groups = [group for group in (validation, new_back, made_back) if len(group) >= LEAST_TEXTS]
+    if not groups:
+        console.print(
+            f"exits: none, every text goes through all layers: {len(validation)} texts to judge by and "
+            f"{len(new_back) + len(made_back)} held back cannot tell how rare mistakes are; exits need {LEAST_TEXTS} "
+            "texts to judge by"
+        )
+        return None
+    learned_from = [*new, *made, *known]
+    console.print(
+        f"exits: {len(learned_from)} texts to learn from: {len(new)} without labels, {len(made)} crossed, {len(known)} "
+        f"labelled; {sum(map(len, groups))} others to choose by when a text may leave"
+    )
+    texts = look(network, temperature, learned_from, f"{len(learned_from)} texts")
+    heads = [_head(texts, layers, seed) for layers in AFTER]
+    judged = look(network, temperature, validation, name)
+    unseen = [
+        judged if group is validation else look(network, temperature, group, f"{len(group)} held back")
+        for group in groups
+    ]
+    exits = with_sure(heads, unseen)
+    found = figures(exits, judged, labels)
+    console.print(
+        f"exits: on {name} {found['layers_left']} % of the layers are left to compute, {found['other_tone']} % of the "
+        f"texts get another tone, macro-recall {' -> '.join(map(str, found['macro_recall']))}"
+    )
+    told = {
+        "texts": len(learned_from),
+        "chosen_by": sum(map(len, unseen)),
+        "tolerated": TOLERATED,
+        "seed": seed,
+        "figures": {name: found},
+    }
+    return Learned(exits, told)
+
+
+def _head(texts: Seen, layers: int, seed: int) -> Exit:
+    head = Head(layers, seed)
+    follow(head.fit(texts.features[:, AFTER.index(layers)], texts.probabilities), f"exit after layer {layers}")
+    return head.exit()

@@ -1,0 +1,314 @@
+"""Exits learn what the network says, are sure as often as they may be, and can be given to any adapter."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from models import exit_training, train, train_exits
+from models.adapter import BUNDLED, load_adapter
+from models.architecture import LAYERS
+from models.batches import padded
+from models.calibration import softmax
+from models.encoder import ToneNetwork
+from models.exit_choice import LEAST_SURE, chance_of_another, figures, least_sure, leave, with_sure
+from models.exit_features import Seen, look
+from models.exit_heads import Head, said
+from models.exit_training import HELD_BACK, Learned, learn_exits
+from models.exits import AFTER, FEATURES, FILE, Exit, read_exits
+from models.tone import LABELS
+from tests.models.texts import corpus
+
+RUNNER = CliRunner()
+WAYS = np.random.default_rng(1).normal(size=(6, 3))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """So small products are slower on several threads, and much slower on busy ones."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def _texts(count: int, seed: int) -> Seen:
+    """Texts of which the network says what six numbers tell, and each layer sees them more clearly than the last."""
+    rng = np.random.default_rng((seed, 7))
+    numbers = rng.normal(size=(count, len(WAYS)))
+    features = np.zeros((count, len(AFTER), FEATURES), np.float16)
+    for exit_number, noise in enumerate((1.0, 0.6, 0.3)):
+        features[:, exit_number, : len(WAYS)] = numbers + noise * rng.normal(size=numbers.shape)
+        features[:, exit_number, len(WAYS) : 40] = rng.normal(size=(count, 40 - len(WAYS)))
+    probabilities = softmax(numbers @ WAYS).astype(np.float32)
+    return Seen(features, probabilities, rng.integers(3, 60, count))
+
+
+def _head(texts: Seen, layers: int, seed: int = 1) -> Exit:
+    head = Head(layers, seed)
+    for _ in head.fit(texts.features[:, AFTER.index(layers)], texts.probabilities):
+        pass
+    return head.exit()
+
+
+@pytest.fixture(scope="module")
+def heads() -> list[Exit]:
+    texts = _texts(4_000, 1)
+    return [_head(texts, layers) for layers in AFTER]
+
+
+def test_heads_say_what_the_network_says(heads: list[Exit]) -> None:
+    texts = _texts(2_000, 2)
+    told = [said(head, texts.features[:, at]) for at, head in enumerate(heads)]
+    agreeing = [float((one.argmax(axis=1) == texts.tones).mean()) for one in told]
+    assert agreeing == sorted(agreeing), "a later layer sees more clearly here"
+    assert agreeing[0] > 0.65
+    assert agreeing[-1] > 0.85
+    assert np.abs(told[-1] - texts.probabilities).mean() < 0.1
+
+
+def test_no_more_than_what_is_tolerated_leaves_with_another_tone(heads: list[Exit]) -> None:
+    chosen_by, unseen = _texts(3_000, 3), _texts(20_000, 4)
+    tolerated = 0.005
+    exits = with_sure(heads, [chosen_by], tolerated)
+    left = leave(exits, unseen)
+    another = left.probabilities.argmax(axis=1) != unseen.tones
+    for one in exits:
+        assert (another & (left.layers == one.layers)).mean() < 1.5 * tolerated
+    assert not another[left.layers == LAYERS].any()
+    assert (left.layers < LAYERS).mean() > 0.2, "hardly anything leaves"
+    # Without the choice it is far more.
+    careless = leave([dataclasses.replace(one, sure=LEAST_SURE) for one in exits], unseen)
+    assert (careless.probabilities.argmax(axis=1) != unseen.tones).mean() > 6 * tolerated
+
+
+def test_the_choice_holds_in_each_group_of_texts(heads: list[Exit]) -> None:
+    # Where the network says something else than the head can see, nothing may leave, however few those texts are.
+    plain, strange = _texts(3_000, 3), _texts(300, 5)
+    strange = dataclasses.replace(strange, probabilities=np.roll(strange.probabilities, 1, axis=1))
+    alone, both = with_sure(heads, [plain], 0.005), with_sure(heads, [plain, strange], 0.005)
+    assert all(one.sure < other.sure for one, other in zip(alone, both, strict=True))
+    assert (leave(both, plain).layers < LAYERS).mean() < 0.1 * (leave(alone, plain).layers < LAYERS).mean()
+
+
+def test_more_is_let_go_where_more_is_tolerated(heads: list[Exit]) -> None:
+    texts = _texts(3_000, 3)
+    left = [figures(with_sure(heads, [texts], share), texts, texts.tones)["layers_left"] for share in (0.001, 0.01)]
+    assert left[1] < left[0] - 3
+
+
+def test_the_chance_of_another_tone_is_found_again() -> None:
+    rng = np.random.default_rng(1)
+    confidence = rng.uniform(0.4, 0.99, 20_000)
+    odds = np.log(confidence / (1 - confidence))
+    expected = 1 / (1 + np.exp(0.3 + 1.5 * odds))
+    found = chance_of_another(confidence, rng.random(20_000) < expected)
+    assert found == pytest.approx(expected, abs=0.02)
+
+
+def test_few_texts_do_not_prove_that_an_exit_is_never_wrong() -> None:
+    confidence = np.linspace(0.4, 0.99, 50)
+    assert chance_of_another(confidence, np.zeros(50, np.bool_)).max() > 0.02
+    assert least_sure(confidence, np.zeros(50, np.bool_), 50, 0.001) > 0.8
+
+
+def test_where_everything_is_wrong_nothing_leaves() -> None:
+    confidence = np.array([0.7, 0.99, 1.0])
+    assert least_sure(confidence, np.ones(3, np.bool_), 3) > 1
+    assert least_sure(confidence[:0], np.ones(0, np.bool_), 3) == 1.0
+
+
+def test_scale_and_place_of_features_make_no_difference() -> None:
+    texts, judged = _texts(2_000, 1), _texts(500, 2).features[:, 2].astype(np.float32)
+    features = texts.features[:, 2].astype(np.float32)
+    rng = np.random.default_rng(1)
+    scale, place = rng.uniform(0.5, 4, FEATURES).astype(np.float32), rng.normal(size=FEATURES).astype(np.float32)
+    place[40:] = 0.0  # What is always the same stays so to the last bit.
+    plain, moved = Head(4, 1), Head(4, 1)
+    for _ in plain.fit(features, texts.probabilities):
+        pass
+    for _ in moved.fit(features * scale + place, texts.probabilities):
+        pass
+    expected = said(plain.exit(), judged)
+    # But for the rounding to half precision.
+    assert np.abs(said(moved.exit(), judged * scale + place) - expected).mean() < 0.02
+    assert expected.std(axis=0).min() > 0.1
+
+
+def test_a_head_repeats_with_its_seed() -> None:
+    texts = _texts(600, 1)
+    first, again, other = _head(texts, 3), _head(texts, 3), _head(texts, 3, seed=2)
+    assert np.array_equal(first.dense, again.dense)
+    assert np.array_equal(first.output, again.output)
+    assert not np.array_equal(first.dense, other.dense)
+
+
+def test_heads_are_what_half_precision_holds(heads: list[Exit]) -> None:
+    for head in heads:
+        assert np.array_equal(head.dense, head.dense.astype(np.float16).astype(np.float32))
+
+
+def test_figures_count_layers_by_tokens(heads: list[Exit]) -> None:
+    texts = dataclasses.replace(_texts(4, 6), tokens=np.array([10, 20, 30, 40]))
+    probabilities = said(heads[0], texts.features[:, 0])
+    surest = int(probabilities.max(axis=1).argmax())
+    only = dataclasses.replace(heads[0], sure=float(probabilities.max()))
+    found = figures([only], texts, texts.tones)
+    assert found["leave"] == {"2": 25.0}
+    assert found["layers_left"] == round(100 - 400 / 6 * texts.tokens[surest] / 100, 1)
+
+
+def _network() -> ToneNetwork:
+    torch.manual_seed(1)
+    network = ToneNetwork(layers=AFTER[-1], vocabulary=300)
+    for value in (network.words, network.positions, network.kinds):
+        torch.nn.init.normal_(value.weight, std=0.5)
+    return network.eval()
+
+
+def _ids(count: int, seed: int) -> list[list[int]]:
+    rng = np.random.default_rng(seed)
+    return [[1, *rng.integers(3, 300, rng.integers(1, 9)).tolist(), 2] for _ in range(count)]
+
+
+def test_what_is_seen_of_a_text_is_its_own() -> None:
+    network, texts = _network(), _ids(20, 1)
+    together = look(network, 1.3, texts, "texts", rows=7)
+    ids, lengths = padded(texts)
+    with torch.inference_mode():
+        expected = torch.softmax(network(ids, lengths) / 1.3, dim=1).numpy()
+    assert together.probabilities == pytest.approx(expected, abs=1e-5)
+    assert together.tokens.tolist() == [len(text) for text in texts]
+    for row, text in enumerate(texts):
+        alone = look(network, 1.3, [text], "one")
+        assert together.features[row].astype(np.float32) == pytest.approx(
+            alone.features[0].astype(np.float32), abs=5e-3
+        )
+    # By hand: the mean and the largest numbers of the states after two layers.
+    with torch.inference_mode():
+        hidden = network.embedded(torch.tensor([texts[0]]))
+        for layer in list(network.layers)[: AFTER[0]]:
+            hidden = layer(hidden, torch.ones(1, 1, 1, len(texts[0]), dtype=torch.bool))
+    by_hand = torch.cat((hidden[0].mean(dim=0), hidden[0].amax(dim=0))).numpy()
+    assert together.features[0, 0].astype(np.float32) == pytest.approx(by_hand, abs=5e-3)
+
+
+def _learned(validation: int, new: int) -> Learned | None:
+    labels: NDArray[np.int64] = np.arange(validation) % 3
+    return learn_exits(_network(), 1.2, _ids(100, 1), _ids(new, 2), _ids(validation, 3), labels, 1)
+
+
+def test_exits_are_learned_from_a_network_which_stays_as_it_is() -> None:
+    network = _network()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    first = learn_exits(network, 1.2, _ids(100, 1), _ids(50, 2), _ids(200, 3), np.arange(200) % 3, 1)
+    assert first is not None
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert [one.layers for one in first.exits] == list(AFTER)
+    assert all(one.sure >= LEAST_SURE for one in first.exits)
+    assert first.told["texts"] == 100 + 90 + 45, "some of those without labels, and of the crossed ones, are held back"
+    assert first.told["chosen_by"] == 200, "those held back are too few"
+    assert first.told["figures"]["validation texts"]["texts"] == 200
+    again = _learned(200, 50)
+    assert again is not None
+    assert again.told == first.told
+    assert all(np.array_equal(a.dense, b.dense) for a, b in zip(first.exits, again.exits, strict=True))
+
+
+def test_too_few_texts_give_no_exits_and_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _learned(199, 300) is None
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "exits: none, every text goes through all layers: 199 texts to judge by and 40 held back" in printed
+    assert "exits need 200 texts to judge by" in printed
+
+
+def test_texts_held_back_do_where_there_are_enough() -> None:
+    found = _learned(10, round(200 / HELD_BACK))
+    assert found is not None
+    assert found.told["chosen_by"] == 200
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """A small file of labelled texts."""
+    file = tmp_path / "texts.tsv"
+    lines = (f"{LABELS[index % 3]}\t{text}" for index, text in enumerate(corpus(48)))
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def few_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if forty texts could tell what is rare."""
+    monkeypatch.setattr(exit_training, "LEAST_TEXTS", 40)
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    """A copy of the bundled adapter without its exits."""
+    copy = Path(shutil.copytree(BUNDLED, tmp_path / "weights"))
+    (copy / FILE).unlink(missing_ok=True)
+    config = json.loads((copy / "config.json").read_text())
+    config.pop("exits", None)
+    (copy / "config.json").write_text(json.dumps(config))
+    return copy
+
+
+@pytest.mark.usefixtures("few_do")
+def test_an_adapter_that_exists_is_given_exits(adapter: Path, labelled: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new.txt"
+    new.write_text("\n".join(corpus(30, seed=3)), encoding="utf-8")
+    before = json.loads((adapter / "config.json").read_text())
+    arguments = [str(adapter), "--train", str(labelled), "--val", str(labelled), "--unlabelled", str(new)]
+    result = RUNNER.invoke(train_exits.app, [*arguments, "--drawn", "20", "--threads", "1"])
+    assert result.exit_code == 0, result.output
+    config = json.loads((adapter / "config.json").read_text())
+    told = config.pop("exits")
+    assert config == before
+    assert told["figures"]["texts"]["texts"] == 48
+    assert told["texts"] == 48 + 43 + 18
+    exits = read_exits(adapter, {"exits": told})
+    assert [one.layers for one in exits] == list(AFTER)
+    assert load_adapter(adapter).exits == told
+
+
+def test_an_adapter_stays_as_it_is_where_texts_are_too_few(adapter: Path, labelled: Path) -> None:
+    before = (adapter / "config.json").read_bytes()
+    result = RUNNER.invoke(train_exits.app, [str(adapter), "--train", str(labelled), "--val", str(labelled)])
+    assert result.exit_code == 2
+    assert "stays as it is: give 200 or more texts with --val or --unlabelled" in " ".join(result.output.split())
+    assert (adapter / "config.json").read_bytes() == before
+    assert not (adapter / FILE).exists()
+
+
+def test_ctrl_c_leaves_the_adapter_as_it_is(adapter: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_exits, "learn_exits", interrupt)
+    result = RUNNER.invoke(train_exits.app, [str(adapter), "--train", str(labelled), "--val", str(labelled)])
+    assert result.exit_code == 130
+    assert "stays as it is, and the same command again begins anew" in " ".join(result.output.split())
+    assert not (adapter / FILE).exists()
+
+
+@pytest.mark.usefixtures("few_do")
+def test_a_training_ends_with_exits(labelled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a"
+    arguments = ["--train", str(labelled), "--val", str(labelled), "--out", str(out), "--epochs", "1", "--threads", "1"]
+    result = RUNNER.invoke(train.app, arguments)
+    assert result.exit_code == 0, result.output
+    printed = " ".join(result.output.split())
+    assert "exits: 91 texts to learn from: 0 without labels, 43 crossed, 48 labelled" in printed
+    config = json.loads((out / "config.json").read_text())
+    assert [one.layers for one in read_exits(out, config)] == list(AFTER)
+    assert config["exits"]["figures"]["texts"]["texts"] == 48
