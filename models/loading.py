@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from models.cache import DEFAULT_CACHE_SIZE
@@ -20,6 +19,7 @@ def load_model(
     backend: str = "auto",
     labels: Sequence[str] | None = None,
     cache_size: int = DEFAULT_CACHE_SIZE,
+    at_once: bool = True,
 ) -> Classifier | RoutedModel:
     """Load ``"bundled"``, a folder or a hub name: see :func:`models.load`, which this carries out."""
     # What tocsin train wrote stands in for the bundled model of its language.
@@ -41,17 +41,14 @@ def load_model(
         files = bundled_files(Path(model) if trained_english else BUNDLED)
         # What computes one computes the other: the networks differ in depth and vocabulary alone.
         chosen = chosen_backend(files, backend, threads)
-        # At the same time, since a start takes each of them a second or two of a processor.
-        with ThreadPoolExecutor(1, thread_name_prefix="tone-load") as pool:
-            russian = pool.submit(
-                load_russian,
-                Path(model) if trained_russian else BUNDLED_RU,
-                backend=chosen,
-                threads=threads,
-                cache_size=cache_size,
-            )
-            english = load_files(files, chosen, threads, cache_size)
-            return RoutedModel({"en": english, "ru": russian.result()})
+        russian = load_russian(
+            Path(model) if trained_russian else BUNDLED_RU,
+            backend=chosen,
+            threads=threads,
+            cache_size=cache_size,
+            at_once=at_once,
+        )
+        return RoutedModel({"en": load_files(files, chosen, threads, cache_size), "ru": russian})
     from models.hub import load_foreign
 
     return load_foreign(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -58,13 +59,13 @@ class RoutedModel:
     ) -> None:
         self._readers = dict(readers)
         self._choose = choose
-        parts: dict[str, str] = {language: str(model.id) for language, model in sorted(self._readers.items())}
-        self._id = ModelId(name, version_of(parts, f"routed by script, rules {SCRIPT_RULES}"))
+        self._name = name
 
-    @property
+    @functools.cached_property
     def id(self) -> ModelId:
         """Name and version of what decides the tones."""
-        return self._id
+        parts: dict[str, str] = {language: str(model.id) for language, model in sorted(self._readers.items())}
+        return ModelId(self._name, version_of(parts, f"routed by script, rules {SCRIPT_RULES}"))
 
     @property
     def readers(self) -> Mapping[Reader, Reading]:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from streams.settings_schema import ToneSettings
 
 
-def load_tone_model(tone: ToneSettings) -> ToneModel:
-    """Load it; raises ``models.ModelError``."""
+def load_tone_model(tone: ToneSettings, *, at_once: bool = True) -> ToneModel:
+    """Load it; raises ``models.ModelError``. For ``at_once`` see ``models.load``."""
     from models import load
 
     _tell_of_the_choice()
@@ -23,6 +23,7 @@ def load_tone_model(tone: ToneSettings) -> ToneModel:
         threads=tone.threads,
         backend=tone.backend,
         cache_size=tone.cache_texts,
+        at_once=at_once,
     )
 
 

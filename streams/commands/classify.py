@@ -33,7 +33,8 @@ def run(file: str, tone: ToneSettings) -> None:
     from streams.tone_model import load_tone_model
 
     with open_binary(file, "standard input" if file == "-" else None) as stream:
-        model = load_tone_model(tone)
+        # Nobody asks for the version here, and most feeds hold no Russian.
+        model = load_tone_model(tone, at_once=False)
         if stream.isatty():
             note("reading texts from the terminal, one per line; Ctrl-D ends")
         elif holds_mentions(stream):

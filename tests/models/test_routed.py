@@ -42,18 +42,15 @@ def test_what_was_trained_stands_in_for_the_bundled_model_of_its_language(
 ) -> None:
     asked: dict[str, Path] = {}
 
-    class _Loaded:
-        backend = "torch-fp32 on anything"
+    def english(adapter: Path) -> None:
+        asked["en"] = adapter
 
-    def english(*, adapter_directory: Path, **_: object) -> _Loaded:
-        asked["en"] = adapter_directory
-        return _Loaded()
-
-    def russian(directory: Path, **_: object) -> _Loaded:
+    def russian(directory: Path, **_: object) -> None:
         asked["ru"] = directory
-        return _Loaded()
 
-    monkeypatch.setattr("models.bundled.load_bundled", english)
+    monkeypatch.setattr("models.merged.bundled_files", english)
+    monkeypatch.setattr("models.bundled.chosen_backend", lambda *_: "torch-fp32")
+    monkeypatch.setattr("models.bundled.load_files", lambda *_: None)
     monkeypatch.setattr("models.bundled_russian.load_russian", russian)
     monkeypatch.setattr("models.loading.RoutedModel", lambda models: models)
     for file, expected in (
