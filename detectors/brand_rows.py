@@ -29,3 +29,9 @@ class BrandRows:
     agree: Ints
     calm: NDArray[np.bool_]
     heard: NDArray[np.bool_]
+    excess: Floats
+    """(ticks,) by how many scales the page thresholds are exceeded."""
+    severity: Ints
+    """(ticks,) index of incidents.SEVERITY."""
+    active: Ints
+    """(ticks,) bits of the detectors that are not calm."""

@@ -14,8 +14,8 @@ from detectors.late import Late, amend
 from detectors.planned import muted_ticks
 from detectors.telling import file_event
 from detectors.why import describe
-from detectors.windows import LONG_AGO, NEGATIVES, SIX_HOURS, WIDTHS
-from detectors.worth import INFO, PAGE, active, excess_over_page, resolve_levels, severity
+from detectors.windows import LONG_AGO, NEGATIVES, WIDTHS
+from detectors.worth import INFO, PAGE
 
 ONSET_SLACK = 10
 """Minutes by which an onset may be earlier than it is estimated."""
@@ -39,10 +39,6 @@ def decide(
     """
     name = int(core.index[i])
     profile = core.profiles[name]
-    page, ticket, scale = core.budget.page[i], core.budget.ticket[i], core.budget.scale[i]
-    excess = excess_over_page(rows.twice, page, scale)
-    severe = severity(excess, rows.counts[NEGATIVES, SIX_HOURS])
-    watched = active(rows.raw, resolve_levels(page, ticket))
     ratio = (rows.counts[NEGATIVES, 1] + 2.0) / (rows.nu[1] + 2.0)
     incident = core.incidents.get(name)
     waiting = int(core.track.waiting[i])
@@ -60,9 +56,9 @@ def decide(
         view = TickView(
             tick=tick,
             level=level,
-            severity=int(severe[j]),
-            excess=float(excess[j]),
-            active=int(watched[j]),
+            severity=int(rows.severity[j]),
+            excess=float(rows.excess[j]),
+            active=int(rows.active[j]),
             heard=bool(rows.heard[j]),
             ratio=float(ratio[j]),
             detectors=int(rows.agree[j]),

@@ -25,8 +25,8 @@ from detectors.recording import Recording
 from detectors.score import UNSCORED
 from detectors.usual import Usual
 from detectors.view import View
-from detectors.windows import AUTHORS, MENTIONS, NEGATIVES
-from detectors.worth import worth
+from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, SIX_HOURS
+from detectors.worth import active, excess_over_page, resolve_levels, severity, worth
 
 
 def run_segment(
@@ -78,7 +78,13 @@ def run_segment(
     involved = set(np.nonzero(value.any(axis=1) | (core.track.waiting > 0))[0].tolist())
     involved |= with_incident(core, int(ticks[-1]))
     core.track.waiting = np.where(core.gaps.down, 0, core.track.waiting)
-    for i in sorted(involved):
+    # What is arithmetic is done for all of them at once: brand by brand it takes twice the time of everything else.
+    at = np.array(sorted(involved), np.int64)
+    page, ticket, scale = core.budget.page[at], core.budget.ticket[at], core.budget.scale[at]
+    excess = excess_over_page(both[:, at], page.T[:, :, None], scale.T[:, :, None])
+    severe = severity(excess, counts[NEGATIVES, SIX_HOURS][at])
+    watched = active(raw[:, at], resolve_levels(page, ticket).T[:, :, None])
+    for place, i in enumerate(at.tolist()):
         if not core.gaps.down[i]:
             rows = BrandRows(
                 ticks,
@@ -91,6 +97,9 @@ def run_segment(
                 agree[i],
                 calm[i],
                 heard[i],
+                excess[place],
+                severe[place],
+                watched[place],
             )
             decide(core, i, rows, late, clock_ticks, out, None if opened is None else opened[i])
         elif core.index[i] in core.incidents and core.incidents[int(core.index[i])].closed is None:

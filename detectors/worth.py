@@ -93,15 +93,15 @@ def reached(raw: Floats, twice: Floats, budget: Budget, detectors: DetectorSet) 
 
 
 def excess_over_page(twice: Floats, page: Floats, scale: Floats) -> Floats:
-    """By how many scales of the daily maxima a brand's scores (detectors, ticks) exceed its page thresholds,
-    (ticks,)."""
+    """By how many scales of the daily maxima scores (detectors, n, ticks) exceed page thresholds (detectors, n, 1), (n,
+    ticks)."""
     joint = [FAST, MID, SLOW]
-    return np.asarray(np.max((twice[joint] - page[joint, None]) / scale[joint, None], axis=0), np.float64)
+    return np.asarray(np.max((twice[joint] - page[joint]) / scale[joint], axis=0), np.float64)
 
 
 def severity(excess: Floats, negative_six_hours: Ints) -> Ints:
-    """Index of incidents.SEVERITY, (ticks,)."""
-    out = np.zeros(len(excess), np.int64)
+    """Index of incidents.SEVERITY, (n, ticks) as the arguments."""
+    out = np.zeros(excess.shape, np.int64)
     for step, (margin, authors) in enumerate(SEVERE, 1):
         out[(excess >= margin) & (negative_six_hours >= authors)] = step
     return out
@@ -114,8 +114,9 @@ def resolve_levels(page: Floats, ticket: Floats) -> Floats:
 
 
 def active(raw: Floats, resolve: Floats) -> Ints:
-    """Bits of the detectors that are not calm, (ticks,), from scores (detectors, ticks)."""
-    out = np.zeros(raw.shape[1], np.int64)
+    """Bits of the detectors that are not calm, (n, ticks), from scores (detectors, n, ticks) and `resolve_levels`
+    (detectors, n, 1)."""
+    out = np.zeros(raw.shape[1:], np.int64)
     for d in range(len(raw)):
         out |= np.where(raw[d] >= resolve[d], 1 << d, 0)
     return out

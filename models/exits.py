@@ -21,7 +21,7 @@ from models.architecture import CLASSES, HIDDEN
 from models.base import sha256_of, verify
 
 FILE: Final = "exits.safetensors"
-AFTER: Final = (2, 3, 4)
+AFTER: Final = (1, 2, 3, 4)
 """Layers after which there is an exit, of six."""
 WIDTH: Final = 64
 FEATURES: Final = 2 * HIDDEN
