@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from models import word_ids
 from models.merged import bundled_files
@@ -59,6 +59,11 @@ def tokenizer() -> Tokenizer:
 
 
 @pytest.fixture(scope="module")
+def vocabulary(tokenizer: Tokenizer) -> list[str]:
+    return sorted(piece for piece in tokenizer.get_vocab() if piece.isascii())
+
+
+@pytest.fixture(scope="module")
 def words(tokenizer: Tokenizer) -> WordIds:
     return WordIds(tokenizer, MAX_TOKENS)
 
@@ -71,6 +76,36 @@ def test_ids_are_those_of_the_tokeniser(tokenizer: Tokenizer, words: WordIds, te
 @given(st.text(st.characters(codec="utf-8"), max_size=30))
 def test_any_text_has_the_ids_of_the_tokeniser(tokenizer: Tokenizer, words: WordIds, text: str) -> None:
     assert words([text]) == [tokenizer.encode(text).ids]
+
+
+@given(st.text(st.characters(min_codepoint=0, max_codepoint=127), max_size=40))
+def test_any_ascii_text_has_the_ids_of_the_tokeniser(tokenizer: Tokenizer, words: WordIds, text: str) -> None:
+    assert words([text]) == [tokenizer.encode(text).ids]
+
+
+@given(data=st.data())
+def test_words_put_together_of_pieces_have_the_ids_of_the_tokeniser(
+    tokenizer: Tokenizer, words: WordIds, vocabulary: list[str], data: st.DataObject
+) -> None:
+    parts = st.sampled_from(vocabulary) | st.sampled_from([*"#_'-.,!$~^`[]", "A", "Zq"])
+    text = "".join(part.removeprefix("##") for part in data.draw(st.lists(parts, max_size=6)))
+    assert words([text]) == [tokenizer.encode(text).ids]
+
+
+def test_words_of_other_tokenisers_of_the_kind() -> None:
+    """Letters as they are, another mark for pieces within a word, short words only, another unknown."""
+    vocabulary = {"<unk>": 0, "<s>": 1, "Up": 2, "up": 3, "~p": 4, "~per": 5, "u": 6, "!": 7, "upper": 8}
+    tokenizer = Tokenizer(
+        models.WordPiece(vocabulary, unk_token="<unk>", continuing_subword_prefix="~", max_input_chars_per_word=5)
+    )
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("<s>", 1), ("<s>", 1))
+    tokenizer.add_special_tokens(["<s>"])
+    assert cuts_at_spaces(tokenizer)
+    words = WordIds(tokenizer, 64)
+    for text in ("Up up UP upper uppper uper!", "u<s>up <s", "!up!per", ""):
+        assert words([text]) == [tokenizer.encode(text).ids]
 
 
 def test_memory_is_bounded_and_forgetting_changes_no_id(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
