@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from models.base import BASE_SHA256, TOKENISER_SHA256, sha256_of, verify
 from models.errors import ModelFileError
-from models.exits import FILE as EXITS
 from models.model_config import read_config
 from models.normalise import NORMALISATION
 from models.recipe import Recipe
@@ -93,9 +92,6 @@ def verified_config(directory: Path = BUNDLED) -> dict[str, Any]:
             f"{file} belongs to another base encoder than {BASE_SHA256}; use an adapter trained with this version"
         )
     verify(directory / "adapter.safetensors", str(config.get("adapter_sha256")))
-    if "exits" in config:
-        told = config["exits"]
-        verify(directory / EXITS, str(told.get("sha256") if isinstance(told, dict) else None))
     return config
 
 

@@ -31,10 +31,12 @@ TOKENS_PER_BATCH: Final = 1_024
 
 
 def merged_network(adapter_directory: Path = BUNDLED, base_directory: Path | None = None) -> tuple[ToneNetwork, float]:
-    """The verified network in float32 with the adapter merged in, and its temperature. Raises ``ModelFileError``."""
+    """The verified network in float32 with the adapter merged in, without exits, and its temperature. Raises
+    ``ModelFileError``.
+    """
     from models.encoder import network_of
 
-    files = bundled_files(adapter_directory, base_directory)
+    files = bundled_files(adapter_directory, base_directory, whole=True)
     return network_of(files.arrays()), files.temperature
 
 

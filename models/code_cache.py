@@ -1,7 +1,8 @@
 """Machine code kept from one start to the next, since writing it anew takes about a second of a processor.
 
-It lies where the choice of the backend does (models.choice), in a folder that only its owner can write, under a key
-made of all that the code depends on. A file that is damaged, or that cannot be read or written, is as good as none.
+It lies where the choice of the backend does (models.choice), under a key made of all that the code depends on. A file
+that is damaged, or that cannot be read or written, is as good as none; so is one that somebody else could have written,
+since code runs.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ def kept(key: str, write: Callable[[], bytes], directory: Path | None = None) ->
     directory = cache_directory() if directory is None else directory
     file = directory / _NAME.format(hashlib.sha256(key.encode()).hexdigest()[:32])
     with suppress(OSError):
-        content = file.read_bytes()
+        content = file.read_bytes() if _is_own(directory) and _is_own(file) else b""
         digest, code = content[:_DIGEST], content[_DIGEST:]
         if code and hashlib.sha256(code).digest() == digest:
+            os.utime(file)
             return code
     code = write()
     try:
@@ -42,8 +44,16 @@ def kept(key: str, write: Callable[[], bytes], directory: Path | None = None) ->
     return code
 
 
+def _is_own(path: Path) -> bool:
+    """Whether nobody but this user can write it."""
+    found = path.stat()
+    return hasattr(os, "geteuid") and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+
+
 def _keep(file: Path, code: bytes) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _is_own(file.parent):
+        return
     # Whole or not at all: another process may be reading.
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=".tone-code-")
     try:

@@ -9,7 +9,8 @@ backends that gain from it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +18,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.architecture import CLASSES, HIDDEN
-from models.base import sha256_of, verify
+from models.architecture import CLASSES, HIDDEN, LAYERS
+from models.base import sha256_of
+from models.errors import ModelFileError
 
 FILE: Final = "exits.safetensors"
 AFTER: Final = (1, 2, 3, 4)
@@ -55,32 +57,63 @@ _SHAPES: Final = {
 
 
 def save_exits(exits: Sequence[Exit], directory: Path) -> dict[str, Any]:
-    """Write the heads to ``directory`` in half precision; returns what ``config.json`` is to say of them."""
+    """Write the heads to ``directory`` in half precision, all or nothing; returns what ``config.json`` is to say of
+    them.
+    """
     from safetensors.numpy import save_file
 
     tensors = {f"{e.layers}.{name}": getattr(e, name).astype(np.float16) for e in exits for name in _SHAPES}
-    save_file(tensors, directory / FILE)
+    part = directory / f"{FILE}.part"
+    save_file(tensors, part)
+    part.replace(directory / FILE)
     return {"sha256": sha256_of(directory / FILE), "sure": {str(e.layers): e.sure for e in exits}}
 
 
 def read_exits(directory: Path, config: dict[str, Any]) -> tuple[Exit, ...]:
     """The exits that the ``config`` of an adapter in ``directory`` tells of, by layers; none where it tells of none.
 
-    Raises ``ModelFileError`` for a file that is missing or does not have its checksum, and ``KeyError``, ``TypeError``
-    or ``ValueError`` for a field or tensor that is missing or wrong.
+    Raises ``ModelFileError`` for a file that is missing or another one, and for whatever in it or in what is told of it
+    is missing or makes no sense.
     """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
     told = config.get("exits")
     if told is None:
         return ()
-    from safetensors.numpy import load_file
+    try:
+        content = (directory / FILE).read_bytes()
+        found = hashlib.sha256(content).hexdigest()
+        if found != told["sha256"]:
+            raise ValueError(f"its SHA-256 is {found}, config.json expects {told['sha256']}")
+        stored = load(content)
+        return tuple(_exit(stored, layers, told["sure"][layers]) for layers in sorted(told["sure"]))
+    except OSError as error:
+        raise _unusable(directory, error.strerror or str(error)) from error
+    except KeyError as error:
+        raise _unusable(directory, f"{error.args[0]} is missing") from error
+    except (AttributeError, TypeError, ValueError, SafetensorError) as error:
+        raise _unusable(directory, str(error)) from error
 
-    verify(directory / FILE, str(told["sha256"]))
-    stored = load_file(directory / FILE)
-    exits = []
-    for layers, sure in sorted((int(layers), float(sure)) for layers, sure in told["sure"].items()):
-        arrays = {name: stored[f"{layers}.{name}"].astype(np.float32) for name in _SHAPES}
-        for name, shape in _SHAPES.items():
-            if arrays[name].shape != shape:
-                raise ValueError(f"{layers}.{name} has the shape {arrays[name].shape}, not {shape}")
-        exits.append(Exit(layers, **arrays, sure=sure))
-    return tuple(exits)
+
+def _exit(stored: Mapping[str, NDArray[Any]], layers: str, sure: float) -> Exit:
+    """Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
+    if layers not in map(str, range(1, LAYERS)):
+        raise ValueError(f"an exit is after 1 to {LAYERS - 1} layers, not {layers!r}")
+    # Above 1 nobody leaves, which is what texts that an exit knows nothing of come to.
+    if not 0 < float(sure) < 2:
+        raise ValueError(f"an exit is sure from a probability between 0 and 1 on, not {sure!r}")
+    arrays = {name: stored[f"{layers}.{name}"].astype(np.float32) for name in _SHAPES}
+    for name, shape in _SHAPES.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{layers}.{name} has the shape {arrays[name].shape}, not {shape}")
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{layers}.{name} holds what is no number")
+    return Exit(int(layers), **arrays, sure=float(sure))
+
+
+def _unusable(directory: Path, why: str) -> ModelFileError:
+    return ModelFileError(
+        f"the exits in {directory / FILE} cannot be used: {why}; reinstall tocsin, or, for a model of your own, learn "
+        f"them anew: python -m models.train_exits {directory} --help"
+    )

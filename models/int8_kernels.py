@@ -757,13 +757,23 @@ def _forward(module: ir.Module, sizes: Sizes) -> None:
     code.finish()
 
 
+def _own_source() -> str | None:
+    """What the machine code is written by, where that can be read."""
+    try:
+        return "\n".join(Path(file).read_text(encoding="utf-8") for file in (__file__, vector_code.__file__))
+    except OSError:
+        return None
+
+
+# Now and not when it is needed: what lies there then may be another release, and not what has been imported.
+_WRITTEN_BY: Final = _own_source()
 _translated: Final[dict[Sizes, MachineCode]] = {}
 _translating: Final = threading.Lock()
 
 
 def translate(sizes: Sizes) -> MachineCode:
     """Machine code with one public function, ``forward``; the same for all networks of these sizes, however deep, and
-    written once, also where two are loaded at the same time.
+    written once.
     """
 
     def write() -> bytes:
@@ -773,7 +783,7 @@ def translate(sizes: Sizes) -> MachineCode:
 
     with _translating:
         if sizes not in _translated:
-            written_by = (Path(file).read_text(encoding="utf-8") for file in (__file__, vector_code.__file__))
-            key = "\n".join((translator(), repr(sizes), *written_by))
-            _translated[sizes] = MachineCode(code_cache.kept(key, write))
+            _translated[sizes] = MachineCode(
+                write() if _WRITTEN_BY is None else code_cache.kept(f"{translator()}\n{sizes}\n{_WRITTEN_BY}", write)
+            )
         return _translated[sizes]

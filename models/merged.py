@@ -79,12 +79,7 @@ class AdaptedFiles:
     @property
     def exits(self) -> Sequence[Exit]:
         """Where texts may leave early. Raises ``ModelFileError``."""
-        if self.whole:
-            return ()
-        try:
-            return read_exits(self.adapter, self.config)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise self.misstated(error) from error
+        return () if self.whole else read_exits(self.adapter, self.config)
 
     def number(self, name: str) -> float:
         """A number of the configuration. Raises ``ModelFileError`` where it is missing or none."""
@@ -112,19 +107,20 @@ class BundledFiles(AdaptedFiles):
 
     def arrays(self) -> Arrays:
         """All tensors of the network in float32, by the names that ``models.encoder.ToneNetwork`` gives them."""
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         stored = load_file(self.base / "model.safetensors")
         base: Arrays = {ours: stored[theirs] for ours, theirs in checkpoint_tensors().items()}
         try:
             return merge(base, load_file(self.adapter / "adapter.safetensors"))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, SafetensorError) as error:
             raise self.misstated(error) from error
 
 
-def bundled_files(adapter: Path = BUNDLED, base: Path | None = None) -> BundledFiles:
-    """Find and verify the files of the bundled model, or of another adapter or copy of the base. Raises
-    ``ModelFileError``.
+def bundled_files(adapter: Path = BUNDLED, base: Path | None = None, *, whole: bool = False) -> BundledFiles:
+    """Find and verify the files of the bundled model, or of another adapter or copy of the base; ``whole``: without
+    exits, which then need not be there. Raises ``ModelFileError``.
     """
     config = verified_config(adapter)
     base = verified_base(base)
@@ -135,4 +131,7 @@ def bundled_files(adapter: Path = BUNDLED, base: Path | None = None) -> BundledF
         "adapter": str(config["adapter_sha256"]),
         "config": sha256_of(adapter / "config.json"),
     }
-    return BundledFiles(base, adapter, config, parts)
+    files = BundledFiles(base, adapter, config, parts, whole)
+    # Told whatever the backend, also by one that lets nobody leave.
+    _ = files.exits
+    return files

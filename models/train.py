@@ -375,12 +375,12 @@ def learn(
         served.head_output.bias.copy_(tensors["head_output.bias"])
     judging = tokenise(validation.texts, tokeniser)
     learned = learn_exits(served, temperature, own, new, judging, validation.labels, recipe.seed, val.stem)
-    if learned is None:
-        # Those of an earlier training into this folder are not this network's.
-        (out / EXITS).unlink(missing_ok=True)
     exits = {} if learned is None else save_exits(learned.exits, out) | learned.told
     adapter = Adapter(tensors, recipe, temperature, metrics, len(texts), minutes, stops, exits)
     save_adapter(adapter, out)
+    if learned is None:
+        # Those of an earlier training into this folder are not this network's.
+        (out / EXITS).unlink(missing_ok=True)
     for file in (file for part in parts.values() for file in part.files):
         file.unlink(missing_ok=True)
     console.print_json(json.dumps(metrics))

@@ -91,7 +91,9 @@ def give_exits(
     file = folder / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
     config["exits"] = save_exits(learned.exits, folder) | learned.told
-    file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    part = file.with_suffix(".json.part")
+    part.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    part.replace(file)
     console.print(f"written to {folder}")
     return learned
 

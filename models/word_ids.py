@@ -45,15 +45,18 @@ class AsciiWords:
     def __init__(self, tokenizer: Tokenizer) -> None:
         model = tokenizer.model
         self._vocabulary: dict[str, int] = tokenizer.get_vocab()
-        self._unknown: int = self._vocabulary[model.unk_token]
+        self._unknown = self._vocabulary.get(model.unk_token)
         self._inside: str = model.continuing_subword_prefix
         self._longest: int = model.max_input_chars_per_word
         self._lower: bool = tokenizer.normalizer.lowercase
-        self._special = {token.content[:1] for token in tokenizer.get_added_tokens_decoder().values()}
+        added = tokenizer.get_added_tokens_decoder().values()
+        self._special = {token.content[:1] for token in added}
+        # Such a token is looked for in what the library has made of a text, and not in the text.
+        self._leaves_all = self._unknown is None or any(token.normalized for token in added)
 
     def __call__(self, word: str) -> list[int] | None:
         """Ids of a word without spaces; ``None`` for one that is left to the library."""
-        if not word.isascii() or not word.isprintable() or not self._special.isdisjoint(word):
+        if self._leaves_all or not word.isascii() or not word.isprintable() or not self._special.isdisjoint(word):
             return None
         found: list[int] = []
         for part in self._PARTS.findall(word.lower() if self._lower else word):
@@ -62,6 +65,7 @@ class AsciiWords:
         return found
 
     def _pieces(self, part: str) -> list[int]:
+        assert self._unknown is not None
         length = len(part)
         if length > self._longest:
             return [self._unknown]

@@ -76,7 +76,7 @@ def test_served_tones_are_the_networks() -> None:
 def test_exits_give_few_texts_another_label_and_leave_the_share_of_negatives(
     bundled: Classifier, tone_data: Path
 ) -> None:
-    """Chosen on these texts: 0.2 % at each of three exits, and rounding."""
+    """Chosen on these texts: 0.2 % at each of four exits, and rounding."""
     texts = read_labelled(tone_data / "en_val.tsv").texts
     files = replace(bundled_files(), whole=True)
     whole = load_files(files, bundled.backend.partition(" ")[0], threads=2, cache_size=0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.backends import BACKENDS
 from models.code_cache import kept
 
 
@@ -59,3 +60,56 @@ def test_files_of_many_releases_do_not_pile_up(tmp_path: Path) -> None:
     for number in range(20):
         kept(str(number), Writer(), tmp_path)
     assert len(list(tmp_path.iterdir())) == 8
+
+
+def test_code_that_somebody_else_could_have_written_is_not_run(tmp_path: Path) -> None:
+    kept("a", Writer(), tmp_path)
+    file = _only_file(tmp_path)
+    for path, mode in ((file, 0o666), (tmp_path, 0o777)):
+        own = path.stat().st_mode
+        path.chmod(mode)
+        write = Writer()
+        assert kept("a", write, tmp_path) == b"machine code"
+        assert write.asked == 1
+        path.chmod(own)
+        file.chmod(0o600)
+    assert kept("a", write, tmp_path) == b"machine code"
+    assert write.asked == 1
+
+
+def test_a_user_without_a_home_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("TOCSIN_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    write = Writer()
+    assert [kept("a", write) for _ in range(2)] == [b"machine code"] * 2
+    assert write.asked == 2
+
+
+@pytest.mark.skipif(BACKENDS["int8-avx512"].why_not() is not None, reason="needs a processor with AVX512-VNNI")
+def test_kernels_are_kept_under_all_that_they_depend_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from models import int8_kernels
+    from models.int8_weights import SIZES
+
+    monkeypatch.setenv("TOCSIN_CACHE_DIR", str(tmp_path))
+
+    def files_after(**changed: object) -> int:
+        for name, value in changed.items():
+            monkeypatch.setattr(int8_kernels, name, value)
+        monkeypatch.setattr(int8_kernels, "_translated", {})
+        int8_kernels.translate(SIZES)
+        return len(list(tmp_path.iterdir()))
+
+    assert files_after() == 1
+    # The second time the file is read, and nothing is written by anybody.
+    monkeypatch.setattr(int8_kernels, "_forward", None)
+    assert files_after() == 1
+    monkeypatch.undo()
+    monkeypatch.setenv("TOCSIN_CACHE_DIR", str(tmp_path))
+    assert files_after(_WRITTEN_BY="other source") == 2
+    assert files_after(_WRITTEN_BY="other source", translator=lambda: "another processor") == 3
+    # Where the source cannot be told nothing is kept.
+    assert files_after(_WRITTEN_BY=None) == 3

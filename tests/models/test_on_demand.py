@@ -47,6 +47,8 @@ def test_what_keeps_it_away_is_told_to_whoever_needs_it(bundled: Classifier) -> 
 def test_a_model_loaded_bit_by_bit_is_the_same_model(quick_check: None) -> None:
     now, later = load(threads=1, cache_size=0), load(threads=1, cache_size=0, at_once=False)
     texts = [*ENGLISH, *RUSSIAN]
+    later.predict(ENGLISH)
+    assert later.readers["ru"]._loaded is None  # type: ignore[attr-defined]
     assert np.array_equal(now.predict(texts), later.predict(texts))
     assert now.id == later.id
     now.close()  # type: ignore[attr-defined]

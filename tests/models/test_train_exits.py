@@ -46,7 +46,7 @@ def _texts(count: int, seed: int) -> Seen:
     rng = np.random.default_rng((seed, 7))
     numbers = rng.normal(size=(count, len(WAYS)))
     features = np.zeros((count, len(AFTER), FEATURES), np.float16)
-    for exit_number, noise in enumerate((1.0, 0.6, 0.3)):
+    for exit_number, noise in enumerate(np.linspace(1.0, 0.3, len(AFTER))):
         features[:, exit_number, : len(WAYS)] = numbers + noise * rng.normal(size=numbers.shape)
         features[:, exit_number, len(WAYS) : 40] = rng.normal(size=(count, 40 - len(WAYS)))
     probabilities = softmax(numbers @ WAYS).astype(np.float32)
@@ -163,8 +163,9 @@ def test_figures_count_layers_by_tokens(heads: list[Exit]) -> None:
     surest = int(probabilities.max(axis=1).argmax())
     only = dataclasses.replace(heads[0], sure=float(probabilities.max()))
     found = figures([only], texts, texts.tones)
-    assert found["leave"] == {"2": 25.0}
-    assert found["layers_left"] == round(100 - 400 / 6 * texts.tokens[surest] / 100, 1)
+    assert found["leave"] == {str(AFTER[0]): 25.0}
+    spared = (LAYERS - AFTER[0]) / LAYERS * texts.tokens[surest] / texts.tokens.sum()
+    assert found["layers_left"] == round(100 * (1 - spared), 1)
 
 
 def _network() -> ToneNetwork:

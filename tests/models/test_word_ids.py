@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from models import word_ids
 from models.merged import bundled_files
@@ -105,6 +105,16 @@ def test_words_of_other_tokenisers_of_the_kind() -> None:
     assert cuts_at_spaces(tokenizer)
     words = WordIds(tokenizer, 64)
     for text in ("Up up UP upper uppper uper!", "u<s>up <s", "!up!per", ""):
+        assert words([text]) == [tokenizer.encode(text).ids]
+
+
+@pytest.mark.parametrize("added", ["COVID", "\u00dcber"])
+def test_tokens_looked_for_after_lower_case_are_left_to_the_library(added: str) -> None:
+    tokenizer = Tokenizer.from_file(str(bundled_files().tokeniser))
+    tokenizer.no_padding()
+    tokenizer.add_tokens([AddedToken(added, normalized=True)])
+    words = WordIds(tokenizer, 64)
+    for text in ("covid", "Covid is uber bad", "COVID", "uber"):
         assert words([text]) == [tokenizer.encode(text).ids]
 
 
