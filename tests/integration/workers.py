@@ -21,6 +21,8 @@ from kafka.structs import TopicPartition
 from streams.brokers import free_ports
 from streams.settings import Settings
 
+READ_SECONDS = 60
+"""For all records of a topic."""
 _SAMPLE = re.compile(r"^(\w+?)(\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
@@ -125,15 +127,22 @@ def wait_until(condition: Callable[[], bool], timeout: float, what: str, workers
         time.sleep(0.2)
 
 
-def records(settings: Settings, topic: str, *, idle_ms: int = 1500) -> list[Any]:
-    """Every record of a topic, oldest first in each partition."""
-    consumer = KafkaConsumer(
-        **settings.kafka.client(), auto_offset_reset="earliest", enable_auto_commit=False, consumer_timeout_ms=idle_ms
-    )
+def records(settings: Settings, topic: str) -> list[Any]:
+    """Every record that a topic holds now, oldest first in each partition."""
+    consumer = KafkaConsumer(**settings.kafka.client(), auto_offset_reset="earliest", enable_auto_commit=False)
+    partitions = [TopicPartition(topic, partition) for partition in range(settings.topics.partitions)]
+    found: list[Any] = []
     try:
-        consumer.assign([TopicPartition(topic, partition) for partition in range(settings.topics.partitions)])
+        consumer.assign(partitions)
         consumer.seek_to_beginning()
-        return list(consumer)
+        ends = consumer.end_offsets(partitions)
+        deadline = time.monotonic() + READ_SECONDS
+        # Up to the end, and not until nothing has come for a while: on a busy machine that may be before the first.
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
+            assert time.monotonic() < deadline, f"{topic} could not be read within {READ_SECONDS} s"
+            for some in consumer.poll(timeout_ms=500).values():
+                found += some
+        return found
     finally:
         consumer.close()
 
