@@ -56,7 +56,7 @@ def main(
         last = send_at_different_paces(mentions, settings)
         wait_until(lambda: decided(settings, running, last), _TIMEOUT, "all ticks decided", running)
         took = time.monotonic() - began
-        got = events(settings)
+        got = events(settings, len(want))
     console.print(f"{workers} workers on Apache Kafka: {len(got)} events in {took:.0f} s, their start included")
     different = sorted(name for name in got.keys() | want.keys() if got.get(name) != want.get(name))
     console.print(f"different events: {', '.join(different) or 'none'}")

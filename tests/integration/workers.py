@@ -21,8 +21,8 @@ from kafka.structs import TopicPartition
 from streams.brokers import free_ports
 from streams.settings import Settings
 
-READ_SECONDS = 60
-"""For all records of a topic."""
+ARRIVE_SECONDS = 30
+"""For events to arrive once they are decided."""
 _SAMPLE = re.compile(r"^(\w+?)(\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
@@ -127,33 +127,31 @@ def wait_until(condition: Callable[[], bool], timeout: float, what: str, workers
         time.sleep(0.2)
 
 
-def records(settings: Settings, topic: str) -> list[Any]:
-    """Every record that a topic holds now, oldest first in each partition."""
-    consumer = KafkaConsumer(**settings.kafka.client(), auto_offset_reset="earliest", enable_auto_commit=False)
-    partitions = [TopicPartition(topic, partition) for partition in range(settings.topics.partitions)]
-    found: list[Any] = []
+def records(settings: Settings, topic: str, *, idle_ms: int = 1500) -> list[Any]:
+    """Every record of a topic, oldest first in each partition."""
+    consumer = KafkaConsumer(
+        **settings.kafka.client(), auto_offset_reset="earliest", enable_auto_commit=False, consumer_timeout_ms=idle_ms
+    )
     try:
-        consumer.assign(partitions)
+        consumer.assign([TopicPartition(topic, partition) for partition in range(settings.topics.partitions)])
         consumer.seek_to_beginning()
-        ends = consumer.end_offsets(partitions)
-        deadline = time.monotonic() + READ_SECONDS
-        # Up to the end, and not until nothing has come for a while: on a busy machine that may be before the first.
-        while any(consumer.position(partition) < ends[partition] for partition in partitions):
-            assert time.monotonic() < deadline, f"{topic} could not be read within {READ_SECONDS} s"
-            for some in consumer.poll(timeout_ms=500).values():
-                found += some
-        return found
+        return list(consumer)
     finally:
         consumer.close()
 
 
-def events(settings: Settings) -> dict[str, bytes]:
-    """Crisis events by id, each once; fails where two with one id differ."""
-    found: dict[str, bytes] = {}
-    for record in records(settings, settings.topics.events):
-        name = json.loads(record.value)["id"]
-        assert found.setdefault(name, record.value) == record.value
-    return found
+def events(settings: Settings, count: int = 0) -> dict[str, bytes]:
+    """Crisis events by id, each once; fails where two with one id differ. Looks again for a while if there are fewer than
+    `count`: a tick is told to be closed before the broker has taken the last of its events.
+    """
+    deadline = time.monotonic() + ARRIVE_SECONDS
+    while True:
+        found: dict[str, bytes] = {}
+        for record in records(settings, settings.topics.events):
+            name = json.loads(record.value)["id"]
+            assert found.setdefault(name, record.value) == record.value
+        if len(found) >= count or time.monotonic() > deadline:
+            return found
 
 
 def decided(settings: Settings, workers: Iterable[WorkerProcess], tick: int) -> bool:
