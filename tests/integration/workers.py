@@ -141,8 +141,8 @@ def records(settings: Settings, topic: str, *, idle_ms: int = 1500) -> list[Any]
 
 
 def events(settings: Settings, count: int = 0) -> dict[str, bytes]:
-    """Crisis events by id, each once; fails where two with one id differ. Looks again for a while if there are fewer than
-    `count`: a tick is told to be closed before the broker has taken the last of its events.
+    """Crisis events by id, each once; fails where two with one id differ. Looks again for a while if there are fewer
+    than `count`: a tick is told to be closed before the broker has taken the last of its events.
     """
     deadline = time.monotonic() + ARRIVE_SECONDS
     while True:
