@@ -44,6 +44,13 @@ def dropped(hidden: Tensor, dropout: float, training: bool) -> Tensor:
     return hidden * (kept.to(hidden.dtype) * (256 / (256 - zeroed)))
 
 
+def mean_of(hidden: Tensor, attended: Tensor, lengths: Tensor) -> Tensor:
+    """Mean over the real tokens: ``hidden`` (n, t, h), ``attended`` (n, t) bool, True at them, ``lengths`` (n,) -> (n,
+    h).
+    """
+    return (hidden * attended[:, :, None]).sum(dim=1) / lengths[:, None]
+
+
 class Layer(nn.Module):
     """One transformer layer (post-norm, as in Devlin et al., 2019, "BERT")."""
 
@@ -129,8 +136,7 @@ class ToneNetwork(nn.Module):
         hidden = self.embedded(ids)
         for layer in self.layers:
             hidden = layer(hidden, attended[:, None, None, :])
-        kept = hidden.float() * attended[:, :, None]
-        return kept.sum(dim=1) / lengths[:, None]
+        return mean_of(hidden.float(), attended, lengths)
 
     def head(self, features: Tensor) -> Tensor:
         """Pooled ``features`` (n, h) float32 -> logits (n, 3).

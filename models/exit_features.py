@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.architecture import CLASSES
 from models.batches import padded
-from models.encoder import ToneNetwork
+from models.encoder import ToneNetwork, mean_of
 from models.exits import AFTER, FEATURES
 from models.training_part import console
 
@@ -46,7 +46,7 @@ def pooled(hidden: Tensor, attended: Tensor, lengths: Tensor) -> Tensor:
     """``hidden`` (n, t, h), ``attended`` (n, t) bool, True at real tokens, ``lengths`` (n,) -> mean and largest side
     by side, (n, 2 h).
     """
-    mean = (hidden * attended[:, :, None]).sum(dim=1) / lengths[:, None]
+    mean = mean_of(hidden, attended, lengths)
     largest = hidden.masked_fill(~attended[:, :, None], -torch.inf).amax(dim=1)
     return torch.cat((mean, largest), dim=1)
 
@@ -71,6 +71,6 @@ def look(network: ToneNetwork, temperature: float, texts: Sequence[Sequence[int]
                 hidden = layer(hidden, attended[:, None, None, :])
                 if done in AFTER:
                     features[chosen, AFTER.index(done)] = pooled(hidden, attended, real).numpy()
-            mean = (hidden * attended[:, :, None]).sum(dim=1) / real[:, None]
-            probabilities[chosen] = torch.softmax(network.head(mean) / temperature, dim=1).numpy()
+            logits = network.head(mean_of(hidden, attended, real))
+            probabilities[chosen] = torch.softmax(logits / temperature, dim=1).numpy()
     return Seen(features, probabilities, lengths)

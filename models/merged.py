@@ -4,6 +4,7 @@ seconds to import.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,7 @@ class AdaptedFiles:
         """What the logits are divided by."""
         return self.number("temperature")
 
-    @property
+    @functools.cached_property
     def exits(self) -> Sequence[Exit]:
         """Where texts may leave early. Raises ``ModelFileError``."""
         return () if self.whole else read_exits(self.adapter, self.config)

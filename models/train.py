@@ -33,7 +33,7 @@ from models.teacher import LAYERS as TEACHER_LAYERS
 from models.teacher import check_teacher, load_teacher
 from models.tokeniser import Tokeniser
 from models.tone import LABELS
-from models.training_command import JudgeEvery, asked_patience, told
+from models.training_command import JudgeEvery, Threads, asked_patience, told
 from models.training_part import Part, console
 from models.unlabelled import crossed, distinct, draw, read_unlabelled
 
@@ -242,9 +242,7 @@ def main(
         float,
         typer.Option(min=0.0, max=1.0, help="Share of the classes' frequencies in --val taken out of the logits."),
     ] = Recipe().balance,
-    threads: Annotated[
-        int, typer.Option(min=0, help="Processor threads; 0 lets torch choose, 1 is faster on a busy machine.")
-    ] = 0,
+    threads: Threads = 0,
     patience: Annotated[
         int | None,
         typer.Option(

@@ -1,4 +1,4 @@
-"""What the commands of both trainings share: how often to judge, and how they end."""
+"""What the commands of trainings share: how often to judge, on how many threads, and how they end."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ JudgeEvery = Annotated[
         "end; without it after each pass.",
         show_default=False,
     ),
+]
+
+Threads = Annotated[
+    int, typer.Option(min=0, help="Processor threads; 0 lets torch choose, 1 is faster on a busy machine.")
 ]
 
 

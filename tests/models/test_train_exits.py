@@ -25,7 +25,6 @@ from models.exit_features import Seen, look
 from models.exit_heads import Head, said
 from models.exit_training import HELD_BACK, Learned, learn_exits
 from models.exits import AFTER, FEATURES, FILE, Exit, read_exits
-from models.tone import LABELS
 from tests.models.texts import corpus
 
 RUNNER = CliRunner()
@@ -236,15 +235,6 @@ def test_texts_held_back_do_where_there_are_enough() -> None:
     found = _learned(10, round(200 / HELD_BACK))
     assert found is not None
     assert found.told["chosen_by"] == 200
-
-
-@pytest.fixture
-def labelled(tmp_path: Path) -> Path:
-    """A small file of labelled texts."""
-    file = tmp_path / "texts.tsv"
-    lines = (f"{LABELS[index % 3]}\t{text}" for index, text in enumerate(corpus(48)))
-    file.write_text("\n".join(lines), encoding="utf-8")
-    return file
 
 
 @pytest.fixture

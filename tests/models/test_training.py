@@ -26,19 +26,9 @@ from models.checkpoint import Checkpoint
 from models.encoder import ToneNetwork, load_base
 from models.errors import ModelFileError
 from models.recipe import Course, Recipe
-from models.tone import LABELS
 from tests.models.texts import corpus
 
 RUNNER = CliRunner()
-
-
-@pytest.fixture
-def labelled(tmp_path: Path) -> Path:
-    """A small file of labelled texts."""
-    file = tmp_path / "texts.tsv"
-    lines = (f"{LABELS[index % 3]}\t{text}" for index, text in enumerate(corpus(48)))
-    file.write_text("\n".join(lines), encoding="utf-8")
-    return file
 
 
 def _train(labelled: Path, out: Path, *more: str) -> None:
