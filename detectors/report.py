@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from detectors.backtest import BrandCounts, BrandReport, Match, render
+from detectors.backtest import BrandReport, render
+from detectors.brand_counts import BrandCounts
 from detectors.engine import DETECTOR_VERSION
 from detectors.incident_log import IncidentLog
 from detectors.incidents import NOTIFY, instant
+from detectors.known_events import Match
 from detectors.tables import table
 from detectors.what_if import BudgetRow
 

@@ -11,12 +11,14 @@ import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from detectors.backtest import DAYS_PER_MONTH, BrandCounts, KnownEvent, Match, compare
+from detectors.backtest import DAYS_PER_MONTH
+from detectors.brand_counts import BrandCounts
 from detectors.commands import Command
 from detectors.config import BrandProfile, EngineConfig
 from detectors.detector import Detector
 from detectors.engine import Engine
 from detectors.incidents import Decision
+from detectors.known_events import KnownEvent, Match, compare
 from detectors.observations import Observations
 from detectors.poisson import poisson_interval
 from detectors.portfolio.budgets import scaled

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import backtest as report
+from detectors.brand_counts import BrandCounts, portfolio_counts
 from detectors.commands import Applied, Command
 from detectors.detector import Detector
 from detectors.engine import BrandProfile, Engine
@@ -52,7 +52,7 @@ class Outcome:
 
     decisions: list[Decision] = field(default_factory=list)
     events: list[CrisisEvent] = field(default_factory=list)
-    counts: list[report.BrandCounts] = field(default_factory=list)
+    counts: list[BrandCounts] = field(default_factory=list)
     #: How each brand's pages turned out.
     accounts: list[Account] = field(default_factory=list)
     #: What became of the commands that were due.
@@ -140,7 +140,7 @@ class Backtest:
     def outcome(self) -> Outcome:
         """What it came to."""
         self._outcome.counts = [
-            report.BrandCounts(
+            BrandCounts(
                 brand.name,
                 self._hours[brand.name].total(),
                 *self._span[brand.name],
@@ -151,7 +151,7 @@ class Backtest:
             if brand.name in self._hours
         ]
         self._outcome.accounts = self._engine.ledger()
-        self._outcome.counts += report.portfolio_counts(self._outcome.counts, self._brands)
+        self._outcome.counts += portfolio_counts(self._outcome.counts, self._brands)
         counts = self._detection.counts
         self._outcome.duplicates, self._outcome.late = counts.duplicate, counts.late
         self._outcome.too_late = counts.too_late

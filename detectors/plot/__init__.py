@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detectors.backtest import Match
 from detectors.columns import Floats, Ints
 from detectors.incident_log import IncidentLog, incident_logs
 from detectors.incidents import Decision, instant
+from detectors.known_events import Match
 from detectors.plot.palette import LIGHT, coloured
 from detectors.plot.panels import SYMBOL, Figure, Panels, at, wrapped
 from detectors.story import Story

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from detectors.backtest import Match
 from detectors.incident_log import IncidentLog
 from detectors.incidents import instant
+from detectors.known_events import Match
 from detectors.plot.panels import SYMBOL, Figure, Panels, at, wrapped
 
 

@@ -23,9 +23,9 @@ from streams.replay import Entry
 from streams.wiring import brand_profiles, event_links, make_classification, mention_limits, own_detectors
 
 if TYPE_CHECKING:
-    from detectors.backtest import KnownEvent
     from detectors.commands import Command
     from detectors.engine import BrandProfile
+    from detectors.known_events import KnownEvent
     from detectors.report import Report
     from models import ToneModel
     from streams.settings import Settings
@@ -152,7 +152,7 @@ def _model(settings: Settings | None) -> ToneModel:
 
 
 def _known_events(path: Path | None) -> list[KnownEvent]:
-    from detectors.backtest import read_known_events
+    from detectors.known_events import read_known_events
 
     if path is None:
         return []

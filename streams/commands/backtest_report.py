@@ -12,8 +12,8 @@ from streams.backtest import Outcome
 from streams.mention_files import STDIN
 
 if TYPE_CHECKING:
-    from detectors.backtest import KnownEvent
     from detectors.engine import BrandProfile
+    from detectors.known_events import KnownEvent
     from detectors.report import Report
 
 
@@ -51,12 +51,13 @@ def report_of(
     model : name and version of what read the tone
     profiles : of the brands that were watched
     """
-    from detectors import backtest as numbers
+    from detectors.backtest import report as per_brand
     from detectors.incident_log import incident_logs
+    from detectors.known_events import compare, not_compared
     from detectors.report import Report
     from detectors.what_if import budget_row, budget_rows, capped
 
-    matches = numbers.compare(outcome.decisions, outcome.counts, known)
+    matches = compare(outcome.decisions, outcome.counts, known)
     budgets = {c.budget for c in outcome.counts if not c.of}
     return Report(
         files=[name if name == STDIN else Path(name).name for name in files],
@@ -64,7 +65,7 @@ def report_of(
         tone="a human label in each mention" if options.tone == "gold" else model,
         model_version=model,
         release=_release(),
-        brands=numbers.report(outcome.decisions, outcome.counts),
+        brands=per_brand(outcome.decisions, outcome.counts),
         counts=outcome.counts,
         incidents=incident_logs(outcome.decisions),
         matches=matches,
@@ -72,7 +73,7 @@ def report_of(
         what_if=budget_rows(outcome.what_if, outcome.counts, known),
         notes=[
             *_left_out(outcome),
-            *numbers.not_compared(known, outcome.counts),
+            *not_compared(known, outcome.counts),
             *(capped(profiles) if outcome.what_if else ()),
         ],
         totals={

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.backtest import compare, count, read_known_events, report
+from detectors.backtest import report
+from detectors.brand_counts import count
 from detectors.config import BrandProfile
 from detectors.incident_log import incident_logs
 from detectors.incidents import instant
+from detectors.known_events import compare, read_known_events
 from detectors.page import page
 from detectors.plot import as_plotly, figure
 from detectors.plot.overview import overview

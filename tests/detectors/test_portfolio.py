@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import Command, Decision, Engine, Observations
-from detectors.backtest import count, portfolio_counts, report
+from detectors.backtest import report
+from detectors.brand_counts import count, portfolio_counts
 from detectors.config import BrandProfile
 from detectors.ledger import Account
 from detectors.portfolio.budgets import scaled

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from detectors import Decision, Engine, Observations
-from detectors.backtest import Match, compare, count, read_known_events
+from detectors.brand_counts import count
 from detectors.config import BrandProfile
+from detectors.known_events import Match, compare, read_known_events
 
 REPLAYS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "replays"
 pytestmark = pytest.mark.skipif(not (REPLAYS / "events.csv").is_file(), reason=f"no replays in {REPLAYS}")

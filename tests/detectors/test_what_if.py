@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from detectors import Engine
-from detectors.backtest import count, read_known_events
+from detectors.brand_counts import count
 from detectors.incidents import instant
+from detectors.known_events import read_known_events
 from detectors.what_if import WhatIf, budget_rows, capped
 from tests.detectors.worlds import QUICK, START, profiles, run, span, world
 
