@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.architecture import LAYERS
-from models.exit_features import Seen
-from models.exit_heads import said
 from models.exits import AFTER, Exit
 from models.metrics import expected_calibration_error, macro_recall
 
@@ -27,6 +25,26 @@ LEAST_SURE: Final = 0.5
 # As much as four texts at even odds say: what few texts show is believed only so far.
 _PRIOR: Final = 1.0
 _STEPS: Final = 100
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of n texts: what the exits after ``AFTER`` say there, ``said`` (n, e, 3) float32, and the whole network in the
+    end, ``probabilities`` (n, 3) float32; and how many ``tokens`` (n,) int64 each has.
+    """
+
+    said: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    tokens: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def tones(self) -> NDArray[np.int64]:
+        """The tone that the whole network gives each text, (n,)."""
+        tones: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return tones
 
 
 def _log_odds(shares: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -85,7 +103,7 @@ def with_sure(heads: Sequence[Exit], groups: Sequence[Seen], tolerated: float = 
     for head in heads:
         at = AFTER.index(head.layers)
         sure = LEAST_SURE
-        told = [said(head, group.features[:, at]) for group in groups]
+        told = [group.said[:, at] for group in groups]
         for group, probabilities, still in zip(groups, told, staying, strict=True):
             another = probabilities.argmax(axis=1) != group.tones
             confidence = probabilities.max(axis=1)
@@ -112,7 +130,7 @@ def leave(exits: Sequence[Exit], texts: Seen) -> Left:
     layers = np.full(len(texts), LAYERS)
     probabilities = texts.probabilities.copy()
     for one in exits:
-        here = said(one, texts.features[:, AFTER.index(one.layers)])
+        here = texts.said[:, AFTER.index(one.layers)]
         leaving = (layers == LAYERS) & (here.max(axis=1) >= one.sure)
         layers[leaving] = one.layers
         probabilities[leaving] = here[leaving]

@@ -2,84 +2,98 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
-from models.architecture import CLASSES
-from models.calibration import softmax
-from models.exits import FEATURES, WIDTH, Exit
-from models.fit import rate_share
+from models.architecture import CLASSES, HIDDEN
+from models.batches import batches
+from models.encoder import mean_of
+from models.exit_states import Passing, pooled
+from models.exits import FEATURES, QUERIES, WIDTH, Exit
+from models.fit import rate_share, steps_of
 from models.recipe import Course
 
 HEADS: Final = Course(head_rate=1.5e-3, epochs=8, batch=128, least_rate=0.0, dropout=0.1, weight_decay=0.5)
 """How a head is trained; it is all head. Its own, last weights are kept, no average: the rate falls to nothing."""
 
-# What is added to each feature's spread: one that hardly moves must not be blown up.
+# Spread of the numbers that queries begin with: near enough to nothing for every word to be looked at.
+_FIRST_QUERIES: Final = 0.05
+# What is added to each unit's spread: one that hardly moves must not be blown up.
 _LEAST_SPREAD: Final = 1e-3
 
 
 class Head:
-    """The head of the exit after so many ``layers``, in training."""
+    """The head of an exit in training."""
 
-    def __init__(self, layers: int, seed: int, course: Course = HEADS) -> None:
-        self.layers = layers
+    def __init__(self, seed: int, course: Course = HEADS) -> None:
         self._course = course
         self._seed = seed
         torch.manual_seed(seed)
+        self._queries = nn.Parameter(_FIRST_QUERIES * torch.randn(QUERIES, HIDDEN))
         self._dense = nn.Linear(FEATURES, WIDTH)
         self._output = nn.Linear(WIDTH, CLASSES)
         self._mean = torch.zeros(FEATURES)
         self._spread = torch.ones(FEATURES)
 
-    def fit(
-        self, features: NDArray[np.floating], probabilities: NDArray[np.float32]
-    ) -> Iterator[tuple[int, int, float]]:
-        """Learn from ``features`` (n, FEATURES) to give ``probabilities`` (n, 3); yields (step, steps, loss) after each
-        step.
+    def fit(self, texts: Passing, probabilities: NDArray[np.float32]) -> Iterator[tuple[int, int, float]]:
+        """Learn from where n ``texts`` are to give their ``probabilities`` (n, 3); yields (step, steps, loss) after
+        each step.
         """
-        course, count = self._course, len(features)
-        inputs = torch.from_numpy(features.astype(np.float32))
-        self._mean, self._spread = inputs.mean(dim=0), inputs.std(dim=0) + _LEAST_SPREAD
-        inputs.sub_(self._mean).div_(self._spread)
+        course = self._course
+        self._mean, self._spread = (one.repeat(QUERIES) for one in _mean_and_spread(texts))
         wanted = torch.from_numpy(probabilities)
+        heads = [*self._dense.parameters(), *self._output.parameters()]
         optimiser = torch.optim.AdamW(
-            [*self._dense.parameters(), *self._output.parameters()], weight_decay=course.weight_decay, fused=True
+            [
+                {"params": heads, "weight_decay": course.weight_decay},
+                # A query drawn to nothing looks at all words alike.
+                {"params": [self._queries], "weight_decay": 0.0},
+            ],
+            fused=True,
         )
-        order = np.random.default_rng((self._seed, self.layers))
         torch.manual_seed(self._seed)
-        steps, step = course.epochs * math.ceil(count / course.batch), 0
-        for _ in range(course.epochs):
-            mixed = torch.from_numpy(order.permutation(count))
-            for start in range(0, count, course.batch):
-                rows = mixed[start : start + course.batch]
+        steps, step = steps_of(len(texts), course), 0
+        for epoch in range(course.epochs):
+            for rows in batches(texts.texts, course.batch, self._seed, epoch):
                 for group in optimiser.param_groups:
                     group["lr"] = course.head_rate * rate_share(step, steps, course)
-                hidden = torch.tanh(self._dense(functional.dropout(inputs[rows], course.dropout)))
-                loss = functional.cross_entropy(self._output(functional.dropout(hidden, course.dropout)), wanted[rows])
+                loss = functional.cross_entropy(self._logits(*texts.of(rows)), wanted[torch.from_numpy(rows)])
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 step += 1
                 yield step, steps, loss.item()
 
-    def exit(self, sure: float = 1.0) -> Exit:
-        """What was learned, for features as they are, rounded to half precision as the file keeps it."""
+    def _logits(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        features = (pooled(hidden, attended, self._queries) - self._mean) / self._spread
+        widened = torch.tanh(self._dense(functional.dropout(features, self._course.dropout)))
+        logits: Tensor = self._output(functional.dropout(widened, self._course.dropout))
+        return logits
+
+    def exit(self, layers: int, sure: float = 1.0) -> Exit:
+        """What was learned, for states after so many ``layers`` as they are, rounded to half precision as the file
+        keeps it.
+        """
         with torch.no_grad():
             dense = (self._dense.weight / self._spread).half().float()
             # From the rounded numbers: a text in the middle of all gets what it would have without rounding.
-            arrays = (dense, self._dense.bias - dense @ self._mean, self._output.weight, self._output.bias)
-            weight, bias, output, output_bias = (array.half().float().numpy() for array in arrays)
-        return Exit(self.layers, weight, bias, output, output_bias, sure)
+            centred = self._dense.bias - dense @ self._mean
+            arrays = (self._queries, dense, centred, self._output.weight, self._output.bias)
+            queries, weight, bias, output, output_bias = (array.half().float().numpy() for array in arrays)
+        return Exit(layers, queries, weight, bias, output, output_bias, sure)
 
 
-def said(head: Exit, features: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The probabilities (n, 3) that an exit gives for ``features`` (n, FEATURES)."""
-    hidden = np.tanh(features.astype(np.float32) @ head.dense.T + head.dense_bias)
-    return softmax(hidden @ head.output.T + head.output_bias).astype(np.float32)
+def _mean_and_spread(texts: Passing) -> tuple[Tensor, Tensor]:
+    """Of the mean states of texts, unit by unit, (HIDDEN,) each: about those of a query's means, before it has learned
+    where to look.
+    """
+    means = torch.cat(
+        [mean_of(*texts.of(rows), torch.from_numpy(texts.lengths[rows])) for rows in batches(texts.texts, 256, 0, 0)]
+    )
+    return means.mean(dim=0), means.std(dim=0) + _LEAST_SPREAD

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.encoder import ToneNetwork
-from models.exit_choice import LEAST_TEXTS, TOLERATED, figures, with_sure
-from models.exit_features import Seen, look
+from models.exit_choice import LEAST_TEXTS, TOLERATED, Seen, figures, with_sure
 from models.exit_heads import Head
+from models.exit_states import Passing
 from models.exits import AFTER, Exit
 from models.training_part import console, follow
 from models.unlabelled import crossed
@@ -72,8 +74,9 @@ def learn_exits(
     made = crossed(known, each, seed)
     known = [known[index] for index in generator.permutation(len(known))[:each]]
     (new, new_back), (made, made_back) = _halved(new, generator), _halved(made, generator)
-    groups = [group for group in (validation, new_back, made_back) if len(group) >= LEAST_TEXTS]
-    if not groups:
+    groups = [validation, *(group for group in (new_back, made_back) if len(group) >= LEAST_TEXTS)]
+    enough = [len(group) >= LEAST_TEXTS for group in groups]
+    if not any(enough):
         console.print(
             f"exits: none, every text goes through all layers: {len(validation)} texts to judge by and "
             f"{len(new_back) + len(made_back)} held back cannot tell how rare mistakes are; exits need {LEAST_TEXTS} "
@@ -83,15 +86,11 @@ def learn_exits(
     learned_from = [*new, *made, *known]
     console.print(
         f"exits: {len(learned_from)} texts to learn from: {len(new)} without labels, {len(made)} crossed, {len(known)} "
-        f"labelled; {sum(map(len, groups))} others to choose by when a text may leave"
+        f"labelled; {sum(map(len, itertools.compress(groups, enough)))} others to choose by when a text may leave"
     )
-    texts = look(network, temperature, learned_from, f"{len(learned_from)} texts")
-    heads = [_head(texts, layers, seed) for layers in AFTER]
-    judged = look(network, temperature, validation, name)
-    unseen = [
-        judged if group is validation else look(network, temperature, group, f"{len(group)} held back")
-        for group in groups
-    ]
+    names = [name, *(f"{len(group)} held back" for group in groups[1:])]
+    heads, seen = _look(network, temperature, learned_from, groups, names, seed)
+    judged, unseen = seen[0], list(itertools.compress(seen, enough))
     exits = with_sure(heads, unseen)
     found = figures(exits, judged, labels)
     console.print(
@@ -108,7 +107,38 @@ def learn_exits(
     return Learned(exits, told)
 
 
-def _head(texts: Seen, layers: int, seed: int) -> Exit:
-    head = Head(layers, seed)
-    follow(head.fit(texts.features[:, AFTER.index(layers)], texts.probabilities), f"exit after layer {layers}")
-    return head.exit()
+def _look(
+    network: ToneNetwork, temperature: float, learned_from: Ids, groups: Sequence[Ids], names: Sequence[str], seed: int
+) -> tuple[list[Exit], list[Seen]]:
+    """Learn a head after each of ``AFTER``; and what they, and the network in the end, say of other texts.
+
+    The texts to learn from go through the network twice, since what it says in the end must be known from the first
+    layer on, and to hold what all layers make of them would take four times the memory.
+    """
+    wanted = _through(network, learned_from).told(temperature)
+    learning = Passing(network, learned_from, f"{len(learned_from)} texts")
+    others = [Passing(network, group, name) for group, name in zip(groups, names, strict=True)]
+    exits: list[Exit] = []
+    said: list[list[NDArray[np.float32]]] = [[] for _ in others]
+    for layers in range(len(network.layers) + 1):
+        for texts in (learning, *others) if layers <= AFTER[-1] else others:
+            if layers:
+                texts.step()
+        if layers in AFTER:
+            head = Head(seed + layers)
+            follow(head.fit(learning, wanted), f"exit after layer {layers}")
+            exits.append(head.exit(layers))
+            for own, texts in zip(said, others, strict=True):
+                own.append(texts.says(exits[-1]))
+    return exits, [
+        Seen(np.stack(own, axis=1), texts.told(temperature), texts.lengths)
+        for own, texts in zip(said, others, strict=True)
+    ]
+
+
+def _through(network: ToneNetwork, texts: Ids) -> Passing:
+    """Texts behind the last layer."""
+    passing = Passing(network, texts, f"{len(texts)} texts")
+    for _ in network.layers:
+        passing.step()
+    return passing

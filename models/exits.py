@@ -23,24 +23,27 @@ from models.base import sha256_of
 from models.errors import ModelFileError
 
 FILE: Final = "exits.safetensors"
-AFTER: Final = (1, 2, 3, 4)
-"""Layers after which there is an exit, of six."""
+AFTER: Final = (0, 1, 2, 3, 4)
+"""Layers after which there is an exit, of six; 0: before the first, where a text is no more than words in a row."""
 WIDTH: Final = 64
-FEATURES: Final = 2 * HIDDEN
-"""Of a text's hidden states, side by side: their mean, and the largest number of each unit. (The first state alone
-would tell more, but it hardly differs between texts, by 0.001, and what 8-bit integers round off drowns it.)
+QUERIES: Final = 4
+"""Means that an exit takes of a text's hidden states, each weighted by the softmax of their products with a query that
+it has learned ("attention pooling"): so it looks at the words that carry a tone.
 """
+FEATURES: Final = QUERIES * HIDDEN
+"""The means, one behind the other."""
 
 
 @dataclass(frozen=True)
 class Exit:
     """The head after so many ``layers``: probabilities softmax(output tanh(dense features)).
 
-    ``dense`` (WIDTH, FEATURES) and ``dense_bias`` (WIDTH,), ``output`` (CLASSES, WIDTH) and ``output_bias`` (CLASSES,),
-    all float32. A text leaves if its largest probability is at least ``sure``.
+    ``queries`` (QUERIES, HIDDEN), ``dense`` (WIDTH, FEATURES) and ``dense_bias`` (WIDTH,), ``output`` (CLASSES, WIDTH)
+    and ``output_bias`` (CLASSES,), all float32. A text leaves if its largest probability is at least ``sure``.
     """
 
     layers: int
+    queries: NDArray[np.float32]
     dense: NDArray[np.float32]
     dense_bias: NDArray[np.float32]
     output: NDArray[np.float32]
@@ -49,6 +52,7 @@ class Exit:
 
 
 _SHAPES: Final = {
+    "queries": (QUERIES, HIDDEN),
     "dense": (WIDTH, FEATURES),
     "dense_bias": (WIDTH,),
     "output": (CLASSES, WIDTH),
@@ -98,8 +102,8 @@ def read_exits(directory: Path, config: dict[str, Any]) -> tuple[Exit, ...]:
 
 def _exit(stored: Mapping[str, NDArray[Any]], layers: str, sure: float) -> Exit:
     """Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
-    if layers not in map(str, range(1, LAYERS)):
-        raise ValueError(f"an exit is after 1 to {LAYERS - 1} layers, not {layers!r}")
+    if layers not in map(str, range(LAYERS)):
+        raise ValueError(f"an exit is after 0 to {LAYERS - 1} layers, not {layers!r}")
     # Above 1 nobody leaves, which is what texts that an exit knows nothing of come to.
     if not 0 < float(sure) < 2:
         raise ValueError(f"an exit is sure from a probability between 0 and 1 on, not {sure!r}")

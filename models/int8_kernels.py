@@ -5,21 +5,32 @@ nothing of other rows; products are summed in exact integers. Between the produc
 token or one text at a time, in an order that its own length decides. Hence "one text, one tone" by construction: no
 padding, no fixed shapes, and the same bits on any processor that has the instructions.
 
-Tokens lie packed, one text behind the other; a *group* is what goes through all layers while it fits the caches. Behind
-some layers texts leave it whose tone is clear already (models.exits); those that stay move together.
+Tokens lie packed, one text behind the other; a *group* is what goes through all layers while it fits the caches. Before
+the first layer and behind some others texts leave it whose tone is clear already (models.exits); those that stay move
+together.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from llvmlite import ir
 
-from models import code_cache, vector_code
+from models import code_cache, int8_attention, int8_heads, int8_layout, vector_code
+from models.int8_layout import (
+    EXIT_FIELDS,
+    HEAD_FIELDS,
+    LAYER_FIELDS,
+    MODEL_FIELDS,
+    NO_EXIT,
+    PRODUCT_FIELDS,
+    PRODUCTS,
+    SCRATCH_FIELDS,
+    Sizes,
+)
 from models.vector_code import (
     F32,
     FLOATS,
@@ -36,8 +47,8 @@ from models.vector_code import (
     translator,
 )
 
-KERNELS: Final = 3
-"""Version of the arithmetic in this module; raise it with any change that can change a bit."""
+KERNELS: Final = 4
+"""Version of the arithmetic here and in what code is taken from; raise it with any change that can change a bit."""
 
 ROW_BLOCK: Final = 6
 """Rows that a product works on at once: 6 rows by 64 columns of sums fill 24 of the 32 registers."""
@@ -66,11 +77,6 @@ cheapest to write. Matrices have their inputs in the same order.
 # A sum with it has the bytes 0 to 255 in the second byte of its pattern, and 256 steps between two of them.
 _BYTE_IN_SECOND: Final = 49_152.0
 
-# Queries of a text that attention works on at once, by the number of vectors that its keys fill: enough sums to keep
-# the processor busy while each waits for its last one, no more than the registers hold.
-_QUERIES: Final = {1: 8, 2: 6, 3: 4, 4: 4}
-MOST_TOKENS: Final = 64
-
 # gelu(x) = max(x, 0) - t Phi(-t), t = |x|; that bump is t times this polynomial of t (its negative is written) up to
 # here, and stays what it is there beyond; fitted for the least absolute error, 6.9e-04.
 _BUMP: Final = (
@@ -87,72 +93,7 @@ LOWEST_GELU: Final = 0.1695
 """gelu as computed here never falls below minus this: its bytes need no room for less."""
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Widths of the network."""
-
-    hidden: int = 384
-    heads: int = 12
-    widened: int = 1536
-    epsilon: float = 1e-12
-    exit: int = 64
-
-    @property
-    def parts(self) -> int:
-        """Parts of the widened activations, each as wide as a row."""
-        return self.widened // self.hidden
-
-    @property
-    def head_parts(self) -> int:
-        """Parts of the heads whose queries, keys and values side by side are as wide as a row."""
-        return 3
-
-    @property
-    def head(self) -> int:
-        """Width of one attention head."""
-        return self.hidden // self.heads
-
-
-# Places in the tables of pointers that the code gets.
-PRODUCT_FIELDS: Final = ("matrix", "scales", "bias", "start")
-PRODUCTS: Final = ("attention_input", "attention_output", "intermediate", "output")
-NORMS: Final = ("attention_norm", "output_norm")
-HEAD_FIELDS: Final = ("dense.weight", "dense.bias", "output.weight", "output.bias")
-LAYER_FIELDS: Final = (
-    *(f"{product}.{field}" for product in PRODUCTS for field in PRODUCT_FIELDS),
-    *(f"{norm}.{field}" for norm in NORMS for field in ("weight", "bias")),
-    *(f"exit.{field}" for field in HEAD_FIELDS),
-    "exit.sure",
-)
-NO_EXIT: Final = 2.0
-"""What a text would have to be sure of to leave behind a layer without an exit."""
-MODEL_FIELDS: Final = (
-    "words",
-    "positions",
-    "embedding_norm.weight",
-    "embedding_norm.bias",
-    *(f"head.{field}" for field in HEAD_FIELDS),
-)
-SCRATCH_FIELDS: Final = (
-    "hidden",
-    "bytes",
-    "scales",
-    "projected",
-    "context",
-    "widened",
-    "widened_bytes",
-    "widened_scales",
-    "keys",
-    "shares",
-    "features",
-    "lengths",
-    "places",
-    "left",
-)
-"""The last three: of the texts that are left in a group their lengths and their places in it, and how many they and
-their tokens are."""
-DEPTH_LANE: Final = 3
-"""Where a text's row of results holds, behind its probabilities, after how many layers it left."""
+_FIRST_OF_EXIT: Final = f"exit.{EXIT_FIELDS[0]}"
 
 Epilogue = Callable[[Code, Value, Value, Value], Value]
 
@@ -334,130 +275,6 @@ def _gelu_to_bytes(module: ir.Module, sizes: Sizes) -> ir.Function:
     return code.finish()
 
 
-def _transposed(code: Code, rows: list[Value]) -> list[Value]:
-    """Sixteen vectors as the columns of a square instead of its rows."""
-    lanes = range(LANES)
-    for step in (8, 4, 2, 1):
-        turned = list(rows)
-        for index in lanes:
-            if index & step:
-                continue
-            a, c = rows[index], rows[index + step]
-            turned[index] = code.shuffle(a, c, [lane if not lane & step else LANES + lane - step for lane in lanes])
-            turned[index + step] = code.shuffle(
-                a, c, [lane + step if not lane & step else LANES + lane for lane in lanes]
-            )
-        rows = turned
-    return rows
-
-
-def _attention(module: ir.Module, sizes: Sizes, vectors: int) -> ir.Function:
-    """Attention within one text of at most 16 * ``vectors`` tokens, a part of the heads (queries carry the factor
-    1/sqrt(width)).
-
-    Arguments: the text's first row of projections (queries, keys, values of the part side by side), its first row of
-    context, scratch for keys, scratch for shares, number of tokens.
-    """
-    code = Code(module, f"attention_{vectors}", [POINTER] * 4 + [I64])
-    b = code.b
-    projected, context, keys, shares, tokens = code.arguments
-    width, stride = sizes.head, sizes.hidden * 4
-    at_once = _QUERIES[vectors]
-    lane_numbers = ir.Constant(INTS, [ir.Constant(I32, lane) for lane in range(LANES)])
-    count = code.ints(b.trunc(tokens, I32))
-    real = [b.icmp_signed("<", b.add(lane_numbers, code.ints(LANES * vector)), count) for vector in range(vectors)]
-
-    def head(index: Value, _: list[Value]) -> None:
-        query = code.at(projected, code.times(index, width * 4))
-        key = code.at(query, sizes.hidden // sizes.head_parts * 4)
-        value = code.at(key, sizes.hidden // sizes.head_parts * 4)
-        output = code.at(context, code.times(index, width * 4))
-        for part in range(width // LANES):
-            for vector in range(vectors):
-                # Rows beyond the text's last are another text's or none's; their shares become exact zeros.
-                rows = [code.load(key, (vector * LANES + row) * stride + part * 64) for row in range(LANES)]
-                for row, column in enumerate(_transposed(code, rows)):
-                    code.store(column, keys, ((part * LANES + row) * vectors + vector) * 64)
-
-        def queries(block: Value, _: list[Value]) -> None:
-            first = code.at(query, code.times(block, at_once * stride))
-
-            def similar(place: Value, sums: list[Value]) -> list[Value]:
-                columns = [
-                    code.load(keys, b.add(code.times(place, 64 * vectors), code.number(64 * v))) for v in range(vectors)
-                ]
-                result = []
-                for row in range(at_once):
-                    one = code.floats(code.load(first, b.add(code.times(place, 4), code.number(row * stride)), F32))
-                    result += [code.fma(one, columns[v], sums[row * vectors + v]) for v in range(vectors)]
-                return result
-
-            scores = code.loop(width, similar, *[code.floats(0.0)] * (at_once * vectors))
-            inverses = []
-            for row in range(at_once):
-                masked = [b.select(real[v], scores[row * vectors + v], code.floats(-1e30)) for v in range(vectors)]
-                largest = code.maximum(masked)
-                powers = [
-                    b.select(real[v], code.exp(b.fsub(masked[v], largest)), code.floats(0.0)) for v in range(vectors)
-                ]
-                inverses.append(code.floats(b.fdiv(ir.Constant(F32, 1.0), code.lane(code.sum(powers)))))
-                for v in range(vectors):
-                    code.store(powers[v], shares, (row * vectors + v) * 64)
-
-            def weigh(token: Value, sums: list[Value]) -> list[Value]:
-                at = code.times(token, stride)
-                parts = [code.load(value, b.add(at, code.number(64 * part))) for part in range(width // LANES)]
-                result = []
-                for row in range(at_once):
-                    share = code.floats(
-                        code.load(shares, b.add(code.times(token, 4), code.number(row * vectors * 64)), F32)
-                    )
-                    result += [
-                        code.fma(share, parts[part], sums[row * len(parts) + part]) for part in range(len(parts))
-                    ]
-                return result
-
-            start = [code.floats(0.0)] * (at_once * width // LANES)
-            weighed = code.loop(tokens, weigh, *start)
-            for row in range(at_once):
-                # The rows beyond the last are the next text's, written again in its turn, or spare.
-                for part in range(width // LANES):
-                    place = b.add(
-                        code.times(block, at_once * sizes.hidden * 4), code.number(row * sizes.hidden * 4 + 64 * part)
-                    )
-                    code.store(b.fmul(weighed[row * (width // LANES) + part], inverses[row]), output, place)
-
-        code.loop(b.sdiv(b.add(tokens, code.number(at_once - 1)), code.number(at_once)), queries)
-
-    code.loop(sizes.heads // sizes.head_parts, head)
-    return code.finish()
-
-
-def _attend_texts(module: ir.Module, sizes: Sizes, kinds: dict[int, ir.Function]) -> ir.Function:
-    """Attention for each text of a group. Arguments: projections, context, keys, shares, lengths, number of texts."""
-    code = Code(module, "attend_texts", [POINTER] * 5 + [I64])
-    b = code.b
-    projected, context, keys, shares, lengths, texts = code.arguments
-
-    def text(index: Value, row: list[Value]) -> list[Value]:
-        tokens = code.load(lengths, code.times(index, 8), I64)
-        here = code.at(projected, code.times(row[0], sizes.hidden * 4))
-        goal = code.at(context, code.times(row[0], sizes.hidden * 4))
-        end = code.function.append_basic_block()
-        choice = b.switch(b.sdiv(b.sub(tokens, code.number(1)), code.number(LANES)), end)
-        for vectors, function in kinds.items():
-            branch = code.function.append_basic_block()
-            choice.add_case(code.number(vectors - 1), branch)
-            b.position_at_end(branch)
-            code.call(function, here, goal, keys, shares, tokens)
-            b.branch(end)
-        b.position_at_end(end)
-        return [b.add(row[0], tokens)]
-
-    code.loop(texts, text, code.number(0))
-    return code.finish()
-
-
 def _embed(module: ir.Module, sizes: Sizes) -> ir.Function:
     """Token ids to rows (not yet normed). Arguments: model table, ids, ids from text to text, lengths, number of texts,
     rows.
@@ -485,144 +302,6 @@ def _embed(module: ir.Module, sizes: Sizes) -> ir.Function:
     return code.finish()
 
 
-def _mean(code: Code, rows: Value, tokens: Value, sizes: Sizes) -> list[Value]:
-    """Mean of a text's rows."""
-    b = code.b
-    share = b.fdiv(code.floats(1.0), code.floats(b.sitofp(tokens, F32)))
-
-    def add(place: Value, sums: list[Value]) -> list[Value]:
-        here = code.at(rows, code.times(place, sizes.hidden * 4))
-        return [b.fadd(total, code.load(here, 64 * v)) for v, total in enumerate(sums)]
-
-    totals = code.loop(tokens, add, *[code.floats(0.0)] * (sizes.hidden // LANES))
-    return [b.fmul(total, share) for total in totals]
-
-
-def _largest(code: Code, rows: Value, tokens: Value, sizes: Sizes) -> list[Value]:
-    """The largest number of each column of a text's rows."""
-
-    def compare(place: Value, found: list[Value]) -> list[Value]:
-        here = code.at(rows, code.times(place, sizes.hidden * 4))
-        return [code.larger(code.load(here, 64 * v), largest) for v, largest in enumerate(found)]
-
-    return code.loop(tokens, compare, *_load_row(code, rows, sizes.hidden))
-
-
-def _tone(code: Code, head: Value, features: Value, inputs: int, width: int) -> Value:
-    """softmax(output tanh(dense features)) in the first lanes, the others 0. ``head``: a table of :data:`HEAD_FIELDS`;
-    ``features`` are overwritten.
-    """
-    b = code.b
-    dense, dense_bias, output, output_bias = (code.address(head, place) for place in range(len(HEAD_FIELDS)))
-    counts = ir.Constant(
-        ir.VectorType(ir.IntType(1), LANES), [ir.Constant(ir.IntType(1), int(lane < 3)) for lane in range(LANES)]
-    )
-
-    def widen(place: Value, sums: list[Value]) -> list[Value]:
-        one = code.floats(code.load(features, code.times(place, 4), F32))
-        here = code.at(dense, code.times(place, width * 4))
-        return [code.fma(one, code.load(here, 64 * v), total) for v, total in enumerate(sums)]
-
-    start = [code.load(dense_bias, 64 * v) for v in range(width // LANES)]
-    for v, total in enumerate(code.loop(inputs, widen, *start)):
-        # tanh(x) = 1 - 2 / (e^2x + 1)
-        grown = b.fadd(code.exp(code.smaller(b.fadd(total, total), code.floats(87.0))), code.floats(1.0))
-        code.store(b.fsub(code.floats(1.0), b.fdiv(code.floats(2.0), grown)), features, 64 * v)
-
-    def decide(place: Value, sums: list[Value]) -> list[Value]:
-        one = code.floats(code.load(features, code.times(place, 4), F32))
-        return [code.fma(one, code.load(output, code.times(place, 64)), sums[0])]
-
-    (logits,) = code.loop(width, decide, code.load(output_bias))
-    logits = b.select(counts, logits, code.floats(-1e30))
-    powers = b.select(counts, code.exp(b.fsub(logits, code.maximum([logits]))), code.floats(0.0))
-    return b.fdiv(powers, code.sum([powers]))
-
-
-def _tell(code: Code, tone: Value, layers: Value, tones: Value, place: Value) -> None:
-    """Write a text's row of results."""
-    depth = code.b.sitofp(layers, F32)
-    told = code.b.insert_element(tone, depth, ir.Constant(I32, DEPTH_LANE))
-    code.store(told, tones, code.times(place, 4 * LANES))
-
-
-def _tones(module: ir.Module, sizes: Sizes) -> ir.Function:
-    """Tones of the texts that went through all layers. Arguments: table of the head, number of layers, rows, lengths,
-    places, number of texts, scratch for features, tones (16 floats a text, see :data:`DEPTH_LANE`).
-    """
-    code = Code(module, "tones", [POINTER, I64] + [POINTER] * 3 + [I64, POINTER, POINTER])
-    b = code.b
-    head, layers, hidden, lengths, places, texts, features, tones = code.arguments
-
-    def text(index: Value, row: list[Value]) -> list[Value]:
-        tokens = code.load(lengths, code.times(index, 8), I64)
-        rows = code.at(hidden, code.times(row[0], sizes.hidden * 4))
-        for v, value in enumerate(_mean(code, rows, tokens, sizes)):
-            code.store(value, features, 64 * v)
-        tone = _tone(code, head, features, sizes.hidden, sizes.hidden)
-        _tell(code, tone, layers, tones, code.load(places, code.times(index, 8), I64))
-        return [b.add(row[0], tokens)]
-
-    code.loop(texts, text, code.number(0))
-    return code.finish()
-
-
-def _leave(module: ir.Module, sizes: Sizes) -> ir.Function:
-    """Tones of all texts of a group by an exit's head; those that are not sure of theirs stay, and move together.
-
-    Arguments: table of the head, behind it what to be sure of; number of layers passed, rows, their bytes and scales,
-    lengths, places, numbers of texts and tokens left, scratch for features, tones. A tone that is not sure is written
-    again later.
-    """
-    code = Code(module, "leave", [POINTER, I64] + [POINTER] * 8)
-    b = code.b
-    head, layers, hidden, bytes_, scales, lengths, places, left, features, tones = code.arguments
-    sure = code.load(code.address(head, len(HEAD_FIELDS)), 0, F32)
-    row = sizes.hidden
-
-    def text(index: Value, at: list[Value]) -> list[Value]:
-        source, target, kept = at
-        tokens = code.load(lengths, code.times(index, 8), I64)
-        rows = code.at(hidden, code.times(source, row * 4))
-        pools = [*_mean(code, rows, tokens, sizes), *_largest(code, rows, tokens, sizes)]
-        for v, value in enumerate(pools):
-            code.store(value, features, 64 * v)
-        tone = _tone(code, head, features, 2 * row, sizes.exit)
-        place = code.load(places, code.times(index, 8), I64)
-        _tell(code, tone, layers, tones, place)
-        stays = b.fcmp_ordered("<", code.lane(code.maximum([tone])), sure)
-
-        def move(token: Value, _: list[Value]) -> None:
-            old, new = b.add(source, token), b.add(target, token)
-            for offset in range(0, row * 4, 64):
-                code.store(
-                    code.load(code.at(hidden, code.times(old, row * 4)), offset),
-                    code.at(hidden, code.times(new, row * 4)),
-                    offset,
-                )
-            for offset in range(0, row, 64):
-                code.store(
-                    code.load(code.at(bytes_, code.times(old, row)), offset),
-                    code.at(bytes_, code.times(new, row)),
-                    offset,
-                )
-            code.store(code.load(scales, code.times(old, 4), F32), scales, code.times(new, 4))
-
-        with b.if_then(stays):
-            code.store(tokens, lengths, code.times(kept, 8))
-            code.store(place, places, code.times(kept, 8))
-            with b.if_then(b.icmp_signed("!=", source, target)):
-                code.loop(tokens, move)
-        more = b.select(stays, tokens, code.number(0))
-        return [b.add(source, tokens), b.add(target, more), b.add(kept, b.zext(stays, I64))]
-
-    zero = code.number(0)
-    _, tokens_left, texts_left = code.loop(code.load(left, 0, I64), text, zero, zero, zero)
-    code.store(texts_left, left)
-    code.store(tokens_left, left, 8)
-    return code.finish()
-
-
 def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
     """A group of texts through the whole network. Arguments: model table, layers' table, number of layers, scratch
     table, ids, ids from text to text, lengths, number of texts, number of tokens, tones.
@@ -631,9 +310,8 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
     keep = _product(module, "keep", hidden, hidden, _keep)
     add = _product(module, "add", hidden, hidden, _add_to_target)
     norm, to_bytes, gelu_to_bytes = _norm(module, sizes), _to_bytes(module, sizes), _gelu_to_bytes(module, sizes)
-    kinds = {vectors: _attention(module, sizes, vectors) for vectors in range(1, MOST_TOKENS // LANES + 1)}
-    attend, embed, tones = _attend_texts(module, sizes, kinds), _embed(module, sizes), _tones(module, sizes)
-    leave = _leave(module, sizes)
+    attend, embed = int8_attention.attend_texts(module, sizes), _embed(module, sizes)
+    leave, tones = int8_heads.leave(module, sizes), int8_heads.tones(module, sizes)
 
     code = Code(module, "group", [POINTER] * 2 + [I64] + [POINTER] * 2 + [I64, POINTER, I64, I64, POINTER])
     b = code.b
@@ -652,6 +330,14 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
     code.store(tokens, at["left"], 8)
     code.call(embed, model, ids, stride, lengths, texts, at["hidden"])
     code.call(norm, at["hidden"], code.address(model, 2), code.address(model, 3), *bytes_of, tokens)
+
+    def leave_after(exit_: Value, passed: Value) -> None:
+        sure = code.load(code.address(exit_, EXIT_FIELDS.index("sure")), 0, F32)
+        with b.if_then(b.fcmp_ordered("<", sure, ir.Constant(F32, NO_EXIT))):
+            scratch_of = (at["shares"], at["features"])
+            code.call(leave, exit_, passed, at["hidden"], *bytes_of, *own, *scratch_of, results)
+
+    leave_after(code.at(model, 8 * MODEL_FIELDS.index(_FIRST_OF_EXIT)), code.number(0))
 
     def layer(index: Value, _: list[Value]) -> None:
         left = code.load(at["left"], 0, I64)
@@ -711,11 +397,7 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
 
         code.loop(sizes.parts, part)
         code.call(norm, at["hidden"], *norm_of("output_norm"), *bytes_of, tokens)
-        exit_ = code.at(table, 8 * LAYER_FIELDS.index(f"exit.{HEAD_FIELDS[0]}"))
-        sure = code.load(code.address(table, LAYER_FIELDS.index("exit.sure")), 0, F32)
-        with b.if_then(b.fcmp_ordered("<", sure, ir.Constant(F32, NO_EXIT))):
-            passed = b.add(index, code.number(1))
-            code.call(leave, exit_, passed, at["hidden"], *bytes_of, *own, at["features"], results)
+        leave_after(code.at(table, 8 * LAYER_FIELDS.index(_FIRST_OF_EXIT)), b.add(index, code.number(1)))
 
     code.loop(depth, layer)
     last = code.load(at["left"], 0, I64)
@@ -757,10 +439,15 @@ def _forward(module: ir.Module, sizes: Sizes) -> None:
     code.finish()
 
 
+# What writes the code: whatever one of them says can change it.
+_WRITERS: Final = (int8_layout, int8_attention, int8_heads, vector_code)
+
+
 def _own_source() -> str | None:
     """What the machine code is written by, where that can be read."""
     try:
-        return "\n".join(Path(file).read_text(encoding="utf-8") for file in (__file__, vector_code.__file__))
+        files = (__file__, *(module.__file__ for module in _WRITERS))
+        return "\n".join(Path(str(file)).read_text(encoding="utf-8") for file in files)
     except OSError:
         return None
 

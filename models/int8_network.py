@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.architecture import CLASSES
-from models.int8_kernels import DEPTH_LANE, KERNELS, MOST_TOKENS, translate
+from models.int8_kernels import KERNELS, translate
+from models.int8_layout import DEPTH_LANE, MOST_TOKENS
 from models.int8_weights import SIZES, Int8Weights, Table, scratch
 from models.merged import EncoderFiles
 from models.vector_code import LANES

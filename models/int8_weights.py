@@ -10,27 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.architecture import CLASSES, HEADS, HIDDEN, INTERMEDIATE, NORM_EPSILON, layers_of
-from models.exits import FEATURES, WIDTH, Exit
-from models.int8_kernels import (
-    BYTE_ORDER,
+from models.exits import FEATURES, QUERIES, WIDTH, Exit
+from models.int8_kernels import BYTE_ORDER, LOWEST_GELU, PANEL, WIDENED_ROWS, ZERO_POINT
+from models.int8_layout import (
+    EXIT_FIELDS,
     HEAD_FIELDS,
     LAYER_FIELDS,
-    LOWEST_GELU,
     MODEL_FIELDS,
+    MOST_TOKENS,
     NO_EXIT,
     NORMS,
-    PANEL,
     PRODUCT_FIELDS,
     PRODUCTS,
     SCRATCH_FIELDS,
-    WIDENED_ROWS,
-    ZERO_POINT,
     Sizes,
 )
 from models.merged import Arrays
 from models.vector_code import LANES
 
-SIZES: Final = Sizes(HIDDEN, HEADS, INTERMEDIATE, NORM_EPSILON, WIDTH)
+SIZES: Final = Sizes(HIDDEN, HEADS, INTERMEDIATE, NORM_EPSILON, WIDTH, QUERIES)
 
 # A load that crosses the border of a cache line costs two.
 _ALIGNMENT: Final = 64
@@ -107,12 +105,12 @@ def _head(
 
 
 def _exit(found: Exit | None) -> dict[str, NDArray[np.generic]]:
-    """Fields of a layer's exit, and of none."""
+    """Fields of an exit, and of none."""
     if found is None:
         nothing: NDArray[np.generic] = np.zeros(0, np.float32)
-        return {f"exit.{field}": nothing for field in HEAD_FIELDS} | {"exit.sure": np.array([NO_EXIT], np.float32)}
+        return {f"exit.{field}": nothing for field in EXIT_FIELDS} | {"exit.sure": np.array([NO_EXIT], np.float32)}
     head = _head("exit", found.dense, found.dense_bias, found.output, found.output_bias)
-    return head | {"exit.sure": np.array([found.sure], np.float32)}
+    return head | {"exit.sure": np.array([found.sure], np.float32), "exit.queries": found.queries}
 
 
 def _layer(arrays: Arrays, index: int, leaving: Exit | None) -> Iterator[NDArray[np.generic]]:
@@ -140,7 +138,7 @@ def _layer(arrays: Arrays, index: int, leaving: Exit | None) -> Iterator[NDArray
     yield from (fields[name] for name in LAYER_FIELDS)
 
 
-def _model(arrays: Arrays, temperature: float) -> Iterator[NDArray[np.generic]]:
+def _model(arrays: Arrays, temperature: float, leaving: Exit | None) -> Iterator[NDArray[np.generic]]:
     # What the head says is divided by the temperature at once.
     head = _head(
         "head",
@@ -155,6 +153,7 @@ def _model(arrays: Arrays, temperature: float) -> Iterator[NDArray[np.generic]]:
         "embedding_norm.weight": arrays["embedding_norm.weight"],
         "embedding_norm.bias": arrays["embedding_norm.bias"],
         **head,
+        **_exit(leaving),
     }
     yield from (fields[name] for name in MODEL_FIELDS)
 
@@ -173,10 +172,12 @@ class Int8Weights:
 
     def __init__(self, arrays: Arrays, temperature: float, exits: Sequence[Exit] = ()) -> None:
         self.vocabulary = len(arrays["words.weight"])
-        self.model = Table(_model(arrays, temperature))
+        after = {exit_.layers: exit_ for exit_ in exits}
+        self.model = Table(_model(arrays, temperature, after.get(0)))
         self.depth = layers_of(arrays)
-        behind = {exit_.layers - 1: exit_ for exit_ in exits}
-        self.layers = Table(array for index in range(self.depth) for array in _layer(arrays, index, behind.get(index)))
+        self.layers = Table(
+            array for index in range(self.depth) for array in _layer(arrays, index, after.get(index + 1))
+        )
         whole = hashlib.sha256()
         for array in (*self.model.arrays, *self.layers.arrays):
             whole.update(array.data)
@@ -195,8 +196,8 @@ def scratch(tokens: int) -> Table:
         "widened": ((WIDENED_ROWS, HIDDEN), np.float32),
         "widened_bytes": ((WIDENED_ROWS, HIDDEN), np.uint8),
         "widened_scales": ((WIDENED_ROWS,), np.float32),
-        "keys": ((SIZES.head, 64), np.float32),
-        "shares": ((8, 64), np.float32),
+        "keys": ((SIZES.head, MOST_TOKENS), np.float32),
+        "shares": ((max(8, QUERIES), MOST_TOKENS), np.float32),
         "features": ((FEATURES,), np.float32),
         "lengths": ((tokens,), np.int64),
         "places": ((tokens,), np.int64),

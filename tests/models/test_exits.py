@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from models.adapter import BUNDLED
+from models.architecture import HIDDEN
 from models.bundled import load_bundled, merged_network
 from models.errors import ModelFileError
-from models.exits import AFTER, FEATURES, FILE, WIDTH, Exit, read_exits, save_exits
+from models.exits import AFTER, FEATURES, FILE, QUERIES, WIDTH, Exit, read_exits, save_exits
 
 
 def _exit(layers: int) -> Exit:
@@ -24,7 +25,15 @@ def _exit(layers: int) -> Exit:
         # Those that half precision holds.
         return rng.normal(size=shape).astype(np.float16).astype(np.float32)
 
-    return Exit(layers, numbers(WIDTH, FEATURES), numbers(WIDTH), numbers(3, WIDTH), numbers(3), 0.5 + layers / 10)
+    return Exit(
+        layers,
+        numbers(QUERIES, HIDDEN),
+        numbers(WIDTH, FEATURES),
+        numbers(WIDTH),
+        numbers(3, WIDTH),
+        numbers(3),
+        0.5 + layers / 10,
+    )
 
 
 EXITS = tuple(_exit(layers) for layers in AFTER)
@@ -36,7 +45,7 @@ def test_exits_are_read_back_in_the_order_of_their_layers(tmp_path: Path) -> Non
     assert [one.layers for one in read] == list(AFTER)
     for one, written in zip(read, EXITS, strict=True):
         assert one.sure == written.sure
-        for name in ("dense", "dense_bias", "output", "output_bias"):
+        for name in ("queries", "dense", "dense_bias", "output", "output_bias"):
             assert getattr(one, name).dtype == np.float32
             assert np.array_equal(getattr(one, name), getattr(written, name)), name
 
@@ -77,8 +86,8 @@ def test_a_file_that_holds_no_tensors_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sure", "why"),
     [
-        ({"5": 0.9}, r"5\.dense is missing"),
-        ({"0": 0.9}, "an exit is after 1 to 5 layers, not '0'"),
+        ({"5": 0.9}, r"5\.queries is missing"),
+        ({"-1": 0.9}, "an exit is after 0 to 5 layers, not '-1'"),
         ({"6": 0.9}, "not '6'"),
         ({"01": 0.9}, "not '01'"),
         ({"1": 0.0}, "between 0 and 1 on, not 0"),
