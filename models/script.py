@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
-from models.normalise import MAX_CHARACTERS, clean
+from models.normalise import MAX_CHARACTERS, clean, unescaped
 
 SCRIPT_RULES: Final = 1
 """Version of the rules that choose the reader; part of the routed model's version."""
@@ -55,7 +55,8 @@ def reader_of(text: str) -> Reader:
     are Cyrillic, else ``"en"``; links and handles aside. Depends on the text alone.
     """
     # Cleaning makes Cyrillic letters out of HTML entities alone.
-    if "&" not in text and (text.isascii() or not _CYRILLIC.search(text)):
+    read = unescaped(text) if "&" in text else text
+    if read.isascii() or not _CYRILLIC.search(read):
         return "en"
     words = _words(text)
     cyrillic = len(_CYRILLIC.findall(words))
