@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -14,7 +14,7 @@ from models.shapes import RowCounts, bucket_of
 # Splitting less than this over threads would cost more than it gains.
 _WORTH_A_THREAD: Final = 64
 
-Tokenised = tuple[int, Sequence[int]]
+Tokenised = tuple[int, Sequence[int] | NDArray[np.int64]]
 """A text's slot in its call, and its token ids."""
 
 
@@ -32,8 +32,8 @@ class Batch:
 class Batching(Protocol):
     """Collects the texts of one call and cuts them into batches."""
 
-    def add(self, text: Tokenised) -> Batch | None:
-        """Take in a text; a batch where it has become full."""
+    def add(self, texts: Iterable[Tokenised]) -> Iterator[Batch]:
+        """Take in texts; batches as they become full."""
 
     def rest(self) -> Iterator[Batch]:
         """What is left, as batches."""
@@ -41,13 +41,13 @@ class Batching(Protocol):
 
 def padded(texts: Sequence[Tokenised], rows: int, width: int, pad: int) -> Batch:
     """Texts as a batch of ``rows`` rows by ``width`` tokens, filled up with dummy rows."""
+    slots, tokens = zip(*texts, strict=True)
     ids = np.full((rows, width), pad, dtype=np.int64)
     # A dummy row is one token long: a row without any would be a division by zero.
     lengths = np.ones(rows, dtype=np.int64)
-    for row, (_, tokens) in enumerate(texts):
-        ids[row, : len(tokens)] = tokens
-        lengths[row] = len(tokens)
-    return Batch([slot for slot, _ in texts], ids, lengths)
+    lengths[: len(texts)] = [*map(len, tokens)]
+    ids[: len(texts)][np.arange(width) < lengths[: len(texts), None]] = np.concatenate(tokens)
+    return Batch(list(slots), ids, lengths)
 
 
 class FixedShapes:
@@ -59,13 +59,15 @@ class FixedShapes:
         self._pad = pad
         self._waiting: dict[int, list[Tokenised]] = {bucket: [] for bucket in rows}
 
-    def add(self, text: Tokenised) -> Batch | None:
+    def add(self, texts: Iterable[Tokenised]) -> Iterator[Batch]:
         """See :class:`Batching`."""
-        bucket = bucket_of(len(text[1]), self._buckets)
-        waiting = self._waiting[bucket]
-        waiting.append(text)
-        full = self._rows[bucket].full
-        return self._cut(bucket, full) if len(waiting) == full else None
+        for text in texts:
+            bucket = bucket_of(len(text[1]), self._buckets)
+            waiting = self._waiting[bucket]
+            waiting.append(text)
+            full = self._rows[bucket].full
+            if len(waiting) == full:
+                yield self._cut(bucket, full)
 
     def rest(self) -> Iterator[Batch]:
         """See :class:`Batching`. The longest work first, so that the threads end at about the same time."""
@@ -95,14 +97,14 @@ class Packed:
         self._waiting: list[Tokenised] = []
         self._tokens = 0
 
-    def add(self, text: Tokenised) -> Batch | None:
+    def add(self, texts: Iterable[Tokenised]) -> Iterator[Batch]:
         """See :class:`Batching`."""
-        self._waiting.append(text)
-        self._tokens += len(text[1])
-        if self._tokens < self._budget:
-            return None
-        batch, self._waiting, self._tokens = self._waiting, [], 0
-        return self._whole(batch)
+        for text in texts:
+            self._waiting.append(text)
+            self._tokens += len(text[1])
+            if self._tokens >= self._budget:
+                batch, self._waiting, self._tokens = self._waiting, [], 0
+                yield self._whole(batch)
 
     def rest(self) -> Iterator[Batch]:
         """See :class:`Batching`."""

@@ -43,26 +43,23 @@ class ToneCache:
 
     def get(self, texts: Sequence[str]) -> list[NDArray[np.float32] | None]:
         """Tone (3,) of each text, or ``None``; does not count."""
-        found: list[NDArray[np.float32] | None] = []
+        keys = [*map(_key, texts)]
         with self._lock:
-            for text in texts:
-                key = _key(text)
-                tone = self._tones.get(key)
-                if tone is None:
-                    found.append(None)
-                else:
+            found = [*map(self._tones.get, keys)]
+            for key, tone in zip(keys, found, strict=True):
+                if tone is not None:
                     self._tones.move_to_end(key)
-                    found.append(np.frombuffer(tone, dtype=np.float32))
-        return found
+        return [None if tone is None else np.frombuffer(tone, dtype=np.float32) for tone in found]
 
     def put(self, texts: Sequence[str], tones: NDArray[np.float32]) -> None:
         """Remember ``tones`` (n, 3) of ``texts``, forgetting the longest unused."""
         if self.size <= 0:
             return
+        whole, width = tones.tobytes(), tones.itemsize * tones.shape[1]
+        rows = [whole[start : start + width] for start in range(0, len(whole), width)]
         with self._lock:
-            for text, tone in zip(texts, tones, strict=True):
-                key = _key(text)
-                self._tones[key] = tone.tobytes()
+            for key, tone in zip(map(_key, texts), rows, strict=True):
+                self._tones[key] = tone
                 self._tones.move_to_end(key)
             while len(self._tones) > self.size:
                 self._tones.popitem(last=False)

@@ -170,26 +170,23 @@ class _Call:
 
     def add(self, texts: Sequence[str]) -> None:
         """Take in the next texts."""
-        new: list[int] = []
-        for text in texts:
-            cleaned = self._model._clean(text)
-            slot = self._slots.get(cleaned)
-            if slot is None:
-                slot = self._slots[cleaned] = len(self._texts)
-                self._texts.append(cleaned)
-                new.append(slot)
-            self._slot_of.append(slot)
+        slots, model = self._slots, self._model
+        cleaned = [*map(model._clean, texts)]
+        new = [text for text in dict.fromkeys(cleaned) if text not in slots]
+        first = len(slots)
+        slots.update(zip(new, range(first, first + len(new)), strict=True))
+        self._texts += new
+        self._slot_of += map(slots.__getitem__, cleaned)
         missing: list[int] = []
-        for slot, tone in zip(new, self._model._cache.get([self._texts[slot] for slot in new]), strict=True):
+        for slot, tone in enumerate(model._cache.get(new), first):
             if tone is None:
                 missing.append(slot)
             else:
                 self._tones[slot] = tone
-        self._model._cache.count(hits=len(texts) - len(missing), misses=len(missing))
-        for slot, ids in zip(missing, self._model._tokenise([self._texts[slot] for slot in missing]), strict=True):
-            batch = self._batching.add((slot, ids))
-            if batch is not None:
-                self._send(batch)
+        model._cache.count(hits=len(texts) - len(missing), misses=len(missing))
+        ids = model._tokenise.arrays([self._texts[slot] for slot in missing])
+        for batch in self._batching.add(zip(missing, ids, strict=True)):
+            self._send(batch)
 
     def finish(self) -> NDArray[np.float32]:
         """Send what is left, collect everything: tones (n, 3) of all texts added, in their order."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Sequence
-from itertools import chain
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -33,55 +35,76 @@ def cuts_at_spaces(tokenizer: Tokenizer) -> bool:
     )
 
 
-class AsciiWords:
-    """Ids of ASCII words: what BERT's tokenisers do to them is little, and asking the library for one word takes six
-    times as long. Lower case, each mark by itself, then the longest pieces from the left that the vocabulary holds
-    (WordPiece: Wu et al., 2016, section 4.1).
+# European letters and usual marks: no white space, and none whose form hangs on another, as accents by themselves do.
+_EUROPEAN: Final = "!-~\xa1-\u017f\u0386-\u03ce\u0400-\u045f\u0490\u0491\u2010-\u2027\u2030-\u205e\u20ac\u20bd\u2122"
+
+
+class PlainWords:
+    """Words whose parts are told without the library, which takes six times as long: those in European letters. BERT's
+    tokenisers give each letter a form (small, without accent) and let each mark stand by itself.
     """
 
-    # Letters and digits together, each mark by itself: all of printable ASCII but the space.
-    _PARTS: Final = re.compile(r"[A-Za-z0-9]+|[!-/:-@\[-`{-~]")
-
     def __init__(self, tokenizer: Tokenizer) -> None:
-        model = tokenizer.model
-        self._vocabulary: dict[str, int] = tokenizer.get_vocab()
-        self._unknown = self._vocabulary.get(model.unk_token)
-        self._inside: str = model.continuing_subword_prefix
-        self._longest: int = model.max_input_chars_per_word
-        self._lower: bool = tokenizer.normalizer.lowercase
+        form_of, cut = tokenizer.normalizer.normalize_str, tokenizer.pre_tokenizer.pre_tokenize_str
         added = tokenizer.get_added_tokens_decoder().values()
-        self._special = {token.content[:1] for token in added}
-        # Such a token is looked for in what the library has made of a text, and not in the text.
-        self._leaves_all = self._unknown is None or any(token.normalized for token in added)
+        first = {token.content[:1] for token in added}
+        forms = {letter: form_of(letter) for letter in re.findall(f"[{_EUROPEAN}]", "".join(map(chr, range(0x2200))))}
+        # No added token stands in a plain word or in one of its parts, and a part is a plain word that stays as it is.
+        plain = {
+            letter: form
+            for letter, form in forms.items()
+            if first.isdisjoint(letter + form) and all(forms.get(one) == one for one in form)
+        }
+        if any(token.normalized for token in added):
+            # Such a token is looked for in what the library has made of a text, and not in the text.
+            plain = {}
+        marks = re.escape("".join(form for form in set("".join(plain.values())) if len(cut(f"a{form}a")) > 1))
+        self._forms = str.maketrans(plain)
+        self._lower: bool = tokenizer.normalizer.lowercase
+        # A word has no space; with it no set is empty.
+        self._is_other = re.compile(f"[^ {re.escape(''.join(plain))}]").search
+        self._parts = re.compile(f"[ {marks}]|[^ {marks}]+").findall
 
-    def __call__(self, word: str) -> list[int] | None:
-        """Ids of a word without spaces; ``None`` for one that is left to the library."""
-        if self._leaves_all or not word.isascii() or not word.isprintable() or not self._special.isdisjoint(word):
+    def __call__(self, word: str) -> list[str] | None:
+        """Parts of a word without spaces, in their form; ``None`` for a word that is left to the library."""
+        if self._is_other(word):
             return None
-        found: list[int] = []
-        for part in self._PARTS.findall(word.lower() if self._lower else word):
-            whole = self._vocabulary.get(part)
-            found += [whole] if whole is not None and len(part) <= self._longest else self._pieces(part)
-        return found
+        if not word.isascii():
+            word = word.translate(self._forms)
+        elif self._lower:
+            word = word.lower()
+        return [word] if word.isalnum() else self._parts(word)
 
-    def _pieces(self, part: str) -> list[int]:
-        assert self._unknown is not None
-        length = len(part)
-        if length > self._longest:
-            return [self._unknown]
-        found: list[int] = []
-        start, known = 0, self._vocabulary.get
-        while start < length:
-            prefix = self._inside if start else ""
-            for end in range(length, start, -1):
-                piece = known(prefix + part[start:end])
-                if piece is not None:
-                    found.append(piece)
-                    start = end
-                    break
-            else:
-                return [self._unknown]
-        return found
+
+class _Known(dict[str, bytes]):
+    """Ids of words, as the bytes of an array: they take little room, and are put together at once. A word that is not
+    known yet is cut when it is asked for, into parts and these into pieces (WordPiece: Wu et al., 2016, section 4.1).
+    """
+
+    def __init__(self, tokenizer: Tokenizer, plain: PlainWords) -> None:
+        self._tokenizer = tokenizer
+        self._pieces = tokenizer.model.tokenize
+        self._plain = plain
+        self.characters = 0
+
+    def __missing__(self, word: str) -> bytes:
+        parts = self._plain(word)
+        if parts is None:
+            ids = _bytes(self._tokenizer.encode(word, add_special_tokens=False).ids)
+        else:
+            ids = b"".join([self.get(part) or self._cut(part) for part in parts])
+        self[word] = ids
+        self.characters += len(word) + _ENTRY
+        return ids
+
+    def _cut(self, part: str) -> bytes:
+        ids = self[part] = _bytes([piece.id for piece in self._pieces(part)])
+        self.characters += len(part) + _ENTRY
+        return ids
+
+
+def _bytes(ids: list[int]) -> bytes:
+    return array("q", ids).tobytes()
 
 
 class WordIds:
@@ -91,26 +114,17 @@ class WordIds:
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
         self._tokenizer = tokenizer
-        self._ascii = AsciiWords(tokenizer)
-        self._start, self._end = tokenizer.encode("").ids
-        self._most = max_tokens - 2
-        self._ids_of: dict[str, list[int]] = {}
-        self._characters = 0
+        self._plain = PlainWords(tokenizer)
+        start, end = tokenizer.encode("").ids
+        self._start, self._end = _bytes([start]), _bytes([end])
+        self._most = max_tokens * len(self._start)
+        self._known = _Known(tokenizer, self._plain)
 
-    def __call__(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text."""
-        if self._characters > _MOST_CHARACTERS:
+    def __call__(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """Token ids (tokens,) of each text."""
+        if self._known.characters > _MOST_CHARACTERS:
             # Another thread goes on with the old words; those in use are soon back.
-            self._ids_of, self._characters = {}, 0
-        ids_of = self._ids_of
-        cut = [text.split(" ") for text in texts]
-        new = list({word for words in cut for word in words if word not in ids_of})
-        if new:
-            found = {word: self._ascii(word) for word in new}
-            others = [word for word, ids in found.items() if ids is None]
-            encoded = self._tokenizer.encode_batch_fast(others, add_special_tokens=False) if others else []
-            ids_of.update((word, ids) for word, ids in found.items() if ids is not None)
-            ids_of.update((word, encoding.ids) for word, encoding in zip(others, encoded, strict=True))
-            self._characters += sum(map(len, new)) + _ENTRY * len(new)
-        start, end, most = self._start, self._end, self._most
-        return [[start, *list(chain.from_iterable(map(ids_of.__getitem__, words)))[:most], end] for words in cut]
+            self._known = _Known(self._tokenizer, self._plain)
+        ids_of, start, end, most = self._known.__getitem__, self._start, self._end, self._most
+        found = [b"".join((start, *map(ids_of, text.split(" ")), end)) for text in texts]
+        return [np.frombuffer(ids if len(ids) <= most else ids[: most - len(end)] + end, np.int64) for ids in found]
