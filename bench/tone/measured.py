@@ -30,6 +30,11 @@ class Measured:
     detail: str = ""
     latency: list[float] = field(default_factory=list)
 
+    def improve(self, again: Measured) -> None:
+        """Take the better rate and processor time of another run of the same."""
+        self.rate = max(self.rate, again.rate)
+        self.processor = min(self.processor, again.processor)
+
 
 def memory() -> float:
     # Linux counts in KiB, macOS in bytes.
