@@ -19,7 +19,7 @@ from models.backends import BACKENDS, make
 from models.bundled import load_bundled
 from models.encoder import network_of
 from models.exits import FEATURES, QUERIES, WIDTH, Exit
-from models.int8_kernels import BYTE_ORDER, LOWEST_GELU, gelu
+from models.int8_kernels import BYTE_ORDER, KERNELS, LOWEST_GELU, gelu
 from models.int8_network import Int8Network
 from models.int8_weights import in_panels, rounded
 from models.merged import Arrays, BundledFiles, bundled_files
@@ -149,6 +149,17 @@ def test_who_leaves_has_the_tone_of_the_exit_and_who_stays_the_bits_of_the_whole
     assert same_in_any_company(network, 64, 30_522, 0)
 
 
+@given(st.lists(st.integers(1, 64), min_size=1, max_size=120))
+def test_groups_hold_all_rows_and_are_of_about_the_same_size(lengths: list[int]) -> None:
+    starts, totals = int8_network._groups(np.asarray(lengths, np.int64))
+    assert (starts[0], starts[-1]) == (0, len(lengths))
+    assert all(
+        sum(lengths[begin:end]) == total > 0 for begin, end, total in zip(starts[:-1], starts[1:], totals, strict=True)
+    )
+    assert totals.max() <= int8_network.GROUP_TOKENS + 64
+    assert totals.max() - totals.min() <= 2 * 64
+
+
 def test_exits_are_part_of_the_version(files: BundledFiles) -> None:
     whole = Int8Network(replace(files, whole=True)).description
     one, other = (Int8Network(WithExits(files, [_exit(3, sure)])).description for sure in (0.7, 0.8))
@@ -205,5 +216,5 @@ def test_gelu_keeps_to_its_error_and_never_falls_below_what_bytes_have_room_for(
 def test_version_names_weights_and_arithmetic_but_no_processor(network: Int8Network) -> None:
     model = load_bundled(backend=int8_network.NAME, threads=1, cache_size=0)
     assert model.backend == network.description
-    assert "kernels 3" in model.backend
+    assert f"kernels {KERNELS}" in model.backend
     model.close()
