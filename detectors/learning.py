@@ -24,7 +24,11 @@ LOW_HOURS = 24
 LONG_DAY = 720
 """Ticks that were judged, from which a day's maxima count."""
 LEAST_MAXIMUM = -3.0
-_AN_HOUR = WIDTHS.index(60)
+MOST_EXCESS = 2.0
+"""Scales above its page threshold at which a day's maximum is cut."""
+LEAST_MENTIONS = 3
+"""Of a day whose maxima count: one without any says nothing of a brand that is talked about."""
+_AN_HOUR, _A_DAY = WIDTHS.index(60), WIDTHS.index(1440)
 
 
 def end_hour(core: Core, tick: int, out: list[Decision]) -> None:
@@ -92,11 +96,12 @@ def forget(core: Core, tick: int) -> None:
 
 def end_day(core: Core, tick: int) -> None:
     """Keep the day's maxima where it was quiet and long enough, and set the thresholds anew."""
-    paging = list(core.detectors.paging)
-    limit = core.budget.page[:, paging] + IMMEDIATE * core.budget.scale[:, paging]
-    extreme = (core.track.day_max[:, paging] >= limit).any(axis=1)
-    quiet = (core.track.day_ticks >= LONG_DAY) & ~core.track.day_carried & ~extreme
-    core.budget.keep_day(quiet, np.maximum(core.track.day_max, LEAST_MAXIMUM))
+    mentions = core.last.counts[MENTIONS, _A_DAY]
+    quiet = (core.track.day_ticks >= LONG_DAY) & ~core.track.day_carried & (mentions >= LEAST_MENTIONS)
+    # A crisis must not make the next one harder to see, and a day that was only rare must not be left out: a threshold
+    # learned from what is below it never rises to where it belongs.
+    most = np.where(core.detectors.pages, core.budget.page + MOST_EXCESS * core.budget.scale, np.inf)
+    core.budget.keep_day(quiet, np.maximum(np.minimum(core.track.day_max, most), LEAST_MAXIMUM))
     _control(core, tick)
     known = core.baseline.known_hours() > 0
     core.budget.negative = np.where(known, core.baseline.level()[1], core.budget.negative)
