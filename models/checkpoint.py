@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from models.errors import ModelError
+from models.whole_file import whole_file
 
 
 def _numbers(purpose: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -35,9 +36,8 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write all that the next step depends on."""
-        partial = self.file.with_suffix(".partial")
-        torch.save({"purpose": self.purpose, "random": torch.get_rng_state(), **state}, partial)
-        partial.replace(self.file)
+        with whole_file(self.file) as part:
+            torch.save({"purpose": self.purpose, "random": torch.get_rng_state(), **state}, part)
 
     def load(self) -> dict[str, Any] | None:
         """What :meth:`save` wrote last, the random state restored; None where there is nothing.

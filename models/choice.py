@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from models.backends import BACKENDS, installed
 from models.processor import describe_processor
+from models.whole_file import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -159,9 +160,8 @@ def _write(directory: Path, key: str, under: Mapping[str, str], choice: Choice) 
         "conditions": dict(under),
         "chosen_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    temporary = directory / f"{_FILE}.{os.getpid()}"
-    temporary.write_text(json.dumps({"format": _FORMAT, "choices": choices}, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(directory / _FILE)
+    with whole_file(directory / _FILE) as part:
+        part.write_text(json.dumps({"format": _FORMAT, "choices": choices}, indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager
