@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from models.architecture import CLASSES, HIDDEN, LAYERS
 from models.base import sha256_of
 from models.errors import ModelFileError
+from models.whole_file import whole_file
 
 FILE: Final = "exits.safetensors"
 AFTER: Final = (0, 1, 2, 3, 4)
@@ -67,9 +68,8 @@ def save_exits(exits: Sequence[Exit], directory: Path) -> dict[str, Any]:
     from safetensors.numpy import save_file
 
     tensors = {f"{e.layers}.{name}": getattr(e, name).astype(np.float16) for e in exits for name in _SHAPES}
-    part = directory / f"{FILE}.part"
-    save_file(tensors, part)
-    part.replace(directory / FILE)
+    with whole_file(directory / FILE) as part:
+        save_file(tensors, part)
     return {"sha256": sha256_of(directory / FILE), "sure": {str(e.layers): e.sure for e in exits}}
 
 

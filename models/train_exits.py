@@ -22,6 +22,7 @@ from models.train import DATA, UNLABELLED
 from models.training_command import INTERRUPTED, Threads, told
 from models.training_part import console
 from models.unlabelled import distinct, draw, read_unlabelled
+from models.whole_file import whole_file
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -89,9 +90,8 @@ def give_exits(
     file = folder / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
     config["exits"] = save_exits(learned.exits, folder) | learned.told
-    part = file.with_suffix(".json.part")
-    part.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    part.replace(file)
+    with whole_file(file) as part:
+        part.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     console.print(f"written to {folder}")
     return learned
 
