@@ -4,8 +4,9 @@ usage: python bench/detectors.py [speed|calm|storm] [--brands 1000,10000,100000]
 
 speed: a live minute over many brands of five mentions an hour, beside the same done by river's objects and by plain
 Python per brand, and what a brand's state is made of. calm: a simulated year without any crisis (daily and weekly
-rhythm, slow drift, over-dispersed counts, bursts of volume, a share that wanders); whatever pages is a false page.
-storm: memory and error of one brand with ten million distinct authors in a day (--authors).
+rhythm, slow drift, over-dispersed counts, bursts of volume, a share that wanders) of brands of --rates mentions an
+hour; whatever pages is a false page. storm: memory and error of one brand with ten million distinct authors in a day
+(--authors).
 """
 
 from __future__ import annotations
@@ -199,7 +200,7 @@ def calm_brand(
     return tick, negative, author
 
 
-def calm(days: int, budgets: list[float], rates: Sequence[float] = (1, 3, 10, 10, 30, 30, 80)) -> None:
+def calm(days: int, budgets: list[float], rates: Sequence[float]) -> None:
     made = [calm_brand(np.random.default_rng([7, i]), days, rate) for i, rate in enumerate(rates)]
     tick = np.concatenate([t for t, _, _ in made])
     brand = np.concatenate([np.full(len(t), i, np.int32) for i, (t, _, _) in enumerate(made)])
@@ -224,6 +225,9 @@ def calm(days: int, budgets: list[float], rates: Sequence[float] = (1, 3, 10, 10
         numbers = f"{rate:>12.2f} {f'{low:.2f} to {high:.2f}':>14} {rate / budget:>11.2f}"
         others = f"{begins.count('ticket') / months:>8.2f} {begins.count('info') / months:>6.2f}"
         print(f"{budget:>7g} {numbers} {others} {len(settled) / months:>7.1f} {took:>5.0f}", flush=True)
+        of_each = [sum(d.pages for d in settled if d.brand == brand.name) for brand in engine.brands]
+        each = (f"{r:g}: {n / (months / len(rates)) / budget:.2f}" for r, n in zip(rates, of_each, strict=True))
+        print(f"{'':>7} of nominal by mentions an hour: {', '.join(each)}", flush=True)
     print("(after the first 28 days)")
 
 
@@ -234,13 +238,14 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=180)
     parser.add_argument("--authors", type=int, default=10_000_000)
     parser.add_argument("--budgets", default="1,2")
+    parser.add_argument("--rates", default="1,3,10,10,30,30,80,150,300", help="of calm brands, mentions an hour")
     asked = parser.parse_args()
     if asked.what == "speed":
         speed([int(n) for n in asked.brands.split(",")])
     elif asked.what == "storm":
         storm(asked.authors)
     else:
-        calm(asked.days, [float(b) for b in asked.budgets.split(",")])
+        calm(asked.days, [float(b) for b in asked.budgets.split(",")], [float(r) for r in asked.rates.split(",")])
 
 
 if __name__ == "__main__":

@@ -95,6 +95,12 @@ class Budget(Columns):
         self.days[i] = min(int(self.days[i]), DAYS) - 1
         return True
 
+    def left_out(self, days: int, known: Ints) -> Ints:
+        """How many of the last ``days`` (at most 63) are not among the maxima, (n,), of a brand ``known`` (n,) days."""
+        asked = np.clip(known, 0, days).astype(np.uint64)
+        kept = np.bitwise_count(self.kept & ((np.uint64(1) << asked) - np.uint64(1)))
+        return np.asarray(asked.astype(np.int64) - kept.astype(np.int64), np.int64)
+
     def keep_newest(self, i: int, days: int) -> None:
         """Forget all but brand i's newest quiet days."""
         self.maxima[i, :, days:] = np.nan

@@ -24,8 +24,11 @@ LOW_HOURS = 24
 LONG_DAY = 720
 """Ticks that were judged, from which a day's maxima count."""
 LEAST_MAXIMUM = -3.0
-MOST_EXCESS = 2.0
-"""Scales above its page threshold at which a day's maximum is cut."""
+MONTH_DAYS = 30
+NOT_SETTLED = 3
+"""Days of a brand, the first ones, that are not judged whole in any case."""
+LEFT_OUT = 1
+"""Days of these that may be left out for each page agreed, since they were far above a threshold."""
 LEAST_MENTIONS = 3
 """Of a day whose maxima count: one without any says nothing of a brand that is talked about."""
 _AN_HOUR, _A_DAY = WIDTHS.index(60), WIDTHS.index(1440)
@@ -96,12 +99,17 @@ def forget(core: Core, tick: int) -> None:
 
 def end_day(core: Core, tick: int) -> None:
     """Keep the day's maxima where it was quiet and long enough, and set the thresholds anew."""
-    mentions = core.last.counts[MENTIONS, _A_DAY]
-    quiet = (core.track.day_ticks >= LONG_DAY) & ~core.track.day_carried & (mentions >= LEAST_MENTIONS)
-    # A crisis must not make the next one harder to see, and a day that was only rare must not be left out: a threshold
-    # learned from what is below it never rises to where it belongs.
-    most = np.where(core.detectors.pages, core.budget.page + MOST_EXCESS * core.budget.scale, np.inf)
-    core.budget.keep_day(quiet, np.maximum(np.minimum(core.track.day_max, most), LEAST_MAXIMUM))
+    paging = list(core.detectors.paging)
+    most = core.budget.page + IMMEDIATE * core.budget.scale
+    extreme = (core.track.day_max[:, paging] >= most[:, paging]).any(axis=1)
+    # As many days as pages are agreed may be crises. More are the brand's ways: thresholds learned from the days below
+    # them would never rise to where they belong.
+    left_out = core.budget.left_out(MONTH_DAYS, (tick + 1 - core.track.start) // 1440 - NOT_SETTLED)
+    extreme &= left_out < LEFT_OUT * np.ceil(core.budgets)
+    said_something = core.last.counts[MENTIONS, _A_DAY] >= LEAST_MENTIONS
+    quiet = (core.track.day_ticks >= LONG_DAY) & ~core.track.day_carried & ~extreme & said_something
+    cut = np.where(core.detectors.pages, np.minimum(core.track.day_max, most), core.track.day_max)
+    core.budget.keep_day(quiet, np.maximum(cut, LEAST_MAXIMUM))
     _control(core, tick)
     known = core.baseline.known_hours() > 0
     core.budget.negative = np.where(known, core.baseline.level()[1], core.budget.negative)

@@ -89,6 +89,16 @@ def test_a_user_without_a_home_keeps_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert write.asked == 2
 
 
+def test_the_key_covers_every_file_that_writes_code() -> None:
+    pytest.importorskip("llvmlite")
+    from models import int8_kernels
+
+    texts = [file.read_text(encoding="utf-8") for file in Path(int8_kernels.__file__).parent.glob("*.py")]
+    writing = [text for text in texts if "from llvmlite import ir" in text or "class Sizes" in text]
+    assert len(writing) > 3
+    assert [text for text in writing if text not in str(int8_kernels._WRITTEN_BY)] == []
+
+
 @pytest.mark.skipif(BACKENDS["int8-avx512"].why_not() is not None, reason="needs a processor with AVX512-VNNI")
 def test_kernels_are_kept_under_all_that_they_depend_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from models import int8_kernels
