@@ -6,9 +6,10 @@ import numpy as np
 
 from detectors import Engine
 from detectors.core import Core, LastTick
-from detectors.learning import LEAST_MENTIONS, MOST_EXCESS, end_day
+from detectors.learning import LEAST_MENTIONS, NOT_SETTLED, end_day
 from detectors.score import COUNT, FAST, TONE
 from detectors.windows import MENTIONS
+from detectors.worth import IMMEDIATE
 from tests.detectors.worlds import QUICK, START, profiles
 
 END_OF_DAY = START - START % 1440 + 1439
@@ -28,15 +29,40 @@ def _core(mentions: int) -> Core:
     return core
 
 
-def test_a_day_above_the_threshold_counts_but_not_in_full() -> None:
+def _days_kept(core: Core, days: int) -> None:
+    for _ in range(days):
+        core.budget.keep_day(np.ones(2, np.bool_), np.ones((2, len(core.detectors))))
+    core.track.start[:] = END_OF_DAY + 1 - 1440 * (days + NOT_SETTLED + 1)
+
+
+def test_one_day_a_month_may_be_a_crisis_more_are_the_ways_of_the_brand() -> None:
     core = _core(100)
-    core.track.day_max[0, [FAST, COUNT]] = 9.0
+    _days_kept(core, 40)
+    far = core.budget.page[0, FAST] + 4.0
+    cut = core.budget.page[0, FAST] + IMMEDIATE * core.budget.scale[0, FAST]
+    core.track.day_max[0, [FAST, COUNT]] = far
     end_day(core, END_OF_DAY)
-    assert core.budget.days.tolist() == [1, 1]
-    assert core.budget.maxima[0, FAST, 0] == 2.0 + MOST_EXCESS * 0.5
+    assert core.budget.days.tolist() == [40, 41], "left out"
+    core.track.day_ticks[:] = 1440
+    core.track.day_max[:] = 1.0
+    core.track.day_max[0, [FAST, COUNT]] = far
+    core.budget.page[0, FAST], core.budget.scale[0, FAST] = cut - IMMEDIATE * 0.5, 0.5
+    end_day(core, END_OF_DAY + 1440)
+    assert core.budget.days.tolist() == [41, 42]
+    assert core.budget.maxima[0, FAST, 0] == np.float16(cut), "cut"
     assert core.budget.maxima[0, TONE, 0] == 1.0
-    assert core.budget.maxima[0, COUNT, 0] == 9.0, "what cannot page has nothing to be cut at"
-    assert core.budget.maxima[1, FAST, 0] == 1.0
+    assert core.budget.maxima[0, COUNT, 0] == np.float16(far), "what cannot page has nothing to be cut at"
+
+
+def test_budgets_of_more_pages_leave_out_more_days() -> None:
+    core = _core(100)
+    core.budgets[:] = (1.0, 2.0)
+    _days_kept(core, 40)
+    for day in range(3):
+        core.track.day_ticks[:] = 1440
+        core.track.day_max[:] = 30.0
+        end_day(core, END_OF_DAY + 1440 * day)
+    assert core.budget.days.tolist() == [42, 41]
 
 
 def test_a_day_of_hardly_any_mention_says_nothing() -> None:
