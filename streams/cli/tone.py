@@ -50,7 +50,9 @@ def evaluate(
         Path | None, typer.Option(metavar="OUT.html", help="Write the reliability plot, a page of its own.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file instead of tables.")] = False,
-    backend: Annotated[str, typer.Option(metavar="NAME", help="How the model is computed.")] = "auto",
+    backend: Annotated[
+        str | None, typer.Option(metavar="NAME", help="How the model is computed; default: as in the settings.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Measure a tone model on labelled texts.
@@ -73,7 +75,7 @@ def evaluate(
             revision=tone.revision,
             labels=tone.labels,
             threads=tone.threads,
-            backend=backend,
+            backend=backend or tone.backend,
             as_json=as_json,
             plot=plot,
         )

@@ -78,6 +78,15 @@ def test_a_model_is_measured_on_texts_and_on_mentions_alike(labelled: Path, ment
     assert first["model"].startswith("nameless@")
 
 
+def test_what_is_measured_is_computed_as_the_settings_say(labelled: Path, config: Path) -> None:
+    config.write_text(config.read_text().replace("threads: 1", "threads: 1, backend: abacus"))
+    code, _, err = _run("evaluate", labelled, "--config", config)
+    assert code == 2
+    assert "unknown tone backend 'abacus'" in err
+    code, _, err = _run("evaluate", labelled, "--config", config, "--backend", "torch-fp32")
+    assert code == 0, err
+
+
 def test_tables_and_the_plot(labelled: Path, config: Path, tmp_path: Path) -> None:
     plot = tmp_path / "plot.html"
     code, out, err = _run("evaluate", labelled, "--plot", plot, "--config", config)
