@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
 from streams.kafka_settings import KafkaSettings
+from streams.setting_values import Section
 from streams.settings_problems import SettingsError, explain
-from streams.settings_schema import BrandSettings, Settings
+from streams.settings_schema import BrandSettings, Settings, ToneSettings
 
-__all__ = ["BrandSettings", "KafkaSettings", "Settings", "SettingsError", "load"]
+__all__ = ["BrandSettings", "KafkaSettings", "Settings", "SettingsError", "load", "tone_from_environment"]
 
 #: Names the settings file where ``--config`` does not.
 CONFIG_VARIABLE: Final = "TOCSIN_CONFIG"
@@ -38,6 +39,12 @@ class _Environment(BaseSettings, Settings):
     """Only tells pydantic-settings which variables there are and which of them hold JSON."""
 
     model_config = SettingsConfigDict(extra="ignore")
+
+
+class _Tone(Section):
+    """The one section that can be used without brands."""
+
+    tone: ToneSettings = Field(default_factory=ToneSettings)
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -77,6 +84,21 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     if problems:
         raise SettingsError(problems, path)
     return settings
+
+
+def tone_from_environment(environment: Mapping[str, str] | None = None) -> ToneSettings:
+    """The section ``tone`` where no settings file is named: defaults, and variables such as ``TOCSIN__TONE__MODEL``.
+
+    Raises
+    ------
+    SettingsError
+        Names every key of the section that is wrong, as `load` does.
+    """
+    merged = _from_environment(os.environ if environment is None else environment)
+    try:
+        return _Tone.model_validate({"tone": merged["tone"]} if "tone" in merged else {}).tone
+    except ValidationError as error:
+        raise SettingsError(explain(error, _Tone)) from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -107,9 +108,16 @@ def _asked_for(
     ctx: typer.Context, config: Path | None, model: str | None, revision: str | None, labels: str | None
 ) -> ToneSettings:
     """The settings' model, or another one, of which the settings' revision and labels say nothing."""
-    from streams.settings_schema import ToneSettings
+    if config_path(ctx, config):
+        tone = load_settings(ctx, config).tone
+    elif any(name.upper().startswith("TOCSIN__") for name in os.environ):
+        from streams.settings import tone_from_environment
 
-    tone = load_settings(ctx, config).tone if config_path(ctx, config) else ToneSettings()
+        tone = tone_from_environment()
+    else:  # nothing to read, so the libraries that read it are not waited for
+        from streams.settings_schema import ToneSettings
+
+        tone = ToneSettings()
     if model is not None and model != tone.model:
         tone = tone.model_copy(update={"model": model, "revision": None, "labels": None})
     told = [label.strip() for label in labels.split(",")] if labels else None

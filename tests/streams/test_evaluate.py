@@ -87,6 +87,21 @@ def test_what_is_measured_is_computed_as_the_settings_say(labelled: Path, config
     assert code == 0, err
 
 
+def test_variables_count_where_no_settings_file_is_named(
+    labelled: Path, nameless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TOCSIN_CONFIG", raising=False)
+    monkeypatch.setenv("TOCSIN__TONE__MODEL", "/nonexistent")
+    for command in ("evaluate", "classify"):
+        code, _, err = _run(command, labelled)
+        assert code == 2
+        assert "/nonexistent" in err
+    monkeypatch.setenv("tocsin__tone__labels", '["negative", "neutral", "positive"]')
+    code, out, err = _run("evaluate", labelled, "--model", nameless, "--labels", "positive,neutral,negative")
+    assert code == 0, err
+    assert "nameless@" in out
+
+
 def test_tables_and_the_plot(labelled: Path, config: Path, tmp_path: Path) -> None:
     plot = tmp_path / "plot.html"
     code, out, err = _run("evaluate", labelled, "--plot", plot, "--config", config)

@@ -14,7 +14,7 @@ import yaml
 
 from detectors.portfolio import incident
 from streams import settings_schema
-from streams.settings import Settings, SettingsError, load
+from streams.settings import Settings, SettingsError, load, tone_from_environment
 
 BRANDS = [{"name": "Acme", "keywords": ["acme"]}]
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -64,6 +64,20 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 def test_the_environment_may_hold_everything() -> None:
     settings = load(None, {"TOCSIN__BRANDS": json.dumps(BRANDS), "TOCSIN__BUDGET": "0.5"})
     assert settings.budget_of(settings.brands[0]) == 0.5
+
+
+def test_the_tone_can_be_set_without_brands() -> None:
+    tone = tone_from_environment({"TOCSIN__TONE__MODEL": "org/name", "TOCSIN__WEB__PORT": "none"})
+    assert (tone.model, tone.backend) == ("org/name", "auto")
+    assert tone_from_environment({}).model == "bundled"
+    for name, value, line in (
+        ("TOCSIN__TONE__THREADS", "many", "tone.threads: "),
+        ("TOCSIN__TONE__MODELL", "x", "tone.modell: "),
+        ("TOCSIN__TOON__MODEL", "x", "TOCSIN__TOON__MODEL: there is no such section"),
+    ):
+        with pytest.raises(SettingsError, match="in the environment") as caught:
+            tone_from_environment({name: value})
+        assert line in str(caught.value)
 
 
 def test_a_variable_names_the_file(tmp_path: Path) -> None:
