@@ -32,6 +32,8 @@ _PIECE: Final = 1 << 16
 SMALL: Final = 1 << 25
 _BOM: Final = b"\xef\xbb\xbf"
 _GZIP: Final = b"\x1f\x8b"
+#: What reading gzip data raises where they are damaged or cut.
+DAMAGED: Final = (EOFError, zlib.error, gzip.BadGzipFile)
 # What people take for a file of mentions, by its first bytes, and what to do about it.
 _FOREIGN: Final = (
     (b"\xff\xfe", "UTF-16", "convert it: iconv -f UTF-16 -t UTF-8"),
@@ -174,6 +176,12 @@ def open_binary(path: Path | str, name: str | None = None) -> io.BufferedReader:
     return raw
 
 
+def damaged(name: str, line: int, error: Exception) -> MentionFileError:
+    """What to raise for one of `DAMAGED`; `line` is the last that could be read, 0 if there is none."""
+    where = f"breaks off after line {line}" if line else "is damaged from the start"
+    return MentionFileError(f"{name}: the gzip data {where}: {error}; fetch or pack the file again (gzip -t tests it)")
+
+
 def _head(stream: io.BufferedReader, name: str) -> bytes:
     """Return some of the beginning of the file, which stays to be read; a byte order mark is read away."""
     try:
@@ -181,8 +189,8 @@ def _head(stream: io.BufferedReader, name: str) -> bytes:
         if head.startswith(_BOM):
             stream.read(len(_BOM))
             head = stream.peek(1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise MentionFileError(f"{name}: the gzip data is damaged: {error}") from None
+    except DAMAGED as error:
+        raise damaged(name, 0, error) from None
     for magic, what, remedy in _FOREIGN:
         if head.lstrip().startswith(magic):
             raise MentionFileError(f"{name}: this is {what}, not JSON lines or CSV; {remedy}")
@@ -209,8 +217,8 @@ def _with_name(
         for numbered in entries:
             line = numbered[0]
             yield numbered
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise MentionFileError(f"{name}: the gzip data breaks off after line {line}: {error}") from None
+    except DAMAGED as error:
+        raise damaged(name, line, error) from None
     finally:
         if name != "standard input":
             stream.close()

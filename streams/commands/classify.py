@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from io import BufferedReader
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -27,19 +28,39 @@ _BATCH: Final = 1024
 _LONGEST_LINE: Final = 1 << 22
 
 
+@dataclass(slots=True)
+class _Lines:
+    """How many whole lines have been read, blank ones among them."""
+
+    whole: int = 0
+
+
 def run(file: str, tone: ToneSettings) -> None:
-    """Read texts from a file or standard input ("-") and write their tones to standard output."""
-    from streams.mention_files import open_binary
+    """Read texts from a file or standard input ("-") and write their tones to standard output.
+
+    Raises
+    ------
+    MentionFileError, ModelError
+        The file or the model cannot be used; of a damaged file, the lines before the damage are answered.
+    """
+    from streams.mention_files import DAMAGED, STDIN, damaged, open_binary
     from streams.tone_model import load_tone_model
 
-    with open_binary(file, "standard input" if file == "-" else None) as stream:
+    name = "standard input" if file == STDIN else file
+    read = _Lines()
+    with open_binary(file, name) as stream:
         # Nobody asks for the version here, and most feeds hold no Russian.
         model = load_tone_model(tone, at_once=False)
-        if stream.isatty():
-            note("reading texts from the terminal, one per line; Ctrl-D ends")
-        elif holds_mentions(stream):
-            note("these lines are records with a text in them, and each is read as a text of its own, braces and all")
-        classify(stream, sys.stdout.buffer, model.predict, _BATCH, model.knows)
+        try:
+            if stream.isatty():
+                note("reading texts from the terminal, one per line; Ctrl-D ends")
+            elif holds_mentions(stream):
+                note(
+                    "these lines are records with a text in them, and each is read as a text of its own, braces and all"
+                )
+            classify(stream, sys.stdout.buffer, model.predict, _BATCH, model.knows, read)
+        except DAMAGED as error:
+            raise damaged(name, read.whole, error) from None
 
 
 def holds_mentions(stream: BufferedReader) -> bool:
@@ -57,6 +78,7 @@ def classify(
     predict: Callable[[Sequence[str]], NDArray[np.float32]],
     batch: int,
     knows: Callable[[str], bool] = lambda _: True,
+    read: _Lines | None = None,
 ) -> None:
     """Write one JSON line for each line of `stream` that has a text in it.
 
@@ -72,8 +94,10 @@ def classify(
         Texts read at most before their tones are written; fewer where no more have come yet, so that a pipe flows.
     knows : callable
         Whether the tone of a text can be relied on; where not, the line says ``"tone_reliable":false``.
+    read : _Lines, optional
+        Counts the lines, for who wants to say where reading failed.
     """
-    for texts in _batches(stream, batch):
+    for texts in _batches(stream, batch, read or _Lines()):
         for text, row in zip(texts, predict(texts).tolist(), strict=True):
             tone = Tone(*(round(probability, _DECIMALS) for probability in row))
             answer: dict[str, object] = {"text": text, "tone": tone, "label": tone.label}
@@ -83,7 +107,7 @@ def classify(
         out.flush()
 
 
-def _batches(stream: BufferedReader, size: int) -> Iterator[list[str]]:
+def _batches(stream: BufferedReader, size: int, read: _Lines) -> Iterator[list[str]]:
     # The parts of a line that is not yet complete. Joined once: adding each chunk to what came before would copy a long
     # line again and again.
     open_line: list[bytes] = []
@@ -95,6 +119,7 @@ def _batches(stream: BufferedReader, size: int) -> Iterator[list[str]]:
             length += len(first)
         if not lines:
             continue
+        read.whole += len(lines)
         yield from _texts([b"".join(open_line), *lines[:-1]], size)
         open_line, length = [lines[-1]], len(lines[-1])
     yield from _texts([b"".join(open_line)], size)

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
+import random
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
+from streams import cli
 from streams.commands.classify import classify, holds_mentions
 
 
 def _predict(texts: Sequence[str]) -> NDArray[np.float32]:
     rows = [[0.7, 0.2, 0.1] if "bad" in text else [0.1, 0.3, 0.6] for text in texts]
     return np.array(rows, np.float32).reshape(-1, 3)
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, file: Path) -> tuple[int, list[str], str]:
+    """Exit code, texts answered and standard error of the command, with a model that costs no time."""
+    model = SimpleNamespace(predict=_predict, knows=lambda _: True)
+    monkeypatch.setattr("streams.tone_model.load_tone_model", lambda *_, **__: model)
+    result = CliRunner().invoke(cli.app, ["classify", str(file)])
+    return result.exit_code, [json.loads(line)["text"] for line in result.stdout.splitlines()], result.stderr
 
 
 def test_classify_answers_each_line_in_order(tmp_path: Path) -> None:
@@ -88,3 +101,23 @@ def test_classify_does_not_wait_for_a_slow_writer_to_end() -> None:
     with open(reading, "rb") as stream:  # noqa: PTH123 - a descriptor, not a path
         classify(stream, out, predict, batch=100)
     assert answered == [1, 1]
+
+
+def test_damaged_gzip_is_told_with_file_line_and_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(1)
+    lines = [f"{number} {chance.random()}" for number in range(20_000)]
+    packed = gzip.compress("\n".join(lines).encode())
+    file = tmp_path / "texts.gz"
+    for content in (packed[: len(packed) // 2], packed[:-8] + bytes(8)):
+        file.write_bytes(content)
+        code, answered, err = _run(monkeypatch, file)
+        assert code == 2
+        assert answered == lines[: len(answered)]
+        assert len(answered) > 1000
+        assert f"{file}: the gzip data breaks off after line {len(answered)}: " in err
+        assert "fetch or pack the file again" in err
+    for content in (packed[:12], packed[:10] + b"\xff" * 20):  # cut, and no deflate data
+        file.write_bytes(content)
+        code, answered, err = _run(monkeypatch, file)
+        assert (code, answered) == (2, [])
+        assert f"{file}: the gzip data is damaged from the start: " in err
