@@ -15,7 +15,7 @@ import typer
 
 from streams.commands.console import note, stderr_console
 from streams.errors import UserError
-from streams.mention_files import STDIN, read_mentions
+from streams.mention_files import STDIN, BadLineError, read_mentions
 from streams.records import Mention
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def _read(file: str) -> _Labelled:
     from models.tone import LABELS
 
     found = _Labelled()
+    bad = left_out = ""
     if Path(file).suffix == ".tsv":
         try:
             data = read_labelled(Path(file))
@@ -105,9 +106,10 @@ def _read(file: str) -> _Labelled:
         found.languages = [None] * len(data)
     else:
         without = rejected = 0
-        for _, mention in read_mentions(file):
+        for line, mention in read_mentions(file):
             if not isinstance(mention, Mention):
                 rejected += 1
+                bad = bad or f"; the first bad one, line {line}: {_why(mention)}"
             elif mention.gold_tone is None:
                 without += 1
             else:
@@ -115,14 +117,26 @@ def _read(file: str) -> _Labelled:
                 found.labels.append(LABELS.index(mention.gold_tone))
                 found.languages.append(mention.lang)
         if without or rejected:
-            note(f"{file}: left out {without:,} mentions without gold_tone and {rejected:,} bad lines")
+            left_out = f"left out {without:,} mentions without gold_tone and {rejected:,} bad lines{bad}"
     if not found.texts:
         name = "standard input" if file == STDIN else file
         raise UserError(
             f"{name} holds no labelled text: give lines of LABEL<TAB>TEXT in a file named .tsv, or mentions with "
-            "gold_tone"
+            f"gold_tone{left_out and '; ' + left_out}"
         )
+    if left_out:
+        note(f"{file}: {left_out}")
     return found
+
+
+def _why(error: BadLineError) -> str:
+    """What is wrong with a line, with the tones there are where it is the tone."""
+    from models.tone import LABELS
+
+    allowed = (
+        f"; a tone is {', '.join(LABELS[:-1])} or {LABELS[-1]}, in small letters" if "gold_tone" in str(error) else ""
+    )
+    return f"{error}{allowed}"
 
 
 def _predict(model: ToneModel, texts: list[str], file: str) -> tuple[NDArray[np.float32], float]:

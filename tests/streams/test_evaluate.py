@@ -67,7 +67,7 @@ def config(tmp_path: Path, nameless: Path) -> Path:
 def test_a_model_is_measured_on_texts_and_on_mentions_alike(labelled: Path, mentions: Path, config: Path) -> None:
     code, out, err = _run("evaluate", labelled, mentions, "--json", "--config", config)
     assert code == 0, err
-    assert "left out 1 mentions without gold_tone and 1 bad lines" in err
+    assert "left out 1 mentions without gold_tone and 1 bad lines; the first bad one, line 6: " in err
     first, second = (json.loads(line) for line in out.splitlines())
     for differing in ("file", "texts_per_second"):
         assert first.pop(differing) != second.pop(differing)
@@ -148,6 +148,18 @@ def test_mistakes_cost_one_message(tmp_path: Path, labelled: Path, config: Path)
         code, _, err = _run("evaluate", *arguments, "--config", config)
         assert code == 2
         assert message in err
+
+
+@pytest.mark.parametrize("tone", ["Negative", "NEG", "-1", -1])
+def test_a_label_that_is_no_tone_is_told_with_its_line_and_what_is_allowed(tmp_path: Path, tone: str | int) -> None:
+    file = tmp_path / "mentions.jsonl"
+    good = {"id": "0", "created_at": "2026-01-01T00:00:00Z", "text": "unlabelled"}
+    file.write_text("".join(json.dumps(row) + "\n" for row in (good, {**good, "gold_tone": tone})))
+    code, _, err = _run("evaluate", file)
+    assert code == 2
+    assert f"{file} holds no labelled text" in err
+    assert "line 2: " in err
+    assert "a tone is negative, neutral or positive, in small letters" in err
 
 
 def test_each_training_has_its_own_help() -> None:
