@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
 from streams.commands.console import note
+from streams.errors import UserError
 from streams.records import Tone
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ def run(file: str, tone: ToneSettings) -> None:
     name = "standard input" if file == STDIN else file
     read = _Lines()
     with open_binary(file, name) as stream:
+        if file != STDIN and _is_output(file):
+            raise UserError(f"{name} is also where the answers go; send them to another file")
         # Nobody asks for the version here, and most feeds hold no Russian.
         model = load_tone_model(tone, at_once=False)
         try:
@@ -61,6 +66,14 @@ def run(file: str, tone: ToneSettings) -> None:
             classify(stream, sys.stdout.buffer, model.predict, _BATCH, model.knows, read)
         except DAMAGED as error:
             raise damaged(name, read.whole, error) from None
+
+
+def _is_output(file: str) -> bool:
+    """Whether standard output is this very file. Not asked of devices, which lose nothing."""
+    try:
+        return Path(file).is_file() and os.path.samestat(Path(file).stat(), os.fstat(sys.stdout.fileno()))
+    except OSError:  # not a file at all, as where a program reads the answers in memory
+        return False
 
 
 def holds_mentions(stream: BufferedReader) -> bool:

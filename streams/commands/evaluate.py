@@ -63,6 +63,8 @@ def run(
 
     if plot is not None and not plot.absolute().parent.is_dir():
         raise UserError(f"{plot}: there is no directory {plot.parent}")
+    if plot is not None and plot.exists() and any(file != STDIN and _is(plot, file) for file in files):
+        raise UserError(f"--plot {plot} would overwrite the labelled texts; name another file")
     read = [_read(file) for file in files]
     tone_model = load(model, revision=revision, threads=threads, backend=backend, labels=labels)
     bins = {}
@@ -89,6 +91,10 @@ def run(
 
         write_reliability(plot, bins, f"Reliability of {tone_model.id}")
         note(f"written: {plot}")
+
+
+def _is(plot: Path, file: str) -> bool:
+    return Path(file).exists() and plot.samefile(file)
 
 
 def _read(file: str) -> _Labelled:

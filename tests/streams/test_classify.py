@@ -7,6 +7,8 @@ import io
 import json
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,3 +123,15 @@ def test_damaged_gzip_is_told_with_file_line_and_remedy(tmp_path: Path, monkeypa
         code, answered, err = _run(monkeypatch, file)
         assert (code, answered) == (2, [])
         assert f"{file}: the gzip data is damaged from the start: " in err
+
+
+def test_answers_are_not_written_to_the_file_that_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "texts"
+    file.write_text("bad\n")
+    with file.open("ab") as end:
+        result = subprocess.run(
+            [sys.executable, "-m", "streams.cli", "classify", file], check=False, stdout=end, stderr=subprocess.PIPE
+        )
+    assert result.returncode == 2
+    assert f"{file} is also where the answers go".encode() in result.stderr
+    assert file.read_text() == "bad\n"

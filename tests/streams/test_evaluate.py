@@ -111,6 +111,17 @@ def test_tables_and_the_plot(labelled: Path, config: Path, tmp_path: Path) -> No
     assert "nameless@" in plot.read_text(encoding="utf-8")
 
 
+def test_the_plot_does_not_overwrite_the_labelled_texts(labelled: Path, config: Path, tmp_path: Path) -> None:
+    before = labelled.read_bytes()
+    link = tmp_path / "plot.html"
+    link.symlink_to(labelled)
+    for plot in (labelled, link, tmp_path / "." / ".." / tmp_path.name / labelled.name):
+        code, _, err = _run("evaluate", labelled, "--plot", plot, "--config", config)
+        assert code == 2
+        assert "would overwrite the labelled texts" in err
+    assert labelled.read_bytes() == before
+
+
 def test_the_labels_setting_tells_what_nameless_outputs_mean(nameless: Path, config: Path, tmp_path: Path) -> None:
     texts = tmp_path / "texts.txt"
     texts.write_text("good day\nthe flight was bad\n")
