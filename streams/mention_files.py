@@ -176,6 +176,22 @@ def open_binary(path: Path | str, name: str | None = None) -> io.BufferedReader:
     return raw
 
 
+def refuse_what_is_no_text(head: bytes, name: str) -> None:
+    """Raise `MentionFileError` for a file of lines that, by its beginning, is no text in UTF-8.
+
+    Unlike a file of mentions, one of texts may begin with any letters. UTF-16 without a byte order mark shows in its
+    zeros; one line of a feed may have one by mistake, so that only the first line is looked at.
+    """
+    for magic, what, remedy in _FOREIGN:
+        if head.startswith(magic) and not (magic.isascii() and magic.decode().isprintable()):
+            raise MentionFileError(f"{name}: this is {what}, not text in UTF-8; {remedy}")
+    if b"\0" in head.lstrip(b"\r\n").partition(b"\n")[0]:
+        raise MentionFileError(
+            f"{name}: there are NUL bytes in the first line, so this is no text in UTF-8; if it is UTF-16, convert it: "
+            "iconv -f UTF-16LE -t UTF-8"
+        )
+
+
 def damaged(name: str, line: int, error: Exception) -> MentionFileError:
     """What to raise for one of `DAMAGED`; `line` is the last that could be read, 0 if there is none."""
     where = f"breaks off after line {line}" if line else "is damaged from the start"

@@ -14,6 +14,7 @@ import msgspec
 
 from streams.commands.console import note
 from streams.errors import UserError
+from streams.mention_files import DAMAGED, STDIN, damaged, open_binary, refuse_what_is_no_text
 from streams.records import Tone
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ def run(file: str, tone: ToneSettings) -> None:
     MentionFileError, ModelError
         The file or the model cannot be used; of a damaged file, the lines before the damage are answered.
     """
-    from streams.mention_files import DAMAGED, STDIN, damaged, open_binary
     from streams.tone_model import load_tone_model
 
     name = "standard input" if file == STDIN else file
@@ -57,12 +57,7 @@ def run(file: str, tone: ToneSettings) -> None:
         # Nobody asks for the version here, and most feeds hold no Russian.
         model = load_tone_model(tone, at_once=False)
         try:
-            if stream.isatty():
-                note("reading texts from the terminal, one per line; Ctrl-D ends")
-            elif holds_mentions(stream):
-                note(
-                    "these lines are records with a text in them, and each is read as a text of its own, braces and all"
-                )
+            _look_at(stream, name)
             classify(stream, sys.stdout.buffer, model.predict, _BATCH, model.knows, read)
         except DAMAGED as error:
             raise damaged(name, read.whole, error) from None
@@ -74,6 +69,16 @@ def _is_output(file: str) -> bool:
         return Path(file).is_file() and os.path.samestat(Path(file).stat(), os.fstat(sys.stdout.fileno()))
     except OSError:  # not a file at all, as where a program reads the answers in memory
         return False
+
+
+def _look_at(stream: BufferedReader, name: str) -> None:
+    """Refuse what is no text, and say what would not be expected of what is."""
+    if stream.isatty():
+        note("reading texts from the terminal, one per line; Ctrl-D ends")
+        return
+    refuse_what_is_no_text(stream.peek(_CHUNK), name)
+    if holds_mentions(stream):
+        note("these lines are records with a text in them, and each is read as a text of its own, braces and all")
 
 
 def holds_mentions(stream: BufferedReader) -> bool:

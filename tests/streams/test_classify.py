@@ -135,3 +135,37 @@ def test_answers_are_not_written_to_the_file_that_is_read(tmp_path: Path) -> Non
     assert result.returncode == 2
     assert f"{file} is also where the answers go".encode() in result.stderr
     assert file.read_text() == "bad\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("bad day\n".encode("utf-16"), "this is UTF-16, not text in UTF-8; convert it: iconv -f UTF-16 -t UTF-8"),
+        (b"\xfe\xff" + "плохо\n".encode("utf-16-be"), "this is UTF-16"),
+        ("\nbad day\n".encode("utf-16-le"), "iconv -f UTF-16LE -t UTF-8"),
+        ("плохо, плохо\n".encode("utf-16-be"), "NUL bytes in the first line"),
+        (b"PK\x03\x04rest", "this is a zip archive or spreadsheet, not text in UTF-8; unpack it"),
+        (b"\xfd7zXZ\0rest", "this is compressed with xz"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_is_no_text_is_refused_with_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, says: str, packed: bool
+) -> None:
+    file = tmp_path / "texts"
+    file.write_bytes(gzip.compress(content) if packed else content)
+    code, answered, err = _run(monkeypatch, file)
+    assert (code, answered) == (2, [])
+    assert f"{file}: " in err
+    assert says in err
+
+
+def test_texts_may_begin_with_any_letters_and_hold_a_zero_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "texts"
+    for text in ("BZh is bad", "PAR1", "[sigh] bad", "PK is nice"):
+        file.write_bytes(text.encode() + b"\none \0 zero\n")
+        assert _run(monkeypatch, file)[:2] == (0, [text, "one \0 zero"])
+    file.write_bytes(b"")
+    assert _run(monkeypatch, file) == (0, [], "")
