@@ -24,7 +24,10 @@ Language = str
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures of one group of texts; those of a class that does not occur are nan. Fractions, not per cent."""
+    """Figures of one group of texts. Fractions, not per cent.
+
+    Recall and F1 of a class that does not occur are nan, and so is the precision of one that is never predicted.
+    """
 
     texts: int
     counts: tuple[int, int, int]
@@ -67,9 +70,10 @@ class ReliabilityBin:
 def figures(labels: NDArray[np.int64], tones: NDArray[np.floating]) -> Figures:
     """Figures of labelled texts (n,) and the tones they were given (n, 3); n is at least 1."""
     predicted = tones.argmax(axis=1)
-    scores = f1_scores(labels, predicted)
-    negative, neutral, positive = np.bincount(labels, minlength=len(LABELS)).tolist()
-    occurring = [scores[index] for index, count in ((0, negative), (2, positive)) if count]
+    counts = np.bincount(labels, minlength=len(LABELS))
+    scores = np.where(counts > 0, f1_scores(labels, predicted), np.nan)
+    negative, neutral, positive = counts.tolist()
+    occurring = [score for score in (scores[0], scores[2]) if not np.isnan(score)]
     return Figures(
         texts=len(labels),
         counts=(negative, neutral, positive),

@@ -29,7 +29,13 @@ def test_f1_agrees_with_scikit_learn() -> None:
 def test_a_tone_that_does_not_occur_is_said_to_be_unknown_not_zero() -> None:
     found = figures(np.array([0, 0, 1]), np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.1, 0.9, 0.0]]))
     assert found.as_dict()["recall"]["positive"] is None
+    assert found.as_dict()["f1"] == {"negative": 66.67, "neutral": 66.67, "positive": None}
     assert found.f1_negative_positive == pytest.approx(found.f1[0])
+    missed = figures(np.array([0, 2]), np.array([[0.9, 0.1, 0.0], [0.9, 0.1, 0.0]]))
+    assert missed.as_dict()["f1"] == {"negative": 66.67, "neutral": None, "positive": 0.0}
+    assert missed.f1_negative_positive == pytest.approx(1 / 3)
+    neither = figures(np.array([1]), np.array([[0.9, 0.1, 0.0]]))
+    assert neither.as_dict()["f1_negative_positive"] is None
 
 
 def test_each_language_has_figures_of_its_own() -> None:
