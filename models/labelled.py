@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,15 +36,20 @@ def joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
     )
 
 
+def is_named_labelled(path: Path) -> bool:
+    """Whether a file's name says that it holds such lines."""
+    return path.name.lower().endswith((".tsv", ".tsv.gz"))
+
+
 def read_labelled(path: Path) -> LabelledTexts:
-    """Read a UTF-8 file of ``label<TAB>text`` lines.
+    """Read a UTF-8 file of ``label<TAB>text`` lines, plain or gzip.
 
     Raises ``ValueError`` naming file, line and what is allowed when a line has no tab or an unknown label or is not
-    UTF-8, ``OSError`` when the file cannot be read.
+    UTF-8, or when gzip data is damaged; ``OSError`` when the file cannot be read.
     """
     try:
         # Some editors begin a file with a byte order mark, which is no part of the first label.
-        content = path.read_text(encoding="utf-8-sig")
+        content = _unpacked(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         bad = error.object.count(b"\n", 0, error.start) + 1
         raise ValueError(
@@ -54,7 +61,7 @@ def read_labelled(path: Path) -> LabelledTexts:
     for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():
             continue
-        label, tab, text = line.rstrip("\r").partition("\t")
+        label, tab, text = line.partition("\t")
         if not tab or label not in LABELS:
             raise ValueError(
                 f"{path}, line {number}: expected LABEL<TAB>TEXT with a label out of {', '.join(LABELS)}; found "
@@ -63,3 +70,15 @@ def read_labelled(path: Path) -> LabelledTexts:
         texts.append(text)
         labels.append(LABELS.index(label))
     return LabelledTexts(texts, np.asarray(labels, dtype=np.int64))
+
+
+def _unpacked(path: Path) -> bytes:
+    content = path.read_bytes()
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(
+            f"{path}: the gzip data is damaged: {error}; fetch or pack the file again (gzip -t tests it)"
+        ) from error

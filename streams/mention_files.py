@@ -56,6 +56,10 @@ class MentionFileError(UserError, ValueError):
     """A file that cannot be read as mentions at all; the message names the file and says what to do."""
 
 
+class UnknownFormatError(MentionFileError):
+    """The file's beginning looks like no format that can be read."""
+
+
 class BadLineError(RejectedError):
     """A line that is not a mention: reason and message as in `RejectedError`, and the bytes as they came.
 
@@ -363,7 +367,7 @@ def _header(lines: _PushBack, name: str) -> tuple[list[str], str]:
         missing = ", ".join(column for column in _REQUIRED if column not in best)
         raise MentionFileError(f"{name}: the CSV header lacks {missing}; id, created_at and text are required")
     shown = text[:60] + ("…" if len(text) > 60 else "")
-    raise MentionFileError(
+    raise UnknownFormatError(
         f"{name}: neither JSON lines nor CSV with a header: the first line is {shown!r}; "
         "JSON lines begin with {, a CSV header names at least id, created_at and text"
     )

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +15,7 @@ import typer
 
 from streams.commands.console import note, stderr_console
 from streams.errors import UserError
-from streams.mention_files import STDIN, BadLineError, read_mentions
+from streams.mention_files import STDIN, BadLineError, UnknownFormatError, read_mentions
 from streams.records import Mention
 
 if TYPE_CHECKING:
@@ -98,12 +98,12 @@ def _is(plot: Path, file: str) -> bool:
 
 
 def _read(file: str) -> _Labelled:
-    from models.labelled import read_labelled
+    from models.labelled import is_named_labelled, read_labelled
     from models.tone import LABELS
 
     found = _Labelled()
     bad = left_out = ""
-    if Path(file).suffix == ".tsv":
+    if is_named_labelled(Path(file)):
         try:
             data = read_labelled(Path(file))
         except ValueError as error:
@@ -112,7 +112,7 @@ def _read(file: str) -> _Labelled:
         found.languages = [None] * len(data)
     else:
         without = rejected = 0
-        for line, mention in read_mentions(file):
+        for line, mention in _mentions(file):
             if not isinstance(mention, Mention):
                 rejected += 1
                 bad = bad or f"; the first bad one, line {line}: {_why(mention)}"
@@ -127,12 +127,19 @@ def _read(file: str) -> _Labelled:
     if not found.texts:
         name = "standard input" if file == STDIN else file
         raise UserError(
-            f"{name} holds no labelled text: give lines of LABEL<TAB>TEXT in a file named .tsv, or mentions with "
-            f"gold_tone{left_out and '; ' + left_out}"
+            f"{name} holds no labelled text: give lines of LABEL<TAB>TEXT in a file named .tsv or .tsv.gz, or mentions "
+            f"with gold_tone{left_out and '; ' + left_out}"
         )
     if left_out:
         note(f"{file}: {left_out}")
     return found
+
+
+def _mentions(file: str) -> Iterator[tuple[int, Mention | BadLineError]]:
+    try:
+        yield from read_mentions(file)
+    except UnknownFormatError as error:
+        raise UserError(f"{error}; lines of LABEL<TAB>TEXT are read from files named .tsv or .tsv.gz") from None
 
 
 def _why(error: BadLineError) -> str:

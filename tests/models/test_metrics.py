@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,12 @@ def test_labelled_file_errors_name_the_line(tmp_path: Path) -> None:
     assert read_labelled(file).texts == ["fine\u2028still the same text"]
     file.write_bytes(b"\xef\xbb\xbfpositive\tfine\n")
     assert read_labelled(file).texts == ["fine"], "a byte order mark was taken for a part of the label"
+    packed = gzip.compress(b"positive\tfine\r\nnegative\tbad\rneutral\tday\n")
+    file.write_bytes(packed)
+    assert read_labelled(file).texts == ["fine", "bad", "day"]
+    file.write_bytes(packed[:-9])
+    with pytest.raises(ValueError, match=r"texts\.tsv: the gzip data is damaged: .*; fetch or pack the file again"):
+        read_labelled(file)
     file.write_bytes(b"positive\tfine\nnegative\tna\xefve\n")
     with pytest.raises(ValueError, match=r"texts\.tsv, line 2: not UTF-8"):
         read_labelled(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -109,6 +110,20 @@ def test_tables_and_the_plot(labelled: Path, config: Path, tmp_path: Path) -> No
     for word in ("language", "all", "en", "ru", "negative", "macro-recall", "calibration error", "nameless@"):
         assert word in out
     assert "nameless@" in plot.read_text(encoding="utf-8")
+
+
+def test_labelled_lines_are_known_by_the_file_s_name(labelled: Path, config: Path, tmp_path: Path) -> None:
+    upper, packed, other = tmp_path / "UPPER.TSV", tmp_path / "packed.tsv.gz", tmp_path / "texts.txt"
+    upper.write_bytes(labelled.read_bytes())
+    packed.write_bytes(gzip.compress(labelled.read_bytes()))
+    other.write_bytes(labelled.read_bytes())
+    code, out, err = _run("evaluate", upper, packed, "--json", "--config", config)
+    assert code == 0, err
+    assert [json.loads(line)["texts"] for line in out.splitlines()] == [4, 4]
+    code, _, err = _run("evaluate", other, "--config", config)
+    assert code == 2
+    assert f"{other}: neither JSON lines nor CSV" in err
+    assert "lines of LABEL<TAB>TEXT are read from files named .tsv or .tsv.gz" in err
 
 
 def test_the_plot_does_not_overwrite_the_labelled_texts(labelled: Path, config: Path, tmp_path: Path) -> None:
