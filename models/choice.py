@@ -62,9 +62,9 @@ class Choice:
 
 def cache_directory() -> Path:
     """The folder of what can be made again; may not exist."""
-    if named := os.environ.get(CACHE_VARIABLE):
-        return Path(named)
     try:
+        if named := os.environ.get(CACHE_VARIABLE):
+            return Path(named).expanduser()
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin"
     except RuntimeError:  # a user without a home, as in many containers: nothing can be kept
         return Path(os.devnull) / "tocsin"

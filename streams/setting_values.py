@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -37,9 +38,15 @@ def _not_blank(value: str) -> str:
     return value.strip()
 
 
+def home_expanded(name: str) -> str:
+    """A name or folder of a model with ~ at its beginning replaced by the home directory."""
+    return os.path.expanduser(name)  # noqa: PTH111 (a name on a hub is no path, and must stay as it is)
+
+
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 ExistingFile = Annotated[Path, AfterValidator(_existing_file)]
 Text = Annotated[str, AfterValidator(_not_blank)]
+ModelName = Annotated[Text, AfterValidator(home_expanded)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -11,7 +11,18 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from streams.kafka_settings import KafkaSettings
-from streams.setting_values import Budget, Count, ExistingFile, Hours, Seconds, Section, Text, TimeZone, WebAddress
+from streams.setting_values import (
+    Budget,
+    Count,
+    ExistingFile,
+    Hours,
+    ModelName,
+    Seconds,
+    Section,
+    Text,
+    TimeZone,
+    WebAddress,
+)
 
 #: Hashes authors where no key is set. Everybody knows it, so anybody can test whether a name they know is in the data:
 #: right for a demo on one machine, and the doctor says so elsewhere.
@@ -94,7 +105,7 @@ class ToneSettings(Section):
     `labels` is what the outputs of a named model mean, in their order, where it calls them LABEL_0 and so on.
     """
 
-    model: Text = "bundled"
+    model: ModelName = "bundled"
     revision: Text | None = None
     labels: tuple[Literal["negative", "neutral", "positive"], ...] | None = None
     backend: Text = "auto"

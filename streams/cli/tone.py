@@ -108,6 +108,8 @@ def _asked_for(
     ctx: typer.Context, config: Path | None, model: str | None, revision: str | None, labels: str | None
 ) -> ToneSettings:
     """The settings' model, or another one, of which the settings' revision and labels say nothing."""
+    from streams.setting_values import home_expanded
+
     if config_path(ctx, config):
         tone = load_settings(ctx, config).tone
     elif any(name.upper().startswith("TOCSIN__") for name in os.environ):
@@ -118,7 +120,7 @@ def _asked_for(
         from streams.settings_schema import ToneSettings
 
         tone = ToneSettings()
-    if model is not None and model != tone.model:
-        tone = tone.model_copy(update={"model": model, "revision": None, "labels": None})
+    if model is not None and (named := home_expanded(model)) != tone.model:
+        tone = tone.model_copy(update={"model": named, "revision": None, "labels": None})
     told = [label.strip() for label in labels.split(",")] if labels else None
     return tone.model_copy(update={"revision": revision or tone.revision, "labels": told or tone.labels})

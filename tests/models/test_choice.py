@@ -96,6 +96,14 @@ def test_without_a_place_to_remember_there_is_no_race(caplog: pytest.LogCaptureF
     assert "TOCSIN_CACHE_DIR" in caplog.text
 
 
+def test_the_folder_may_lie_in_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("TOCSIN_CACHE_DIR", "~/kept")
+    assert choice.cache_directory() == Path("/home/me/kept")
+    monkeypatch.setenv("TOCSIN_CACHE_DIR", "~nobody-of-that-name/kept")
+    assert choice.cache_directory() == Path(os.devnull) / "tocsin"
+
+
 def test_near_ties_go_to_the_one_that_stands_first() -> None:
     assert fastest({"openvino-bf16": Measured(1.1), "torch-bf16": Measured(1.0)}) == "openvino-bf16"
     assert fastest({"openvino-bf16": Measured(1.3), "torch-bf16": Measured(1.0)}) == "torch-bf16"

@@ -152,6 +152,16 @@ def test_the_labels_setting_tells_what_nameless_outputs_mean(nameless: Path, con
     assert "labels setting" in err
 
 
+def test_a_model_in_the_home_directory_is_found(
+    nameless: Path, config: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    # The same model as in the settings, so that their labels go with it.
+    code, out, err = _run("evaluate", labelled, f"--model=~/{nameless.name}", "--config", config)
+    assert code == 0, err
+    assert "nameless@" in out
+
+
 def test_labels_that_are_no_tones_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "tocsin.yaml"
     for labels, problem in (("[good, bad]", "tone.labels"), ("[negative, negative, positive]", "name each tone once")):

@@ -80,6 +80,14 @@ def test_the_tone_can_be_set_without_brands() -> None:
         assert line in str(caught.value)
 
 
+def test_the_model_may_lie_in_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    path = written(tmp_path, {"brands": BRANDS, "tone": {"model": "~/trained"}})
+    assert load(path, {}).tone.model == "/home/me/trained"
+    for name in ("org/name~1", "./here/~", "bundled"):
+        assert tone_from_environment({"TOCSIN__TONE__MODEL": name}).model == name
+
+
 def test_a_variable_names_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, {"brands": BRANDS})
     assert load(None, {"TOCSIN_CONFIG": str(path)}).brands[0].name == "Acme"
