@@ -159,6 +159,8 @@ def open_binary(path: Path | str, name: str | None = None) -> io.BufferedReader:
     """
     name = name or str(path)
     if str(path) == STDIN:
+        if sys.stdin is None:  # closed by who started this process
+            raise MentionFileError(f"{name} is closed; name a file, or pipe one in")
         raw = cast(io.BufferedReader, sys.stdin.buffer)
     else:
         try:

@@ -51,6 +51,8 @@ def run(file: str, tone: ToneSettings) -> None:
 
     name = "standard input" if file == STDIN else file
     read = _Lines()
+    if sys.stdout is None:  # closed by who started this process
+        raise UserError("standard output is closed, so there is nowhere to write the answers; send them to a file")
     with open_binary(file, name) as stream:
         if file != STDIN and _is_output(file):
             raise UserError(f"{name} is also where the answers go; send them to another file")

@@ -169,3 +169,14 @@ def test_texts_may_begin_with_any_letters_and_hold_a_zero_later(
         assert _run(monkeypatch, file)[:2] == (0, [text, "one \0 zero"])
     file.write_bytes(b"")
     assert _run(monkeypatch, file) == (0, [], "")
+
+
+@pytest.mark.parametrize(
+    ("closed", "says"), [("<&-", "standard input is closed"), (">&-", "standard output is closed")]
+)
+def test_a_closed_input_or_output_costs_one_message(closed: str, says: str) -> None:
+    command = [f'echo bad | "{sys.executable}" -m streams.cli classify {closed}']
+    result = subprocess.run(command, shell=True, check=False, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"tocsin: {says}")
+    assert len(result.stderr.splitlines()) == 1
