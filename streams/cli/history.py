@@ -84,6 +84,14 @@ def score_counts(
     weekdays: Annotated[
         bool, typer.Option("--weekdays", help="Learn a rhythm of the week too: for a series with quiet weekends.")
     ] = False,
+    missing_is_zero: Annotated[
+        bool,
+        typer.Option("--missing-is-zero", help="Rows without mentions were left out: read rows that are missing as 0."),
+    ] = False,
+    width: Annotated[
+        float | None,
+        typer.Option(metavar="MINUTES", help="Width of a bin; default: read from the rows.", show_default=False),
+    ] = None,
 ) -> None:
     """Score a bare series of counts, without texts.
 
@@ -93,15 +101,17 @@ def score_counts(
     hours after that row are 0, and so is the first day. A surge need not be a crisis: backtest reads the tone too.
 
     Times without a zone are UTC. Missing rows, empty values and improbable runs of zeros are gaps: they teach
-    nothing and are no alarm. A level that lasts for three days is the new one.
+    nothing and are no alarm. A level that lasts for three days is the new one. If your export leaves out rows of 0,
+    as a GROUP BY does, say so by --missing-is-zero: else most surges of a quiet series are not found.
 
     \b
     Example: tocsin score-counts volume.csv --out scores.csv
+             tocsin score-counts grouped.csv --missing-is-zero --width 5
     """
     with reporting():
         from streams.commands.score_counts import run
 
-        run(file, out=out, budget=budget, weekdays=weekdays)
+        run(file, out=out, budget=budget, weekdays=weekdays, missing_is_zero=missing_is_zero, width=width)
 
 
 def simulate(

@@ -8,7 +8,6 @@ import itertools
 import math
 import sys
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streams.commands.console import note
+from streams.commands.count_bins import left_out, missing_between, span, width_of, with_zeros
 from streams.errors import UserError
 from streams.mention_files import STDIN, open_binary
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _TIME, _VALUE = "timestamp", "value"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-#: The width of a bin is the most common step of so many rows at the start: later rows must not change earlier scores.
-_ROWS_FOR_WIDTH: Final = 100
 _MISSING: Final = frozenset({"", "nan", "na", "n/a", "null", "none"})
 _YEARS: Final = (1971, 9998)
 
@@ -41,8 +39,21 @@ class Series:
     width: int
 
 
-def run(file: str, *, out: Path | None, budget: float, weekdays: bool = False) -> None:
+def run(
+    file: str,
+    *,
+    out: Path | None,
+    budget: float,
+    weekdays: bool = False,
+    missing_is_zero: bool = False,
+    width: float | None = None,
+) -> None:
     """Score a file, or standard input ("-"), and write ``timestamp,anomaly_score`` to a file or standard output.
+
+    Parameters
+    ----------
+    missing_is_zero : whether rows that are missing between the first and the last were left out because they are 0
+    width : minutes of a bin; None reads it from the rows
 
     Raises
     ------
@@ -58,20 +69,25 @@ def run(file: str, *, out: Path | None, budget: float, weekdays: bool = False) -
     except ValueError as error:
         raise UserError(f"--budget: {error}") from None
     name = "standard input" if file == STDIN else file
-    series = read_series(file, name)
-    counts = np.array(series.counts, np.float64)
-    scores = score_counts(np.array(series.seconds, np.int64), counts, series.width, config)
+    series = read_series(file, name, width)
+    seconds, counts, places = series.seconds, series.counts, list(range(len(series.stamps)))
+    if missing_is_zero:
+        seconds, counts, places = with_zeros(seconds, counts, series.width, name)
+    scores = score_counts(np.array(seconds, np.int64), np.array(counts, np.float64), series.width, config)
+    # An alarm that begins in a row that the file does not have is told with the next one.
+    alarms = np.where(scores >= ALARM, scores, 0.0)
+    scores = np.maximum(scores[places], np.maximum.reduceat(alarms, [0, *(place + 1 for place in places[:-1])]))
     text = _table(series.stamps, scores)
     if out is None:
         sys.stdout.write(text)
         sys.stdout.flush()
     else:
         out.write_text(text, encoding="utf-8")
-    _sum_up(name, series, int(np.sum(np.isnan(counts))), int(np.sum(scores >= ALARM)), out)
+    _sum_up(name, series, int(np.sum(scores >= ALARM)), missing_is_zero, out)
 
 
-def read_series(file: str, name: str) -> Series:
-    """Read a CSV with the columns ``timestamp`` and ``value``; others are passed over.
+def read_series(file: str, name: str, width: float | None = None) -> Series:
+    """Read a CSV with the columns ``timestamp`` and ``value``; others are passed over. `width` as in `run`.
 
     Raises
     ------
@@ -98,7 +114,7 @@ def read_series(file: str, name: str) -> Series:
         counts.append(_count(value, where))
     if not stamps:
         raise UserError(f"{name}: no rows; wanted is a CSV with the columns {_TIME},{_VALUE}")
-    return Series(stamps, seconds, counts, _width(seconds, stamps, name))
+    return Series(stamps, seconds, counts, width_of(seconds, stamps, name, width))
 
 
 def _rows(file: str, name: str) -> Iterator[tuple[int, str, str]]:
@@ -156,32 +172,6 @@ def _count(value: str, where: str) -> float:
     return count
 
 
-def _width(seconds: Sequence[int], stamps: Sequence[str], name: str) -> int:
-    """The width of a bin. Steps may be longer (gaps) and a little off, but not shorter than half of it."""
-    from detectors.counts import LONGEST_BIN
-
-    steps = [b - a for a, b in itertools.pairwise(seconds)]
-    if not steps:
-        return LONGEST_BIN
-    common = Counter(steps[: _ROWS_FOR_WIDTH - 1])
-    width = min(common, key=lambda step: (-common[step], step))
-    if width > LONGEST_BIN:
-        raise UserError(f"{name}: rows are {_span(width)} apart; a surge shows in bins of at most an hour")
-    for i, step in enumerate(steps):
-        if 2 * step < width:
-            raise UserError(
-                f"{name}: {stamps[i + 1]} comes {_span(step)} after the row before, though bins are {_span(width)} wide"
-            )
-    return width
-
-
-def _span(seconds: int) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
-
-
 def _table(stamps: Sequence[str], scores: NDArray[np.float64]) -> str:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -190,14 +180,24 @@ def _table(stamps: Sequence[str], scores: NDArray[np.float64]) -> str:
     return table.getvalue()
 
 
-def _sum_up(name: str, series: Series, missing: int, alarms: int, out: Path | None) -> None:
-    gaps = sum(2 * (b - a) >= 3 * series.width for a, b in itertools.pairwise(series.seconds))
+def _sum_up(name: str, series: Series, alarms: int, missing_is_zero: bool, out: Path | None) -> None:
+    between = [missing_between(a, b, series.width) for a, b in itertools.pairwise(series.seconds)]
+    unknown = sum(map(math.isnan, series.counts))
     days = (series.seconds[-1] - series.seconds[0] + series.width) / 86400
-    parts = [f"{len(series.stamps):,} rows in bins of {_span(series.width)}", f"{days:.1f} days"]
-    if gaps:
+    share = left_out(series.seconds, series.counts, series.width)
+    if share is not None and not missing_is_zero:
+        note(
+            f"WARNING: {name}: {share:.0%} of the rows are missing, and none is 0. A missing row is taken for a gap, "
+            "in which nothing was observed. If rows without mentions were left out instead (as by a GROUP BY), most "
+            "surges are not found: then give --missing-is-zero"
+        )
+    parts = [f"{len(series.stamps):,} rows in bins of {span(series.width)}", f"{days:.1f} days"]
+    if missing_is_zero:
+        parts.append(f"{sum(between):,} missing rows read as 0")
+    elif gaps := sum(missing > 0 for missing in between):
         parts.append(f"{gaps:,} gaps")
-    if missing:
-        parts.append(f"{missing:,} counts missing")
+    if unknown:
+        parts.append(f"{unknown:,} counts missing")
     note(f"{name}: {', '.join(parts)}; {alarms} alarms (rows at 0.5 or more)")
     if days <= 1:
         note("The first day is not scored: nothing is known yet that a count could be compared with.")

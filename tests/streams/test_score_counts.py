@@ -111,6 +111,99 @@ def test_missing_rows_and_values_are_gaps(tmp_path: Path) -> None:
     assert [i for i, score in enumerate(_scores(out)) if score >= 0.5] == [2380]
 
 
+def _sparse(mean: float, seed: int = 0, days: int = 30) -> tuple[list[str], list[str]]:
+    """All rows of a quiet series with a surge, and those that a GROUP BY leaves of it."""
+    counts = np.random.default_rng(seed).poisson(mean, days * 288)
+    counts[0] = counts[-1] = 1
+    counts[-600:-588] += 3
+    lines = _lines(counts.tolist())
+    return lines, [line for line in lines if not line.endswith(",0")]
+
+
+@pytest.mark.parametrize("mean", [0.05, 0.2])
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_of_zero_that_were_left_out_may_be_read_as_zero(tmp_path: Path, mean: float, seed: int) -> None:
+    lines, grouped = _sparse(mean, seed)
+    whole, path = _run(_file(tmp_path, lines))[1], _file(tmp_path, grouped)
+    code, out, stderr = _run(path, "--missing-is-zero")
+    assert code == 0
+    assert f"bins of 5 min, 30.0 days, {len(lines) - len(grouped):,} missing rows read as 0" in stderr
+    assert "WARNING" not in stderr
+    kept = {line.split(",")[0] for line in grouped}
+    # No alarm of this series begins in a row of 0.
+    assert out.splitlines() == [line for line in whole.splitlines() if line.split(",")[0] in kept]
+    assert any(score >= 0.5 for score in _scores(out)[-200:])
+
+
+@pytest.mark.parametrize(("score", "told"), [(0.5, [0, 0, 0, 0.5, 0, 0]), (0.25, [0, 0, 0, 0, 0, 0])])
+def test_an_alarm_in_a_row_that_was_left_out_is_told_in_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, score: float, told: list[float]
+) -> None:
+    monkeypatch.setattr("detectors.counts.score_counts", lambda times, *_: score * np.eye(len(times))[4])
+    lines = _lines([1] * 8)
+    path = _file(tmp_path, [*lines[:4], *lines[6:]])
+    assert _scores(_run(path, "--missing-is-zero")[1]) == told
+
+
+@pytest.mark.parametrize("mean", [0.02, 0.2])
+def test_a_file_without_its_rows_of_zero_is_warned_of(tmp_path: Path, mean: float) -> None:
+    lines, grouped = _sparse(mean)
+    code, _, stderr = _run(_file(tmp_path, grouped))
+    assert code == 0
+    share = 100 * (len(lines) - len(grouped)) // len(lines)
+    first = stderr.splitlines()[0]
+    assert first.startswith("WARNING")
+    assert f"{share}%" in first or f"{share + 1}%" in first
+    assert "give --missing-is-zero" in first
+    assert "WARNING" not in _run(_file(tmp_path, lines))[2]
+
+
+def test_nights_without_rows_are_no_rows_of_zero_left_out(tmp_path: Path) -> None:
+    lines = _lines([count + 1 for count in _counts()])
+    by_day = [line for i, line in enumerate(lines) if i == 0 or 96 <= i % 288 < 216]
+    assert "WARNING" not in _run(_file(tmp_path, by_day))[2]
+
+
+def test_a_feed_that_is_down_is_a_gap_though_missing_rows_are_zeros(tmp_path: Path) -> None:
+    """By the rule for runs of zeros: what follows is compared with what was before, and is no surge."""
+    lines = _lines(_counts(20))
+    begin = 10 * 288
+    down = [*lines[:begin], *lines[begin + 576 :]]
+    code, out, _ = _run(_file(tmp_path, down), "--missing-is-zero")
+    assert code == 0
+    assert not any(score >= 0.5 for score in _scores(out)[begin - 2 : begin + 288])
+
+
+def test_the_width_may_be_given(tmp_path: Path) -> None:
+    path = _file(tmp_path, _lines(_counts(3)[::3], 15))
+    assert "bins of 15 min" in _run(path)[2]
+    assert "bins of 5 min" in _run(path, "--width", 5)[2]
+    code, _, stderr = _run(path, "--width", 60)
+    assert code == 2
+    assert "comes 15 min after the row before, though bins are 1 h wide by --width" in stderr
+    for width in (0, -5, 61, "nan"):
+        code, _, stderr = _run(path, "--width", width)
+        assert code == 2
+        assert "--width: bins must be above 0 and at most 60 minutes wide" in stderr
+
+
+def test_times_that_are_a_little_off_do_not_change_the_width(tmp_path: Path) -> None:
+    """A feed that began again at another minute, and seconds of delay."""
+    lines = _lines([1] * 50)
+    later = [
+        f"{(BEGIN + timedelta(minutes=5 * i + 2, seconds=i % 7)).strftime('%Y-%m-%d %H:%M:%S')},1"
+        for i in range(50, 100)
+    ]
+    assert "bins of 5 min" in _run(_file(tmp_path, [*lines, *later]))[2]
+
+
+def test_so_many_zeros_are_a_mistake(tmp_path: Path) -> None:
+    lines = _lines([1] * 100, 1)
+    code, _, stderr = _run(_file(tmp_path, ["timestamp,value", "1972-01-01,1", *lines[1:]]), "--missing-is-zero")
+    assert code == 2
+    assert "is the first or the last time a mistake?" in stderr
+
+
 @pytest.mark.parametrize("minutes", [1, 10, 60])
 def test_other_bins(tmp_path: Path, minutes: int) -> None:
     code, _, stderr = _run(_file(tmp_path, _lines(_counts(3, minutes), minutes)))
@@ -155,6 +248,10 @@ def test_the_budget_moves_the_alarms(tmp_path: Path) -> None:
         (["timestamp,value", "2026-01-01 00:05:00"], "line 2: 1 of 2 columns"),
         (["timestamp,value", "2026-01-01 00:00:00,4", "2026-01-01T00:05:00Z,4"], "line 3: some timestamps name a time"),
         (["timestamp,value", "2026-01-01,4", "2026-01-02,4", "2026-01-03,4"], "rows are 1 d apart"),
+        (
+            ["timestamp,value", "2026-01-01,4", "2026-01-02,4", "2026-01-03,4"],
+            "--missing-is-zero and the bins' --width",
+        ),
         ([*_lines([1] * 9), "2026-01-01 00:42:55,1"], "00:42:55 comes 2 s after the row before, though bins are 5 min"),
     ],
 )
