@@ -5,6 +5,9 @@ loc_w) / s_w means the same on every series and in every window: it is exceeded 
 loc_w and s_w come from the series' own past days by L-moments (Hosking 1990) and are drawn to what is usual for
 brands, so that the first days are judged soberly and a series with heavy bursts (a larger s) earns fewer alarms.
 
+A day counts from half of what is usually observed of one (the median of the past 56 days with anything in them) on: a
+series of opening hours is calibrated on its own days, and a day that was cut short teaches no lower maximum.
+
 Four windows that overlap are exceeded as often as one and a half that do not: y = max y_w - ln 1.5.
 """
 
@@ -31,7 +34,9 @@ CAP = 6.0
 TOGETHER = math.log(1.5)
 """ln of how many windows without overlap would be exceeded as often, measured on simulated calm series."""
 DAY_SEEN = 0.5
-"""Part of a day that must have been observed for its maximum to count."""
+"""Part of a usual day that must have been observed for its maximum to count."""
+USUAL_FROM = 3
+"""Days from which it is known how much is usually observed of a day; a whole one before."""
 EULER = 0.5772156649015329
 
 
@@ -79,6 +84,7 @@ def standardised(times: Ints, x: Floats, hours: Floats, width: int) -> Floats:
     y = np.full(len(times), -np.inf)
     known = ~np.isnan(x[0])
     maxima: list[Floats] = []
+    observed: list[float] = []  # seconds of each past day that had any
     for d, a, b in zip(days.tolist(), start.tolist(), stop.tolist(), strict=True):
         past = np.array(maxima[-DAYS:])
         fits = [gumbel(past[:, w] if len(past) else np.zeros(0), float(usual[w])) for w in range(len(x))]
@@ -86,6 +92,11 @@ def standardised(times: Ints, x: Floats, hours: Floats, width: int) -> Floats:
         here = x[:, a:b]
         if d > 0:
             y[a:b] = np.where(known[a:b], np.max((here - location) / scale, axis=0) - TOGETHER, -np.inf)
-        if np.sum(known[a:b]) * width >= DAY_SEEN * DAY:
+        seconds = float(np.sum(known[a:b])) * width
+        if not seconds:
+            continue
+        usually = float(np.median(observed[-DAYS:])) if len(observed) >= USUAL_FROM else DAY
+        observed.append(seconds)
+        if seconds >= DAY_SEEN * usually:
             maxima.append(np.minimum(np.nanmax(here, axis=1), (location + CAP * scale)[:, 0]))
     return y

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from detectors.columns import Floats, Ints
 from detectors.counts import ALARM, HOUR, CountsConfig, ladder, log_ratios, score_counts
-from detectors.counts.return_period import CAP, DAY, LEAST_SCALE, SCALE, gumbel
+from detectors.counts.return_period import CAP, DAY, LEAST_SCALE, SCALE, gumbel, standardised
 
 WIDTH = 300
 PER_DAY = DAY // WIDTH
@@ -171,6 +171,36 @@ def test_calm_series_have_as_many_alarms_as_were_asked_for(budget: float) -> Non
         alarms = _alarms(score_counts(times, counts, 600, CountsConfig(budget)))
         found += sum(times[i] >= START + 56 * DAY for i in alarms)
     assert 0.5 <= found / (budget * n * (days - 56) / 30) <= 1.5
+
+
+@pytest.mark.parametrize(("opens", "closes"), [(8, 18), (9, 15)])
+@pytest.mark.parametrize("bursty", [False, True])
+def test_a_series_of_opening_hours_is_calibrated_too(opens: int, closes: int, bursty: bool) -> None:
+    """Less than half of a day is observed, every day. Uncalibrated, a calm one is deaf and a bursty one cries wolf."""
+    days, n, found = 180, 4, 0
+    for seed in range(n):
+        times, counts = _series(days, 20.0, seed, 600)
+        if bursty:
+            # Bursts of half an hour, one in two days, of any size.
+            rng = np.random.default_rng(seed)
+            for at in np.nonzero(rng.random(len(times)) < 1 / 288)[0]:
+                counts[at : at + 3] *= 2 + rng.pareto(2.0)
+        hour = times % DAY // HOUR
+        keep = (hour >= opens) & (hour < closes)
+        alarms = _alarms(score_counts(times[keep], np.floor(counts[keep]), 600, CountsConfig(2.0)))
+        found += sum(times[keep][i] >= START + 56 * DAY for i in alarms)
+    assert 0.5 <= found / (2.0 * n * (days - 56) / 30) <= 1.5
+
+
+def test_a_day_that_was_cut_short_teaches_no_lower_maximum() -> None:
+    """A third of a day where whole ones are usual does not count, whatever was in it."""
+    times, counts = _series(20)
+    x, hours = log_ratios(times, counts, WIDTH)
+    x[:, 10 * PER_DAY + PER_DAY // 3 : 11 * PER_DAY] = np.nan
+    lower = x.copy()
+    lower[:, 10 * PER_DAY : 11 * PER_DAY] -= 5.0
+    y, other = (standardised(times, one, hours, WIDTH)[11 * PER_DAY :] for one in (x, lower))
+    np.testing.assert_array_equal(y, other)
 
 
 def test_a_gap_is_neither_calm_nor_the_beginning_of_a_surge() -> None:
