@@ -29,6 +29,8 @@ from detectors.counts.return_period import DAY, standardised
 HOUR = 3600
 LONGEST_BIN = HOUR
 """Coarser bins than this know no rhythm of the day."""
+LARGEST_COUNT = 1e12
+"""A row with more is a mistake, and in sums over a year rounding would hide all others."""
 
 WINDOWS = (5, 15, 30, 60)
 """Minutes. Shorter ones than a bin are one bin."""
@@ -66,7 +68,7 @@ def score_counts(times: Ints, counts: Floats, width: int, config: CountsConfig |
         Start of each bin in seconds since 1970, at least half a bin apart. A jump is a gap, in which nothing was
         observed: it teaches nothing and is expected to hold nothing.
     counts : (n,) float64
-        Mentions in each bin, not negative; nan where it was not observed (scored 0).
+        Mentions in each bin, 0 to 1e12; nan where it was not observed (scored 0).
     width : int
         Seconds of a bin, at most an hour.
 
@@ -78,7 +80,7 @@ def score_counts(times: Ints, counts: Floats, width: int, config: CountsConfig |
     Raises
     ------
     ValueError
-        Times out of order, negative or infinite counts, bins of more than an hour.
+        Times out of order, negative counts or such above 1e12, bins of more than an hour.
     """
     config = config or CountsConfig()
     _check(times, counts, width)
@@ -168,5 +170,5 @@ def _check(times: Ints, counts: Floats, width: int) -> None:
     steps = np.diff(times)
     if np.any(steps <= 0):
         raise ValueError("times must increase")
-    if np.any(counts < 0) or np.any(np.isinf(counts)):
-        raise ValueError("counts must be finite and not negative")
+    if np.any(counts < 0) or np.any(counts > LARGEST_COUNT):
+        raise ValueError(f"counts must not be negative or above {LARGEST_COUNT:g}")

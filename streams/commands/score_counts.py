@@ -161,13 +161,17 @@ def _moment(stamp: str, where: str) -> tuple[int, bool]:
 
 def _count(value: str, where: str) -> float:
     """The count, nan where it is missing."""
+    from detectors.counts import LARGEST_COUNT
+
     if value.lower() in _MISSING:
         return math.nan
     try:
         count = float(value)
     except ValueError:
         raise UserError(f"{where}: {value[:40]!r} is not a count; leave the field empty where none is known") from None
-    if not 0 <= count < math.inf:
+    if count > LARGEST_COUNT:
+        raise UserError(f"{where}: {value[:40]} is no count of mentions; leave the field empty where none is known")
+    if not count >= 0:
         raise UserError(f"{where}: a count cannot be {value[:40]}; leave the field empty where none is known")
     return count
 

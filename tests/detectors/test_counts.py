@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.columns import Floats, Ints
-from detectors.counts import ALARM, HOUR, CountsConfig, ladder, log_ratios, score_counts
+from detectors.counts import ALARM, HOUR, LARGEST_COUNT, CountsConfig, ladder, log_ratios, score_counts
 from detectors.counts.return_period import CAP, DAY, LEAST_SCALE, SCALE, gumbel, standardised
 
 WIDTH = 300
@@ -256,7 +256,8 @@ def test_heavy_bursts_earn_a_larger_scale_and_one_outlier_does_not() -> None:
         ([0, 300, 300], [1, 1, 1], 300, "increase"),
         ([0, 600, 300], [1, 1, 1], 300, "increase"),
         ([0, 300, 600], [1, -1, 1], 300, "negative"),
-        ([0, 300, 600], [1, np.inf, 1], 300, "finite"),
+        ([0, 300, 600], [1, np.inf, 1], 300, "above 1e"),
+        ([0, 300, 600], [1, 1.1e12, 1], 300, "above 1e"),
         ([0, 300], [1, 1, 1], 300, "length"),
         ([0, 7200], [1, 1], 7200, "hour"),
         ([0, 300], [1, 1], 0, "hour"),
@@ -271,6 +272,16 @@ def test_what_is_not_a_series_is_refused(times: list[int], counts: list[float], 
 def test_a_budget_is_alarms_a_month(budget: float) -> None:
     with pytest.raises(ValueError, match="budget"):
         CountsConfig(budget)
+
+
+def test_the_largest_count_ruins_no_later_row() -> None:
+    times, counts = _series(20)
+    at = 15 * PER_DAY
+    counts[at] = LARGEST_COUNT
+    counts[at + 2 * PER_DAY : at + 2 * PER_DAY + 12] += 60
+    alarms = _alarms(score_counts(times, counts, WIDTH))
+    assert at in alarms
+    assert [i for i in alarms if 0 <= i - at - 2 * PER_DAY <= 2]
 
 
 def test_empty_and_tiny() -> None:
