@@ -10,13 +10,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from detectors.brand_counts import MINUTES_PER_DAY, BrandCounts
+from detectors.brand_counts import BrandCounts
 from detectors.incidents import Decision, instant
 from detectors.known_events import Match
 from detectors.poisson import poisson_interval
 from detectors.tables import table
 
 DAYS_PER_MONTH = 30.0
+LEAST_DAYS = 1.0
+"""Of data, below which there is no rate and no verdict."""
+LEAST_EXPECTED = 0.5
+"""Pages that the budget must have allowed in the time watched before none of them is a good sign."""
+
+Verdict = Literal["within budget", "above budget", "too short to say"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +36,12 @@ class BrandReport:
     tickets: int
     infos: int
     budget: float
-    pages_per_month: float
-    interval: tuple[float, float]
-    """95 % of the rate, pages a month. Pages for real crises are among them."""
+    pages_per_month: float | None
+    """None below a day of data."""
+    interval: tuple[float, float] | None
+    """95 % of the rate, pages a month; None as the rate. Pages for real crises are among them."""
     first_event: str | None
-    verdict: Literal["within budget", "above budget", "too short to say"]
+    verdict: Verdict
 
 
 def report(decisions: Iterable[Decision], counts: Sequence[BrandCounts]) -> list[BrandReport]:
@@ -49,13 +56,11 @@ def report(decisions: Iterable[Decision], counts: Sequence[BrandCounts]) -> list
         mine.sort(key=lambda d: (d.tick, d.brand))
         begins = [d for d in mine if d.type in ("opened", "reopened")]
         pages = sum(d.pages for d in mine)
-        months = max(c.days, 1.0 / MINUTES_PER_DAY) / DAYS_PER_MONTH
-        low, high = poisson_interval(pages, months)
-        verdict: Literal["within budget", "above budget", "too short to say"] = "too short to say"
-        if low > c.budget:
-            verdict = "above budget"
-        elif pages <= c.budget * months or high <= c.budget:
-            verdict = "within budget"
+        months = c.days / DAYS_PER_MONTH
+        rate, interval = None, None
+        if c.days >= LEAST_DAYS:
+            low, high = poisson_interval(pages, months)
+            rate, interval = round(pages / months, 2), (round(low, 2), round(high, 2))
         out.append(
             BrandReport(
                 brand=c.brand,
@@ -65,13 +70,26 @@ def report(decisions: Iterable[Decision], counts: Sequence[BrandCounts]) -> list
                 tickets=sum(d.notify == "ticket" for d in begins),
                 infos=sum(d.notify == "info" for d in begins),
                 budget=c.budget,
-                pages_per_month=round(pages / months, 2),
-                interval=(round(low, 2), round(high, 2)),
+                pages_per_month=rate,
+                interval=interval,
                 first_event=instant(mine[0].tick) if mine else None,
-                verdict=verdict,
+                verdict=_verdict(pages, months, c.budget),
             )
         )
     return out
+
+
+def _verdict(pages: int, months: float, budget: float) -> Verdict:
+    if months * DAYS_PER_MONTH < LEAST_DAYS:
+        return "too short to say"
+    low, high = poisson_interval(pages, months)
+    if low > budget:
+        return "above budget"
+    # As many as the budget allows is within it, but none at all tells nothing where none was to be expected.
+    telling = pages > 0 or budget * months >= LEAST_EXPECTED
+    if high <= budget or (telling and pages <= budget * months):
+        return "within budget"
+    return "too short to say"
 
 
 def render(reports: Sequence[BrandReport], matches: Sequence[Match] = ()) -> str:
@@ -79,7 +97,9 @@ def render(reports: Sequence[BrandReport], matches: Sequence[Match] = ()) -> str
     head = ["brand", "mentions", "days", "pages", "tickets", "info", "a month", "95 %", "budget", "first event", ""]
     rows = [head]
     for r in reports:
-        low, high = r.interval
+        month, interval = "", "under a day"
+        if r.pages_per_month is not None and r.interval is not None:
+            month, interval = f"{r.pages_per_month:g}", f"{r.interval[0]:g} to {r.interval[1]:g}"
         rows.append(
             [
                 r.brand,
@@ -88,8 +108,8 @@ def render(reports: Sequence[BrandReport], matches: Sequence[Match] = ()) -> str
                 str(r.pages),
                 str(r.tickets),
                 str(r.infos),
-                f"{r.pages_per_month:g}",
-                f"{low:g} to {high:g}",
+                month,
+                interval,
                 f"{r.budget:.3g}",
                 r.first_event or "none",
                 r.verdict,

@@ -143,8 +143,8 @@ def _what_if(rows: Sequence[BudgetRow]) -> str:
         cell = [
             f"{row.budget:g}",
             str(row.pages),
-            f"{row.rate:.2f}",
-            f"{row.interval[0]:.2f} to {row.interval[1]:.2f}",
+            "" if row.rate is None else f"{row.rate:.2f}",
+            "under a day" if row.interval is None else f"{row.interval[0]:.2f} to {row.interval[1]:.2f}",
             str(row.tickets),
         ]
         if known:

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from detectors.backtest import DAYS_PER_MONTH
+from detectors.backtest import DAYS_PER_MONTH, LEAST_DAYS
 from detectors.brand_counts import BrandCounts
 from detectors.commands import Command
 from detectors.config import BrandProfile, EngineConfig
@@ -85,9 +85,9 @@ class BudgetRow:
     tickets: int
     """Opened or opened again."""
     brand_months: float
-    rate: float
-    """Pages per brand and month, with its exact interval (95 %)."""
-    interval: tuple[float, float]
+    rate: float | None
+    """Pages per brand and month, with its exact interval (95 %); None below a day of data."""
+    interval: tuple[float, float] | None
     crises: int
     """Known ones that the data can show."""
     found: int
@@ -133,7 +133,7 @@ def budget_row(
     """What came of a budget."""
     months = brand_months(counts)
     pages = sum(d.pages for d in decisions)
-    low, high = poisson_interval(pages, months)
+    enough = months * DAYS_PER_MONTH >= LEAST_DAYS
     tickets = sum(d.notify == "ticket" and d.type in ("opened", "reopened") for d in decisions)
     crises = [m for m in matches if m.known.crisis and m.outcome != "no data"]
     found = [m for m in crises if m.outcome in ("found", "open already")]
@@ -144,8 +144,8 @@ def budget_row(
         pages=pages,
         tickets=tickets,
         brand_months=months,
-        rate=pages / months,
-        interval=(low, high),
+        rate=pages / months if enough else None,
+        interval=poisson_interval(pages, months) if enough else None,
         crises=len(crises),
         found=len(found),
         paged=sum(m.notify == "page" for m in found),

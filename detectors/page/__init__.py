@@ -103,7 +103,7 @@ def _first_of(log: IncidentLog) -> dict[str, Any]:
 
 def _scale(report: Report) -> float:
     """Right end of the axis of rates: twice the largest budget, or what was reached."""
-    return max(1.15 * max(2.0 * b.budget, b.pages_per_month) for b in report.brands)
+    return max(1.15 * max(2.0 * b.budget, b.pages_per_month or 0.0) for b in report.brands)
 
 
 def _silent_hours(story: Story, brand: int | None) -> float:

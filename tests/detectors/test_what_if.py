@@ -70,4 +70,6 @@ def test_rows_count_pages_crises_and_controls() -> None:
     assert high.crises == 1, "an event outside of the time that was read says nothing"
     assert (high.found, high.controls, high.controls_paged) == (1, 1, 1)
     assert high.rate == pytest.approx(high.pages / high.brand_months)
+    assert high.rate is not None
+    assert high.interval is not None
     assert high.interval[0] <= high.rate <= high.interval[1]

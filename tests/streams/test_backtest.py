@@ -307,10 +307,18 @@ def test_an_empty_file_is_said_to_be_empty(tmp_path: Path, settings: bool) -> No
 def test_a_brand_seen_once_has_its_row(tmp_path: Path) -> None:
     rows = [mention(n, brand="B") for n in range(100)] + [mention(200, brand="Once")]
     page = tmp_path / "m.html"
-    code, said = backtest(written(tmp_path / "m.jsonl", rows), "--tone", "gold", "--report", page)
+    file = written(tmp_path / "m.jsonl", rows)
+    code, said = backtest(file, "--tone", "gold", "--report", page)
     assert code == 0
     assert "Once" in said
     assert "watched for less than a day" in page.read_text()
+    code, said = backtest(file, "--tone", "gold")
+    (row,) = [line for line in said.splitlines() if line.startswith("Once")]
+    assert "under a day" in row
+    assert row.rstrip().endswith("too short to say")
+    told = json.loads(CLI.invoke(app, ["backtest", str(file), "--tone", "gold", "--json"]).stdout)
+    assert [(one["pages_per_month"], one["interval"]) for one in told["brands"]] == [(None, None)] * 2
+    assert (told["summary"]["rate"], told["summary"]["interval"]) == (None, None)
 
 
 def test_known_events_of_nobody_are_told_with_a_guess(simulated: Path, tmp_path: Path) -> None:
