@@ -27,6 +27,7 @@ from streams.classification import Classification, rounded_tone
 from streams.crisis_events import CrisisEvent, Links
 from streams.detection import Closing
 from streams.matching import BrandMatcher
+from streams.moved_clock import MovedClock
 from streams.one_origin import Batch, OneOrigin
 from streams.records import MINUTE_US, Mention, Model, RejectedError, microseconds
 from streams.reliable_tone import counted
@@ -63,6 +64,8 @@ class Outcome:
     #: Mentions that came in a later minute than their own; too late ones were left out.
     late: int = 0
     too_late: int = 0
+    #: The mention after which most of the too late ones came.
+    mover: Entry | None = None
     #: What was decided at other budgets, where they were asked for.
     what_if: dict[float, list[Decision]] = field(default_factory=dict)
     without_gold: int = 0
@@ -123,6 +126,7 @@ class Backtest:
         self._brands = brands
         self._hours: dict[str, Counter[int]] = {}
         self._span: dict[str, tuple[int, int]] = {}
+        self._clock = MovedClock()
         self._outcome = Outcome()
 
     def run(self, entries: Iterable[Entry]) -> Iterator[int]:
@@ -154,17 +158,19 @@ class Backtest:
         self._outcome.counts += portfolio_counts(self._outcome.counts, self._brands)
         counts = self._detection.counts
         self._outcome.duplicates, self._outcome.late = counts.duplicate, counts.late
-        self._outcome.too_late = counts.too_late
+        self._outcome.too_late, self._outcome.mover = counts.too_late, self._clock.mover
         self._outcome.what_if = self._what_if.decisions if self._what_if is not None else {}
         return self._outcome
 
     def _take(self, entries: Sequence[Entry]) -> None:
         read_us: list[int] = []
+        used: list[Entry] = []
         place: list[int] = []
         mentions: list[Mention] = []
         brands: list[str] = []
         gold, brands_of = self._model is None, self._classification.brands_of
-        for path, line, mention in entries:
+        for entry in entries:
+            path, line, mention = entry
             try:
                 if not isinstance(mention, Mention):
                     raise mention
@@ -178,6 +184,7 @@ class Backtest:
                     self._outcome.examples.append(f"{path}:{line}: {error}")
                 continue
             read_us.append(microseconds(mention.created_at))
+            used.append(entry)
             if not found:
                 self._outcome.unmatched += 1
             for brand in found:
@@ -185,6 +192,7 @@ class Backtest:
                 mentions.append(mention)
                 brands.append(brand)
         self._outcome.read += len(read_us)
+        self._clock.take(read_us, used)
         negative, p_negative = self._tones(mentions)
         self._count(read_us, place, brands)
         self._note(self._detection.take(Batch(read_us, place, mentions, brands, negative, p_negative)))

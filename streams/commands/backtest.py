@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from streams.backtest import GOLD, Backtest, Outcome, brands_in, classification_of_any_brand
-from streams.commands.backtest_report import Options, report_of
+from streams.commands.backtest_report import Options, after_whom, report_of
 from streams.commands.console import note, stderr_console
 from streams.crisis_commands import read_commands
 from streams.errors import UserError
@@ -96,9 +96,9 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
             typer.echo()
             typer.echo(render_accounts(outcome.accounts))
         _sum_up(outcome, made)
-    for line in _without_effect(outcome, told):
-        note(line)
     for line in made.notes:
+        note(line)
+    for line in _without_effect(outcome, told):
         note(line)
     rate = outcome.read / outcome.seconds if outcome.seconds > 0 else 0.0
     note(f"{outcome.seconds:.1f} s, {rate:,.0f} mentions a second")
@@ -198,7 +198,7 @@ def _refuse_disorder(outcome: Outcome) -> None:
     if 2 * outcome.too_late > outcome.read:
         raise UserError(
             f"{outcome.too_late:,} of {outcome.read:,} mentions come more than a day after later ones: "
-            "the files are not in order of time; give --sort"
+            f"the files are not in order of time; give --sort.{after_whom(outcome)}"
         )
 
 

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Literal
 
 from streams.backtest import Outcome
 from streams.mention_files import STDIN
+from streams.records import Mention
 
 if TYPE_CHECKING:
     from detectors.engine import BrandProfile
     from detectors.known_events import KnownEvent
     from detectors.report import Report
+
+#: From this share of too late mentions on, the backtest is of another history than the files'.
+_MANY_TOO_LATE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +118,28 @@ def _release() -> str:
         return "from its sources"
 
 
+def after_whom(outcome: Outcome) -> str:
+    """Which mention the too late ones came after, and what to do; begins with a blank, empty where it is not known."""
+    if outcome.mover is None:
+        return ""
+    path, line, mention = outcome.mover
+    if not isinstance(mention, Mention):
+        return ""
+    return (
+        f" Most come after {path}:{line}, id {mention.id[:80]!r}, dated {mention.created_at:%Y-%m-%dT%H:%M:%SZ}: "
+        "if that time is a mistake, correct or remove this mention."
+    )
+
+
 def _left_out(outcome: Outcome) -> Iterator[str]:
-    if outcome.without_gold:
-        yield f"left out: {outcome.without_gold:,} mentions without gold_tone"
-    if outcome.too_late:
+    many = outcome.too_late >= _MANY_TOO_LATE * outcome.read
+    if outcome.too_late and many:
+        yield (
+            f"WARNING: {outcome.too_late:,} of {outcome.read:,} mentions ({outcome.too_late / outcome.read:.0%}) were "
+            f"left out: they come more than a day after later ones.{after_whom(outcome)} If the files are not in order "
+            "of time, give --sort."
+        )
+    if outcome.too_late and not many:
         yield f"left out: {outcome.too_late:,} mentions that come more than a day after later ones (see --sort)"
     if outcome.late:
         yield f"late: {outcome.late:,} mentions come after later ones; they count in their own minute"

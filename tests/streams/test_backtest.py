@@ -280,6 +280,28 @@ def test_a_few_mentions_out_of_order_are_counted_where_they_belong_and_told(tmp_
     assert "left out: 1 mentions that come more than a day after later ones" in said
 
 
+@pytest.mark.parametrize("batch", [7, 100_000])
+def test_a_mention_of_the_future_that_costs_many_is_named_first(
+    batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.backtest._BATCH_MENTIONS", batch)
+    rows = [mention(60 * n, brand="B") for n in range(200)]
+    rows.insert(20, mention(-60 * 48, id="far too late", brand="B"))
+    rows.insert(150, mention(60 * 24 * 90, id="the future", brand="B"))
+    rows.insert(160, mention(60 * 24 * 91, id="more of it", brand="B"))
+    result = CLI.invoke(app, ["backtest", str(written(tmp_path / "m.jsonl", rows)), "--tone", "gold"])
+    assert result.exit_code == 0
+    first = result.stderr.strip().splitlines()[0]
+    assert first.startswith("WARNING: 52 of 203 mentions (26%) were left out")
+    assert "m.jsonl:151, id 'the future', dated 2026-05-31T00:00:00Z" in first
+    assert "--sort" in first
+    assert "left out" not in result.stderr.replace(first, "")
+    rows = [mention(60 * 24 * 90, id="the future", brand="B"), *rows[:100]]
+    code, said = backtest(written(tmp_path / "m.jsonl", rows), "--tone", "gold")
+    assert code == 2
+    assert "m.jsonl:1, id 'the future'" in said
+
+
 def test_gaps_cost_no_page_and_are_drawn(tmp_path: Path) -> None:
     rows = [
         mention(2 * n, brand="B", author=f"a{n}", gold_tone="negative" if n % 4 == 0 else "neutral")
