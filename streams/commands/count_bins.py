@@ -16,6 +16,7 @@ _ROWS_FOR_WIDTH: Final = 100
 _ODD_STEPS: Final = 0.25
 _DAY: Final = 86400
 _MISSING_SHARE: Final = 1 / 3
+_SAME_STEPS: Final = 24
 _LONGEST_LULL: Final = 4 * 3600
 #: So many rows are filled in at most: 95 years in bins of five minutes.
 _MOST_ROWS: Final = 10_000_000
@@ -87,6 +88,22 @@ def left_out(seconds: Sequence[int], counts: Sequence[float], width: int) -> flo
     missing = sum(min(missing_between(a, b, width), _LONGEST_LULL // width) for a, b in itertools.pairwise(seconds))
     share = missing / (missing + len(seconds))
     return share if share > _MISSING_SHARE else None
+
+
+def other_width(seconds: Sequence[int], width: int) -> tuple[int, int] | None:
+    """Where rows begin to be further apart or closer together than a bin, 24 times or more, and by how many seconds.
+
+    Rows that are missing now and then have steps of several lengths; as many of one length in a row are other bins.
+    """
+    run, begin, length = 0, 0, width
+    for i, (a, b) in enumerate(itertools.pairwise(seconds)):
+        step = b - a
+        if 4 * abs(step - width) <= width or 10 * abs(step - length) > length:
+            run, begin, length = 0, i, step
+        run += 1
+        if run >= _SAME_STEPS and 4 * abs(length - width) > width:
+            return begin, length
+    return None
 
 
 def missing_between(before: int, after: int, width: int) -> int:

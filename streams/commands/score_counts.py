@@ -8,14 +8,14 @@ import itertools
 import math
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streams.commands.console import note
-from streams.commands.count_bins import left_out, missing_between, span, width_of, with_zeros
+from streams.commands.count_bins import left_out, missing_between, other_width, span, width_of, with_zeros
 from streams.errors import UserError
 from streams.mention_files import STDIN, open_binary
 
@@ -105,10 +105,18 @@ def read_series(file: str, name: str, width: float | None = None) -> Series:
             zoned = has_zone
         elif zoned != has_zone:
             raise UserError(f"{where}: some timestamps name a time zone and some do not; make them alike")
-        if seconds and at == seconds[-1]:
-            raise UserError(f"{where}: {stamp} is there twice; keep one row of each time, or add the counts up")
-        if seconds and at < seconds[-1]:
-            raise UserError(f"{where}: {stamp} is earlier than the row before; sort the rows by time")
+        if seconds and at <= seconds[-1]:
+            clock = ""
+            if not has_zone and _put_back(seconds, at):
+                clock = (
+                    "if the clock was put back by an hour here, as summer time ends, write times in UTC or with their "
+                    "offset, such as 2026-10-25T02:05:00+01:00; else "
+                )
+            if at == seconds[-1]:
+                raise UserError(
+                    f"{where}: {stamp} is there twice; {clock}keep one row of each time, or add the counts up"
+                )
+            raise UserError(f"{where}: {stamp} is earlier than the row before; {clock}sort the rows by time")
         stamps.append(stamp)
         seconds.append(at)
         counts.append(_count(value, where))
@@ -117,11 +125,24 @@ def read_series(file: str, name: str, width: float | None = None) -> Series:
     return Series(stamps, seconds, counts, width_of(seconds, stamps, name, width))
 
 
+def _put_back(seconds: Sequence[int], at: int) -> bool:
+    """Whether a local time `at` repeats an hour of the night, as when summer time ends."""
+    if len(seconds) < 2:
+        return False
+    step = seconds[-1] - seconds[-2]
+    return abs(seconds[-1] + step - at - 3600) <= step // 2 and at % 86400 < 4 * 3600
+
+
 def _rows(file: str, name: str) -> Iterator[tuple[int, str, str]]:
     """Line number, timestamp and value of each row that is not blank."""
     with open_binary(file, name) as raw:
-        reader = csv.reader(io.TextIOWrapper(raw, "utf-8-sig", newline=""))
+        text = io.TextIOWrapper(raw, "utf-8-sig", newline="")
+        reader = csv.reader(text)
         try:
+            # Up to the line that names the columns, which tells what separates them.
+            before = list(_through_first(text))
+            semicolons = bool(before) and ";" in before[-1] and "," not in before[-1]
+            reader = csv.reader(itertools.chain(before, text), delimiter=";" if semicolons else ",")
             header = next((row for row in reader if any(cell.strip() for cell in row)), None)
             if header is None:
                 raise UserError(f"{name}: the file is empty; wanted is a CSV with the columns {_TIME},{_VALUE}")
@@ -146,10 +167,19 @@ def _rows(file: str, name: str) -> Iterator[tuple[int, str, str]]:
             raise UserError(f"{name}: the gzip data is damaged: {error}") from None
 
 
+def _through_first(lines: Iterable[str]) -> Iterator[str]:
+    """The lines up to the first that is not blank."""
+    for line in lines:
+        yield line
+        if line.strip(" \t\r\n,;"):
+            return
+
+
 def _moment(stamp: str, where: str) -> tuple[int, bool]:
     """Seconds since 1970, and whether a zone was named; without one it is taken for UTC."""
     try:
-        moment = datetime.fromisoformat(stamp)
+        # As BigQuery writes it.
+        moment = datetime.fromisoformat(f"{stamp[:-4]}Z" if stamp.endswith(" UTC") else stamp)
     except ValueError:
         raise UserError(f"{where}: {stamp[:40]!r} is not a time such as 2026-03-01 12:05:00") from None
     if not _YEARS[0] <= moment.year <= _YEARS[1]:
@@ -195,14 +225,24 @@ def _sum_up(name: str, series: Series, alarms: int, missing_is_zero: bool, out: 
             "in which nothing was observed. If rows without mentions were left out instead (as by a GROUP BY), most "
             "surges are not found: then give --missing-is-zero"
         )
-    parts = [f"{len(series.stamps):,} rows in bins of {span(series.width)}", f"{days:.1f} days"]
+    if change := other_width(series.seconds, series.width):
+        at, width = change
+        note(
+            f"WARNING: {name}: from {series.stamps[at]} on rows are {span(width)} apart, though bins are "
+            f"{span(series.width)} wide. Their counts are of other bins: score these rows on their own, or add all up "
+            "to bins of one width"
+        )
+    parts = [
+        f"{len(series.stamps):,} row{'s' if len(series.stamps) > 1 else ''} in bins of {span(series.width)}",
+        f"{days:.1f} days",
+    ]
     if missing_is_zero:
         parts.append(f"{sum(between):,} missing rows read as 0")
     elif gaps := sum(missing > 0 for missing in between):
-        parts.append(f"{gaps:,} gaps")
+        parts.append(f"{gaps:,} gap{'s' if gaps > 1 else ''}")
     if unknown:
-        parts.append(f"{unknown:,} counts missing")
-    note(f"{name}: {', '.join(parts)}; {alarms} alarms (rows at 0.5 or more)")
+        parts.append(f"{unknown:,} count{'s' if unknown > 1 else ''} missing")
+    note(f"{name}: {', '.join(parts)}; {alarms} alarm{'' if alarms == 1 else 's'} (rows at 0.5 or more)")
     if days <= 1:
         note("The first day is not scored: nothing is known yet that a count could be compared with.")
     if out is not None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_a_row_for_a_row(tmp_path: Path) -> None:
     path, out = _file(tmp_path, lines), tmp_path / "scores.csv"
     code, stdout, stderr = _run(path, "--out", out)
     assert (code, stdout) == (0, "")
-    assert "2,880 rows in bins of 5 min, 10.0 days; 1 alarms" in stderr
+    assert "2,880 rows in bins of 5 min, 10.0 days; 1 alarm (" in stderr
     written = out.read_text(encoding="utf-8")
     assert written.splitlines()[0] == "timestamp,anomaly_score"
     assert [line.split(",")[0] for line in written.splitlines()] == [line.split(",")[0] for line in lines]
@@ -64,6 +65,7 @@ def test_other_columns_a_bom_gzip_and_stdin(tmp_path: Path) -> None:
     lines = _lines(_counts(3))
     code, plain, _ = _run(_file(tmp_path, lines))
     assert code == 0
+    assert _run(_file(tmp_path, ["", *(line.replace(",", ";") for line in lines)]))[1] == plain
     more = ["\ufeffnote, Value ,Timestamp", *(",".join(["x", *line.split(",")[::-1]]) for line in lines[1:]), ""]
     packed = gzip.compress("\r\n".join(more).encode())
     command = [sys.executable, "-m", "streams.cli", "score-counts", "-"]
@@ -84,6 +86,8 @@ def test_a_zone_moves_the_clock_not_the_scores(tmp_path: Path) -> None:
     plain = _scores(_run(_file(tmp_path, _lines(counts)))[1])
     zoned = _lines(counts, form="%Y-%m-%dT%H:%M:%SZ")
     assert _scores(_run(_file(tmp_path, zoned))[1]) == plain
+    named = _lines(counts, form="%Y-%m-%d %H:%M:%S UTC")
+    assert _scores(_run(_file(tmp_path, named))[1]) == plain
     elsewhere = ["timestamp,value"]
     for i, count in enumerate(counts):
         moment = (BEGIN + timedelta(minutes=5 * i)).astimezone(tz=None)
@@ -106,7 +110,7 @@ def test_missing_rows_and_values_are_gaps(tmp_path: Path) -> None:
     lines[60] = lines[60].split(",")[0] + ",NaN"
     code, out, stderr = _run(_file(tmp_path, [*lines[:1000], "", *lines[1400:]]))
     assert code == 0
-    assert "1 gaps, 2 counts missing" in stderr
+    assert "1 gap, 2 counts missing" in stderr
     assert len(_scores(out)) == 2880 - 400
     assert [i for i, score in enumerate(_scores(out)) if score >= 0.5] == [2380]
 
@@ -195,6 +199,35 @@ def test_times_that_are_a_little_off_do_not_change_the_width(tmp_path: Path) -> 
         for i in range(50, 100)
     ]
     assert "bins of 5 min" in _run(_file(tmp_path, [*lines, *later]))[2]
+
+
+@pytest.mark.parametrize(("early", "late"), [(1, 60), (10, 5), (5, 15)])
+def test_bins_of_another_width_further_on_are_warned_of(tmp_path: Path, early: int, late: int) -> None:
+    begin = _lines([5] * 300, early)
+    place = 300 * early // late
+    rest = _lines([5] * (place + 30), late)[place + 1 :]
+    code, _, stderr = _run(_file(tmp_path, [*begin, *rest]))
+    assert code == 0
+    from_then = (BEGIN + timedelta(minutes=300 * early)).strftime("%Y-%m-%d %H:%M")
+    assert f"WARNING: {tmp_path / 'volume.csv'}: from {from_then[:13]}" in stderr
+    assert f"rows are {late // 60} h apart" in stderr or f"rows are {late} min apart" in stderr
+    assert "WARNING" not in _run(_file(tmp_path, begin))[2]
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 60])
+def test_local_times_when_the_clock_is_put_back_are_told_so(tmp_path: Path, minutes: int) -> None:
+    """Summer time ends in Berlin: from 03:00 on 25 October it is 02:00 once more."""
+    begin, lines = datetime(2026, 10, 24, 12, tzinfo=UTC), ["timestamp,value"]
+    for i in range(1440 // minutes):
+        moment = (begin + timedelta(minutes=minutes * i)).astimezone(ZoneInfo("Europe/Berlin"))
+        lines.append(f"{moment:%Y-%m-%d %H:%M:%S},5")
+    code, _, stderr = _run(_file(tmp_path, lines))
+    assert code == 2
+    assert f"2026-10-25 02:00:00 is {'there twice' if minutes == 60 else 'earlier than the row before'}; " in stderr
+    assert "if the clock was put back by an hour here, as summer time ends, write times in UTC or with their" in stderr
+    code, _, stderr = _run(_file(tmp_path, [*lines[:12], lines[5]]))
+    assert code == 2
+    assert "clock" not in stderr
 
 
 def test_so_many_zeros_are_a_mistake(tmp_path: Path) -> None:
