@@ -146,7 +146,7 @@ class Backtest:
         self._outcome.counts = [
             BrandCounts(
                 brand.name,
-                self._hours[brand.name].total(),
+                self._hours[brand.name].total() - self._detection.repeated[brand.name],
                 *self._span[brand.name],
                 brand.budget,
                 self._hours[brand.name],

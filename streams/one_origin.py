@@ -7,6 +7,7 @@ late and what is a duplicate are the same (``tests/streams/test_one_origin.py`` 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -91,6 +92,8 @@ class OneOrigin:
         self._seen: dict[int, dict[str, int]] = {}
         self._seen_since: int | None = None
         self.counts = Counts()
+        #: Duplicates of each brand.
+        self.repeated: Counter[str] = Counter()
 
     def tell(self, commands: Iterable[Command]) -> None:
         """Take what people said meanwhile; see `Engine.tell`."""
@@ -155,6 +158,7 @@ class OneOrigin:
         new = self._new(rows)
         self.counts.duplicate += len(new) - int(new.sum())
         if not new.all():
+            self.repeated.update(self._names[brand] for brand in rows.brand[~new].tolist())
             rows = rows.at(new)
         minute = rows.us // MINUTE_US
         self.counts.counted += len(minute)

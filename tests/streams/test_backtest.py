@@ -201,6 +201,18 @@ def test_bad_lines_and_duplicates_cost_one_mention_each(tmp_path: Path) -> None:
     assert f"{file}:7: not JSON" in said
 
 
+@pytest.mark.parametrize("batch", [3, 100_000])
+def test_the_mentions_of_a_brand_are_without_duplicates(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.backtest._BATCH_MENTIONS", batch)
+    rows = [mention(n // 2, brand="B") for n in range(20)] + [mention(10 + n, brand="C") for n in range(5)]
+    # The same id more than a day later is another mention.
+    rows.append(mention(0, brand="B", created_at=START + timedelta(days=2)))
+    run = Backtest([BrandProfile("B"), BrandProfile("C")], classification_of_any_brand(GOLD), None)
+    list(run.run(Entry("test", n, one) for n, one in enumerate(rows)))
+    assert [(one.brand, one.mentions) for one in run.outcome.counts] == [("B", 11), ("C", 5)]
+    assert run.outcome.duplicates == 10
+
+
 def test_mentions_of_unsettled_brands_are_rejected_and_told(tmp_path: Path) -> None:
     (tmp_path / "tocsin.yaml").write_text('brands: [{name: "Acme", keywords: ["acme"]}]')
     file = written(tmp_path / "m.jsonl", [mention(1, brand="Acme"), mention(2, brand="Other")])
