@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,3 +29,13 @@ class Network(Protocol):
         """``ids`` (rows, tokens), padded; ``lengths`` (rows,), each from 1 to tokens -> (rows, 3) probabilities,
         columns ``LABELS``.
         """
+
+
+@runtime_checkable
+class Unrounded(Protocol):
+    """A network that also tells what its probabilities come from. Their rounding hides small differences: in a check of
+    few rows perhaps all of them, and then not in a text that is read.
+    """
+
+    def unrounded(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Of a batch as of a call: (rows, 6), the logits and then the probabilities."""

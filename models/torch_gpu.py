@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.tone import LABELS
+
 NAME: Final = "torch-gpu"
 
 
@@ -60,7 +62,12 @@ class GpuNetwork:
 
     def __call__(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """See ``models.network.Network``."""
+        return self.unrounded(ids, lengths)[:, len(LABELS) :].copy()
+
+    def unrounded(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """See ``models.network.Unrounded``."""
         with torch.inference_mode():
-            logits = self._logits(torch.from_numpy(ids).cuda(), torch.from_numpy(lengths).cuda())
-            probabilities: NDArray[np.float32] = torch.softmax(logits.float() / self._temperature, dim=1).cpu().numpy()
-        return probabilities
+            logits = self._logits(torch.from_numpy(ids).cuda(), torch.from_numpy(lengths).cuda()).float()
+            tones = torch.softmax(logits / self._temperature, dim=1)
+            both: NDArray[np.float32] = torch.cat((logits, tones), 1).cpu().numpy()
+        return both

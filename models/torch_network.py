@@ -15,6 +15,7 @@ from torch import Tensor
 from models.architecture import HIDDEN
 from models.encoder import ToneNetwork
 from models.errors import ModelError
+from models.tone import LABELS
 
 BACKENDS: Final = ("auto", "torch-bf16", "torch-fp32")
 """Names for the setting: ``auto`` is ``torch-bf16`` where the processor multiplies bfloat16 (about three times as
@@ -120,11 +121,15 @@ class TorchNetwork:
 
     def __call__(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """See ``models.network.Network``."""
+        return self.unrounded(ids, lengths)[:, len(LABELS) :].copy()
+
+    def unrounded(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """See ``models.network.Unrounded``."""
         one_thread()
         with torch.inference_mode():
-            logits = self._logits(torch.from_numpy(ids), torch.from_numpy(lengths))
-            probabilities: NDArray[np.float32] = torch.softmax(logits.float() / self._temperature, dim=1).numpy()
-        return probabilities
+            logits = self._logits(torch.from_numpy(ids), torch.from_numpy(lengths)).float()
+            both: NDArray[np.float32] = torch.cat((logits, torch.softmax(logits / self._temperature, 1)), 1).numpy()
+        return both
 
 
 def tone_logits(network: ToneNetwork, dtype: torch.dtype) -> Callable[[Tensor, Tensor], Tensor]:

@@ -16,10 +16,10 @@ from models.classifier import Classifier
 from models.errors import LabelError, ModelError, ModelFileError
 from models.label_map import columns_of
 from models.loading import load_model
-from models.network import Network
+from models.network import Network, Unrounded
 from models.selfcheck import same_bits
 from tests.models.texts import corpus
-from tests.models.tiny import write_tiny_model
+from tests.models.tiny import WORDS, write_tiny_model
 
 TEXTS = ["good day", "the flight was bad", "", "a bad bad bad day", "good " * 300]
 
@@ -47,6 +47,23 @@ def test_a_processor_that_parts_small_batches_is_given_larger_ones(tiny: Path, m
     assert isinstance(model, Classifier)
     assert min(rows[-1] for rows in model.row_counts.values()) >= 16
     assert np.array_equal(model.predict(TEXTS)[:1], model.predict(TEXTS[:1]))
+    model.close()
+
+
+def test_a_model_that_is_unsure_is_checked_by_its_logits(tmp_path: Path) -> None:
+    """Small weights give probabilities near a third, whose rounding hides in most rows what their place has changed."""
+    directory = write_tiny_model(tmp_path / "unsure", LABELS, spread=0.02)
+    model = load_model(str(directory), backend="torch-fp32", threads=1, cache_size=0)
+    assert isinstance(model, Classifier)
+    network = model._network
+    assert isinstance(network, Unrounded)
+    generator = np.random.default_rng(5)
+    for bucket, rows in ((bucket, rows) for bucket, offered in model.row_counts.items() for rows in offered):
+        ids = generator.integers(1, len(WORDS), (rows, bucket))
+        lengths = generator.integers(1, bucket + 1, rows)
+        told = network.unrounded(ids, lengths)
+        for order in (generator.permutation(rows) for _ in range(3)):
+            assert np.array_equal(network.unrounded(ids[order], lengths[order]), told[order]), (bucket, rows)
     model.close()
 
 

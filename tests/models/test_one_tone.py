@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from models.bundled import load_bundled
 from models.classifier import Classifier
 from models.errors import ModelError
+from models.network import Network
 from models.shapes import buckets_up_to
 from models.tokeniser import MAX_TOKENS
 from models.tone import ModelId
@@ -135,6 +136,21 @@ class FickleNetwork:
         return tones
 
 
+class RoundedNetwork:
+    """The same, but rounding hides it in the probabilities of the texts of the check."""
+
+    description = "rounded"
+    any_shape = False
+
+    def __call__(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.unrounded(ids, lengths)[:, 3:]
+
+    def unrounded(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        both = np.full((len(ids), 6), 1 / 3, dtype=np.float32)
+        both[:, 0] += np.arange(len(ids)) * 1e-6
+        return both
+
+
 class SizeDependentNetwork:
     """A backend whose result depends on the number of rows, but not on which they are."""
 
@@ -145,15 +161,16 @@ class SizeDependentNetwork:
         return np.full((len(ids), 3), 1 / 3 + (1e-6 if len(ids) < 4 else 0.0), dtype=np.float32)
 
 
-def _around(network: FickleNetwork | SizeDependentNetwork, bundled: Classifier) -> Classifier:
+def _around(network: Network, bundled: Classifier) -> Classifier:
     return Classifier(
         ModelId("test", "0"), network, bundled._tokenise, 30_522, str.strip, tokens_per_batch=512, threads=1
     )
 
 
-def test_a_backend_that_minds_its_neighbours_is_refused(bundled: Classifier) -> None:
+@pytest.mark.parametrize("network", [FickleNetwork(), RoundedNetwork()])
+def test_a_backend_that_minds_its_neighbours_is_refused(bundled: Classifier, network: Network) -> None:
     with pytest.raises(ModelError, match="changes with its neighbours"):
-        _around(FickleNetwork(), bundled)
+        _around(network, bundled)
 
 
 def test_row_counts_with_other_bits_are_not_offered(bundled: Classifier) -> None:

@@ -31,9 +31,9 @@ WORDS = (
 )
 
 
-def write_tiny_model(directory: Path, labels: Sequence[str], *, seed: int = 7) -> Path:
-    """Write config, weights (safetensors) and tokeniser of a two-layer model with random weights; returns
-    ``directory``.
+def write_tiny_model(directory: Path, labels: Sequence[str], *, seed: int = 7, spread: float = 0.5) -> Path:
+    """Write config, weights (safetensors) and tokeniser of a two-layer model with random weights, of the standard
+    deviation ``spread``; returns ``directory``.
     """
     torch.manual_seed(seed)
     config = BertConfig(
@@ -43,7 +43,7 @@ def write_tiny_model(directory: Path, labels: Sequence[str], *, seed: int = 7) -
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=130,
-        initializer_range=0.5,
+        initializer_range=spread,
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
     )
