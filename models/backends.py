@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ REFERENCE: Final = "torch-fp32"
 
 # Where Linux shows the cards of NVIDIA, of AMD, and of Windows below it.
 _CARDS: Final = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+_NVIDIA: Final = Path("/proc/driver/nvidia/gpus")  # a folder for each card
+_HIDING: Final = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,22 @@ def _onnx(files: EncoderFiles, threads: int) -> Network:  # noqa: ARG001
     from models.onnx_network import OnnxNetwork
 
     return OnnxNetwork(files)
+
+
+def cards() -> str:
+    """The graphics cards that Linux shows, and what hides some of them from torch; found without importing it."""
+    shown = [device for device in _CARDS if Path(device).exists()]
+    models = sorted(_model_of(card) for card in _NVIDIA.glob("*/information"))
+    hidden = [f"{name}={os.environ[name]}" for name in _HIDING if name in os.environ]
+    return ", ".join([*shown, *models, *hidden]) or "-"
+
+
+def _model_of(card: Path) -> str:
+    try:
+        lines = card.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("Model:")), "unknown")
 
 
 def _torch_gpu_why_not() -> str | None:

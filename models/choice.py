@@ -1,8 +1,9 @@
 """Which backend computes the bundled model: the fastest that passes a check, measured once and remembered.
 
 Two workers of one machine must not choose differently, or one text would get two tones. So the choice is made under a
-lock and kept in a file, under everything that it depends on: the model's checksums, the processor, the libraries. Where
-nothing can be kept, no race is run: the first backend that can run is taken, which is the same for all.
+lock and kept in a file, under everything that it depends on: the model's checksums, the processor, the graphics cards,
+the libraries. What is remembered but cannot run any more is not taken. Where nothing can be kept, no race is run: the
+first backend that can run is taken, which is the same for all.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from models.backends import BACKENDS, installed
+from models.backends import BACKENDS, cards, installed
 from models.processor import describe_processor
 from models.whole_file import whole_file
 
@@ -71,9 +72,9 @@ def cache_directory() -> Path:
 
 
 def conditions(parts: Mapping[str, str]) -> dict[str, str]:
-    """All that a choice depends on: a model's checksums, processor and libraries."""
+    """All that a choice depends on: a model's checksums, processor, graphics cards and libraries."""
     libraries = tuple(sorted({name for backend in BACKENDS.values() for name in backend.libraries}))
-    return {**parts, "processor": describe_processor(), "libraries": installed(libraries)}
+    return {**parts, "processor": describe_processor(), "cards": cards(), "libraries": installed(libraries)}
 
 
 def choose(
@@ -85,13 +86,13 @@ def choose(
     under = conditions(parts)
     key = _key(under)
     directory = cache_directory() if directory is None else directory
-    known = _read(directory).get(key)
+    known = _remembered(directory, key)
     if known is not None:
         return known
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(directory):
-            known = _read(directory).get(key)  # another process may have been first
+            known = _remembered(directory, key)  # another process may have been first
             if known is not None:
                 return known
             log.info("choosing the fastest tone backend of this machine; this takes some seconds, once")
@@ -112,8 +113,8 @@ def choose(
 
 
 def recall(parts: Mapping[str, str], directory: Path | None = None) -> Choice | None:
-    """What is remembered for a model with the checksums ``parts``, if anything."""
-    return _read(cache_directory() if directory is None else directory).get(_key(conditions(parts)))
+    """What is remembered for a model with the checksums ``parts``, if anything that can run here."""
+    return _remembered(cache_directory() if directory is None else directory, _key(conditions(parts)))
 
 
 def _key(under: Mapping[str, str]) -> str:
@@ -129,7 +130,7 @@ def fastest(figures: Mapping[str, Measured]) -> str:
 
 def first_available() -> str:
     """The first backend in the list that can run here."""
-    return next(name for name, backend in BACKENDS.items() if backend.why_not() is None)
+    return next(name for name in BACKENDS if _why_not(name) is None)
 
 
 def _entries(directory: Path) -> dict[str, Any]:
@@ -150,6 +151,21 @@ def _read(directory: Path) -> dict[str, Choice]:
             if entry["backend"] in BACKENDS:
                 found[key] = Choice(entry["backend"], figures, remembered=True)
     return found
+
+
+def _remembered(directory: Path, key: str) -> Choice | None:
+    known = _read(directory).get(key)
+    if known is not None and (reason := _why_not(known.backend)) is not None:
+        log.warning("tone backend %s, remembered in %s, cannot run here now: %s", known.backend, directory, reason)
+        return None
+    return known
+
+
+def _why_not(name: str) -> str | None:
+    try:
+        return BACKENDS[name].why_not()
+    except Exception as error:  # noqa: BLE001 (other people's libraries: what fails to say so cannot run either)
+        return str(error) or type(error).__name__
 
 
 def _write(directory: Path, key: str, under: Mapping[str, str], choice: Choice) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from models import choice
-from models.backends import BACKENDS
-from models.choice import Measured, choose, fastest
+from models import backends, choice
+from models.backends import BACKENDS, Backend
+from models.choice import Measured, choose, fastest, recall
 from models.comparison import judge
 
 PARTS = {"adapter": "abc"}
@@ -32,6 +33,14 @@ def _must_not_measure() -> Mapping[str, Measured]:
     raise AssertionError("measured again")
 
 
+@pytest.fixture(autouse=True)
+def can_run(monkeypatch: pytest.MonkeyPatch) -> dict[str, Backend]:
+    """All backends, as if each could run here; to be changed."""
+    every = {name: replace(backend, why_not=lambda: None) for name, backend in BACKENDS.items()}
+    monkeypatch.setattr(choice, "BACKENDS", every)
+    return every
+
+
 def test_the_fastest_is_taken_and_remembered_with_its_figures(tmp_path: Path) -> None:
     first = choose(PARTS, _measure, tmp_path)
     assert (first.backend, first.remembered) == ("openvino-bf16", False)
@@ -47,6 +56,39 @@ def test_another_model_or_library_is_measured_anew(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(choice, "installed", lambda _: "torch 99")
     with pytest.raises(AssertionError, match="measured again"):
         choose(PARTS, _must_not_measure, tmp_path)
+
+
+def test_another_graphics_card_is_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(PARTS, _measure, tmp_path)
+    card = tmp_path / "cards" / "0000:00:04.0" / "information"
+    card.parent.mkdir(parents=True)
+    card.write_text("Model: \t\t NVIDIA H200\nIRQ:   \t\t 11\n")
+    monkeypatch.setattr(backends, "_NVIDIA", tmp_path / "cards")
+    assert "NVIDIA H200" in backends.cards()
+    with pytest.raises(AssertionError, match="measured again"):
+        choose(PARTS, _must_not_measure, tmp_path)
+
+
+def _broken() -> str | None:
+    raise ImportError("libcuda.so.1: cannot open shared object file")
+
+
+@pytest.mark.parametrize(("why_not", "told"), [(lambda: "there is no card", "there is no card"), (_broken, "libcuda")])
+def test_a_remembered_backend_that_cannot_run_any_more_is_not_taken(
+    tmp_path: Path,
+    can_run: dict[str, Backend],
+    caplog: pytest.LogCaptureFixture,
+    why_not: Callable[[], str | None],
+    told: str,
+) -> None:
+    with_card = {**FIGURES, "torch-gpu": Measured(0.1, 0.01, 0)}
+    assert choose(PARTS, lambda: with_card, tmp_path).backend == "torch-gpu"
+    can_run["torch-gpu"] = replace(can_run["torch-gpu"], why_not=why_not)
+    assert recall(PARTS, tmp_path) is None
+    again = choose(PARTS, _measure, tmp_path)
+    assert (again.backend, again.remembered) == ("openvino-bf16", False)
+    assert told in caplog.text
+    assert choose(PARTS, _must_not_measure, tmp_path).backend == "openvino-bf16"
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"format": 1}', '{"format": 1, "choices": {"x": 1}}'])
@@ -90,9 +132,13 @@ def test_workers_that_start_together_choose_alike(tmp_path: Path) -> None:
     assert len(set(found)) == 1
 
 
-def test_without_a_place_to_remember_there_is_no_race(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_place_to_remember_there_is_no_race(
+    can_run: dict[str, Backend], caplog: pytest.LogCaptureFixture
+) -> None:
+    can_run["torch-gpu"] = replace(can_run["torch-gpu"], why_not=lambda: "there is no card")
+    can_run["int8-avx512"] = replace(can_run["int8-avx512"], why_not=_broken)
     taken = choose(PARTS, _must_not_measure, Path(os.devnull) / "nothing")
-    assert BACKENDS[taken.backend].why_not() is None
+    assert taken.backend == "openvino-bf16"
     assert "TOCSIN_CACHE_DIR" in caplog.text
 
 
