@@ -16,6 +16,7 @@ from torch import Tensor
 from models import torch_gpu
 from models.base import sha256_of
 from models.cache import DEFAULT_CACHE_SIZE
+from models.checkup import OBVIOUS
 from models.classifier import Classifier
 from models.errors import ModelError, ModelFileError, UnstableBackendError
 from models.label_map import columns_of
@@ -37,6 +38,8 @@ _MANY_ROWS: Final = 16
 
 # bfloat16 is refused for a foreign model when a check text's probability moves by more than this against float32.
 _LARGEST_SHIFT: Final = 0.05
+# Beside English, for tokenisers that know other scripts alone.
+_ELSEWHERE: Final = ("Спасибо, всё хорошо", "谢谢你们的帮助", "شكرا على المساعدة", "मदद के लिए धन्यवाद")
 _FILES: Final = ["*.json", "*.safetensors", "*.txt", "*.model"]
 _HUB_NAME: Final = re.compile(r"[\w.-]+(/[\w.-]+)?")
 # Weight of an output that a two-label model lacks: probability zero after the softmax.
@@ -121,6 +124,39 @@ def _moves_little(coarse: Network, fine: Network, tokeniser: Tokeniser, texts: S
     return True
 
 
+def _not_finite(network: torch.nn.Module) -> str | None:
+    """Name of the first tensor that holds NaN or infinity."""
+    # A sum is finite only if all its terms are; the terms are looked at one by one where it merely may have overflown.
+    return next(
+        (
+            name
+            for name, tensor in network.named_parameters()
+            if not tensor.sum().isfinite() and not tensor.isfinite().all()
+        ),
+        None,
+    )
+
+
+def _check_ids(tokenizer: Any, tokeniser: Tokeniser, vocabulary: int, directory: Path) -> None:
+    """Raise ``ModelFileError`` for a tokeniser that knows no word of any check text, as transformers makes one up where
+    the files are missing, or that has ids the model has no row for.
+    """
+    largest = max(tokenizer.backend_tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+    if largest >= vocabulary:
+        raise ModelFileError(
+            f"tone model {directory}: its tokeniser has ids up to {largest}, its weights rows for {vocabulary} alone "
+            "(vocab_size in config.json); they do not belong together: get both from the same model"
+        )
+    said_of_nothing = {*tokenizer.all_special_ids, tokeniser.pad}
+    texts = [clean(text) for text in (*(text for text, _ in OBVIOUS), *_ELSEWHERE)]
+    if all(said_of_nothing.issuperset(ids) for ids in tokeniser(texts)):
+        raise ModelFileError(
+            f"tone model {directory}: its tokeniser knows no word of any text, so all would get one tone; the "
+            "tokeniser's files (tokenizer.json, or vocab.txt and the like) are missing or empty: put them beside "
+            "config.json"
+        )
+
+
 def load_foreign(
     model: str,
     *,
@@ -182,6 +218,11 @@ def load_foreign(
             "trained to classify; "
             "choose a sequence-classification model"
         )
+    if (damaged := _not_finite(network)) is not None:
+        raise ModelFileError(
+            f"tone model {directory}: {damaged} holds what is no number (NaN or infinity), so no tone can come of it; "
+            "download or train it again"
+        )
     if not tokenizer.is_fast:
         raise ModelError(f"tone model {directory} has only a slow tokeniser; choose a model with a tokenizer.json")
     columns = columns_of(
@@ -192,12 +233,11 @@ def load_foreign(
     positions = int(config.get("max_position_embeddings") or MAX_TOKENS + 2) - 2
     max_tokens = max(2, min(MAX_TOKENS, int(tokenizer.model_max_length), positions))
     tokeniser = Tokeniser(tokenizer.backend_tokenizer, max_tokens, int(tokenizer.pad_token_id or 0))
+    _check_ids(tokenizer, tokeniser, int(network.config.vocab_size), directory)
     network.eval().requires_grad_(False)
     served: Network = TorchNetwork(_logits(network, columns), torch.float32)
     if dtype != torch.float32:
         import copy
-
-        from models.checkup import OBVIOUS
 
         narrow = copy.deepcopy(network).to(dtype)
         coarse: Network = (

@@ -155,6 +155,31 @@ def test_weights_cut_off_are_refused(tiny: Path) -> None:
         load_model(str(tiny))
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tiny: Path, number: float) -> None:
+    network = AutoModelForSequenceClassification.from_pretrained(tiny)
+    with torch.no_grad():
+        network.classifier.bias[1] = number
+    network.save_pretrained(tiny)
+    with pytest.raises(ModelFileError, match=r"tiny: classifier\.bias holds what is no number .* again"):
+        load_model(str(tiny))
+
+
+def test_model_without_its_tokeniser_is_refused(tiny: Path) -> None:
+    for file in tiny.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(ModelFileError, match=r"tiny: its tokeniser knows no word .* put them beside config\.json"):
+        load_model(str(tiny))
+
+
+def test_tokeniser_of_another_model_is_refused(tiny: Path) -> None:
+    network = AutoModelForSequenceClassification.from_pretrained(tiny)
+    network.resize_token_embeddings(len(WORDS) - 1)
+    network.save_pretrained(tiny)
+    with pytest.raises(ModelFileError, match=r"tiny: its tokeniser has ids up to 14, its weights rows for 14 alone"):
+        load_model(str(tiny))
+
+
 def test_model_that_cannot_classify_is_refused(tiny: Path) -> None:
     AutoModelForSequenceClassification.from_pretrained(tiny).bert.save_pretrained(tiny)
     file = tiny / "config.json"
