@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from models.errors import ModelError
 from models.whole_file import whole_file
@@ -42,12 +41,21 @@ class Checkpoint:
     def load(self) -> dict[str, Any] | None:
         """What :meth:`save` wrote last, the random state restored; None where there is nothing.
 
-        Raises ``ModelError`` for another training's checkpoint.
+        Raises ``ModelError`` for another training's checkpoint, and for what is none.
         """
         if not self.file.exists():
             return None
-        state: dict[str, Any] = torch.load(self.file, weights_only=True)
-        purpose = state.pop("purpose")
+        try:
+            state: dict[str, Any] = torch.load(self.file, weights_only=True)
+            purpose, random = state.pop("purpose"), state.pop("random")
+        except OSError:
+            raise
+        except Exception as error:
+            # Torch's reader raises whatever its parsers do; to the user all mean that nothing can be gone on from.
+            raise ModelError(
+                f"{self.file} is damaged or no checkpoint of a training ({type(error).__name__}); remove it, and "
+                "what it stands for is trained anew, or choose another --out"
+            ) from error
         if purpose != self.purpose:
             there, here = dict(_numbers(purpose)), dict(_numbers(self.purpose))
             differing = (name for name in here | there if here.get(name) != there.get(name))
@@ -56,7 +64,6 @@ class Checkpoint:
                 f"{self.file} belongs to a training with another recipe or other data ({told}); give the same options "
                 "again, remove the .pt files there, or choose another --out"
             )
-        random: Tensor = state.pop("random")
         torch.set_rng_state(random)
         return state
 

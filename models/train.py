@@ -33,7 +33,7 @@ from models.teacher import LAYERS as TEACHER_LAYERS
 from models.teacher import check_teacher, load_teacher
 from models.tokeniser import Tokeniser
 from models.tone import LABELS
-from models.training_command import JudgeEvery, Threads, asked_patience, told
+from models.training_command import LARGEST_SEED, JudgeEvery, Threads, asked_patience, told
 from models.training_part import Part, console
 from models.unlabelled import crossed, distinct, draw, read_unlabelled
 
@@ -227,7 +227,10 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for the adapter, its configuration and the checkpoints.")] = Path(
         "out/tone"
     ),
-    seed: Annotated[int, typer.Option(help="Decides the head's initial weights, order of texts and dropout.")] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=LARGEST_SEED, help="Decides the head's initial weights, order of texts and dropout."),
+    ] = 1,
     epochs: Annotated[
         int, typer.Option(min=1, help="Passes over the labelled texts, the teacher's too.")
     ] = Course().epochs,

@@ -19,7 +19,7 @@ from models.exits import save_exits
 from models.labelled import joined, read_labelled
 from models.tokeniser import Tokeniser
 from models.train import DATA, UNLABELLED
-from models.training_command import INTERRUPTED, Threads, told
+from models.training_command import INTERRUPTED, LARGEST_SEED, Threads, told
 from models.training_part import console
 from models.unlabelled import distinct, draw, read_unlabelled
 from models.whole_file import whole_file
@@ -42,7 +42,10 @@ def main(
         ),
     ] = None,
     drawn: Annotated[int, typer.Option(min=0, help="How many distinct texts of --unlabelled are drawn.")] = UNLABELLED,
-    seed: Annotated[int, typer.Option(help="Decides initial weights, order of texts and what is held back.")] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=LARGEST_SEED, help="Decides initial weights, order of texts and what is held back."),
+    ] = 1,
     threads: Threads = 0,
 ) -> None:
     """Learn the exits where a text leaves the network early because its tone is clear, anew.

@@ -25,7 +25,7 @@ from models.ngrams import BITS, BLOCKS, features, fold
 from models.patience import Patience
 from models.russian import NgramScorer, NgramWeights, probabilities, save_russian
 from models.tone import LABELS
-from models.training_command import JudgeEvery, asked_patience, told
+from models.training_command import LARGEST_SEED, JudgeEvery, asked_patience, told
 
 MIN_TEXTS: Final = 2
 """Texts that an n-gram must occur in: what occurs once says nothing of the next text."""
@@ -213,7 +213,7 @@ def word_vectors(texts: list[str], kept: Path) -> WordVectors:
 def main(
     train: Annotated[list[Path] | None, typer.Option(help="Texts to learn from; may be given several times.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for weights and configuration.")] = Path("out/tone-ru"),
-    seed: Annotated[int, typer.Option(help="Seed of the optimiser.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the optimiser.")] = 1,
     strength: Annotated[float, typer.Option(min=1e-4, help="C of the regression: more fits closer.")] = 1.0,
     word_weight: Annotated[float, typer.Option(min=0.0, help="What the lexicon counts beside n-grams.")] = 2.0,
     limit: Annotated[int, typer.Option(min=0, help="Use only the first LIMIT texts of each file: a quick trial.")] = 0,

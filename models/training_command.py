@@ -29,6 +29,9 @@ JudgeEvery = Annotated[
     ),
 ]
 
+LARGEST_SEED: Final = 2**32 - 1
+"""Of those that torch, numpy and scikit-learn all take; none takes one below 0."""
+
 Threads = Annotated[
     int, typer.Option(min=0, help="Processor threads; 0 lets torch choose, 1 is faster on a busy machine.")
 ]

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from models import fit, lora, teacher, torch_network, train
+from models import fit, lora, teacher, torch_network, train, train_exits, train_russian
 from models.adapter import load_adapter
 from models.architecture import LAYERS
 from models.base import sha256_of, verified_base
@@ -127,6 +128,27 @@ def test_checkpoint_of_another_recipe_is_refused(labelled: Path, tmp_path: Path)
     told = " ".join(result.output.split())
     assert "another recipe" in told
     assert "(recipe.seed 9 there, 1 here)" in told
+
+
+@pytest.mark.parametrize("content", [b"", b"junk\n", b"PK\x03\x04junk"])
+@pytest.mark.parametrize("name", ["labels.pt", "labels-done.pt"])
+def test_a_damaged_checkpoint_is_told(labelled: Path, tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / name).write_bytes(content)
+    arguments = ["--train", str(labelled), "--val", str(labelled), "--out", str(tmp_path / "a")]
+    result = RUNNER.invoke(train.app, arguments)
+    assert result.exit_code == 2
+    assert f"{name} is damaged or no checkpoint" in "".join(result.output.split("\n"))
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**32)])
+@pytest.mark.parametrize("app", [train.app, train_exits.app, train_russian.app])
+def test_a_seed_that_cannot_be_is_told_by_its_option(app: typer.Typer, seed: str, tmp_path: Path) -> None:
+    folder = [str(tmp_path)] if app is train_exits.app else []
+    result = RUNNER.invoke(app, [*folder, "--seed", seed])
+    assert result.exit_code == 2
+    assert "--seed" in result.output
+    assert "4294967295" in result.output if seed != "-1" else "to 0" in result.output
 
 
 @pytest.mark.usefixtures("quick_check")
