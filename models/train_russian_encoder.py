@@ -24,7 +24,7 @@ from models.patience import Judge, Patience
 from models.recipe import Course
 from models.russian_encoder import pieces_as_bits, save_encoder, written
 from models.tokeniser import Tokeniser
-from models.training_part import Part
+from models.training_part import Part, texts_sha256
 
 FIRST: Final = Course(learning_rate=1e-4, layer_decay=0.93, epochs=3)
 """How the encoder learns from the earlier halves."""
@@ -92,10 +92,20 @@ class EncoderTraining:
         return Tokenised(self._tokenise([texts[row] for row in rows]), data.labels[rows])
 
     def trained(
-        self, data: Tokenised, course: Course, name: str, start: Tensors | None = None, judge: Judge | None = None
+        self,
+        data: Tokenised,
+        course: Course,
+        name: str,
+        start: Tensors | None = None,
+        judge: Judge | None = None,
+        judged_by: Sequence[Tokenised] = (),
     ) -> Tensors:
-        """What was learned (:func:`models.fit.learned`) from ``data``, beginning where ``start`` had come to."""
-        purpose = {"recipe": self.recipe.to_config(), "texts": len(data.ids), "name": name}
+        """What was learned (:func:`models.fit.learned`) from ``data``, beginning where ``start`` had come to; a
+        ``judge`` goes by the texts ``judged_by``.
+        """
+        purpose: dict[str, Any] = {"recipe": self.recipe.to_config(), "texts": len(data.ids), "name": name}
+        if judge is not None:
+            purpose["judged_by"] = [texts_sha256(some.ids, some.labels) for some in judged_by]
         torch.manual_seed(self.recipe.seed)
         network = self.network(start, course.dropout)
         part = Part(name, self._out, purpose, judge)
@@ -163,14 +173,15 @@ def _later_halves(times: Sequence[Time], share: float) -> tuple[NDArray[np.float
     return offsets, temperature, found
 
 
-def _judge(parts: Sequence[JudgedPart], training: EncoderTraining, patience: Patience) -> Judge:
+def _judge(
+    parts: Sequence[JudgedPart], later: Sequence[Tokenised], training: EncoderTraining, patience: Patience
+) -> Judge:
     """Judges a network as the whole is reported: F1 of negative and positive (per cent) beside the n-grams, mean over
-    the later halves.
+    the later halves, whose token ids are ``later``.
     """
-    later = [training.tokenised(part.later).ids for part in parts]
 
     def figure(network: ToneNetwork) -> float:
-        times = _times(parts, [logits_of(network, ids) for ids in later])
+        times = _times(parts, [logits_of(network, some.ids) for some in later])
         found = _later_halves(times, training.recipe.share)[2]
         return round(100 * float(np.mean([one.f1_negative_positive for one in found])), 2)
 
@@ -185,8 +196,9 @@ def learn(parts: Sequence[JudgedPart], training: EncoderTraining, out: Path) -> 
     began, processor = time.monotonic(), time.process_time()
     recipe = training.recipe
     earlier = joined([part.earlier for part in parts])
-    judge = None if recipe.patience is None else _judge(parts, training, recipe.patience)
-    first = training.trained(training.tokenised(earlier), recipe.first, "encoder-earlier", judge=judge)
+    later = [] if recipe.patience is None else [training.tokenised(part.later) for part in parts]
+    judge = None if recipe.patience is None else _judge(parts, later, training, recipe.patience)
+    first = training.trained(training.tokenised(earlier), recipe.first, "encoder-earlier", None, judge, later)
     judged = training.corrections(first)
     times = _times(parts, [training.logits(judged, part.later) for part in parts])
     offsets, temperature, found = _later_halves(times, recipe.share)

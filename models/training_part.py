@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -57,10 +58,22 @@ def follow(steps: Iterator[tuple[int, int, float]], what: str, watch: Watch | No
         console.print(f"{what}: {watch.end_in_words()}")
 
 
+def texts_sha256(texts: Sequence[Sequence[int]], answers: NDArray[np.generic] | None = None) -> str:
+    """SHA-256 of n texts as token ids, and of what is to be said of them, if anything."""
+    lengths = np.asarray([len(ids) for ids in texts], np.int64)
+    digest = hashlib.sha256(lengths.tobytes())
+    for ids in texts:
+        digest.update(np.asarray(ids, np.int64).tobytes())
+    if answers is not None:
+        digest.update(np.ascontiguousarray(answers).tobytes())
+    return digest.hexdigest()
+
+
 @dataclass
 class Part:
     """One part of the training. What came of it is kept in the folder ``out`` under its ``name``, so that a training
-    stopped later need not do it again. ``purpose`` is all that it depends on. A ``judge`` looks at the network on the
+    stopped later need not do it again. ``purpose`` is all that it depends on beside its texts and answers, of which a
+    checksum goes into its checkpoints. A ``judge`` looks at the network on the
     way and may stop it early.
 
     Afterwards ``minutes`` is how long it took, without what was done before a stop, and ``judged`` what the judge found
@@ -91,7 +104,8 @@ class Part:
         """Train ``network`` in place to give n ``texts`` their ``answers`` (n, 3); return its logits (m, 3) for those
         it is ``asked`` afterwards.
         """
-        standing, done = (Checkpoint(file, self.purpose) for file in self.files)
+        purpose = self.purpose | {"learned_from": texts_sha256(texts, answers), "asked": texts_sha256(asked)}
+        standing, done = (Checkpoint(file, purpose) for file in self.files)
         known = done.load()
         if known is not None:
             network.load_state_dict(known["learned"], strict=False)

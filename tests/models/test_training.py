@@ -127,7 +127,34 @@ def test_checkpoint_of_another_recipe_is_refused(labelled: Path, tmp_path: Path)
     assert result.exit_code == 2
     told = " ".join(result.output.split())
     assert "another recipe" in told
-    assert "(recipe.seed 9 there, 1 here)" in told
+    assert "(recipe.seed 9 there, 1 here" in told
+
+
+@pytest.mark.parametrize("change", ["text", "label"])
+def test_checkpoint_of_as_many_other_texts_is_refused(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr(fit, "CHECKPOINT_STEPS", 3)
+    real = fit.rate_share
+
+    def stop_at_step_4(step: int, steps: int, course: Course) -> float:
+        if step == 4:
+            raise KeyboardInterrupt
+        return real(step, steps, course)
+
+    monkeypatch.setattr(fit, "rate_share", stop_at_step_4)
+    val = tmp_path / "val.tsv"
+    val.write_bytes(labelled.read_bytes())
+    arguments = ["--train", str(labelled), "--val", str(val), "--out", str(tmp_path / "a"), "--batch", "8"]
+    assert RUNNER.invoke(train.app, arguments).exit_code == 130
+    assert (tmp_path / "a" / "labels.pt").exists()
+    first, _, rest = labelled.read_text(encoding="utf-8").partition("\n")
+    label, _, text = first.partition("\t")
+    other = f"{label}\tnot {text}" if change == "text" else f"positive\t{text}"
+    labelled.write_text(f"{other}\n{rest}", encoding="utf-8")
+    result = RUNNER.invoke(train.app, arguments)
+    assert result.exit_code == 2
+    assert "other data (learned_from" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize("content", [b"", b"junk\n", b"PK\x03\x04junk"])
