@@ -16,6 +16,7 @@ from models.normalise import NORMALISATION
 from models.recipe import Recipe
 from models.tokeniser import MAX_TOKENS
 from models.tone import LABELS
+from models.whole_file import whole_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +53,8 @@ def save_adapter(adapter: Adapter, directory: Path) -> None:
     from safetensors.torch import save_file
 
     weights = directory / "adapter.safetensors"
-    save_file(adapter.tensors, weights)
+    with whole_file(weights) as part:
+        save_file(adapter.tensors, part)
     config = {
         "format": FORMAT,
         "name": NAME,

@@ -27,6 +27,7 @@ from models.ngrams import BITS, BLOCKS, FOLDING, features, fold
 from models.normalise import NORMALISATION
 from models.tone import LABELS, ModelId
 from models.version import version_of
+from models.whole_file import whole_file
 
 NAME: Final = "tocsin-ru-ngrams"
 FORMAT: Final = 1
@@ -154,7 +155,8 @@ def save_russian(learned: NgramWeights, directory: Path, about: dict[str, Any]) 
     """Write weights and configuration to ``directory``; ``about`` is kept in the configuration (recipe, figures)."""
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "ngrams.safetensors"
-    save_file(learned.tensors(), file)
+    with whole_file(file) as part:
+        save_file(learned.tensors(), part)
     config = {
         "format": FORMAT,
         "name": NAME,

@@ -31,6 +31,7 @@ from models.russian import BUNDLED_RU
 from models.tokeniser import MAX_TOKENS, Tokeniser
 from models.tone import LABELS, ModelId
 from models.version import version_of
+from models.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,7 +122,8 @@ def save_encoder(
     ``about`` holds the temperature and the share, and recipe and figures for the record.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    save_file({**tensors, _PIECES: pieces}, directory / WEIGHTS)
+    with whole_file(directory / WEIGHTS) as part:
+        save_file({**tensors, _PIECES: pieces}, part)
     config = {
         "format": FORMAT,
         "name": NAME,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from models.whole_file import whole_file
 
@@ -41,3 +44,15 @@ def test_where_nothing_was_written_nothing_takes_its_place(tmp_path: Path) -> No
     with pytest.raises(FileNotFoundError), whole_file(file):
         pass
     assert file.read_text() == "old"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_umask_decides_who_may_read_it(tmp_path: Path, umask: int, mode: int) -> None:
+    file = tmp_path / "adapter.safetensors"
+    before = os.umask(umask)
+    try:
+        with whole_file(file) as part:
+            save_file({"a": np.zeros(3, np.float32)}, part)
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == mode
