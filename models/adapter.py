@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from models.base import BASE_SHA256, TOKENISER_SHA256, sha256_of, verify
 from models.errors import ModelFileError
-from models.model_config import read_config
+from models.model_config import finite, read_config
 from models.normalise import NORMALISATION
 from models.recipe import Recipe
 from models.tokeniser import MAX_TOKENS
@@ -89,7 +89,8 @@ def verified_config(directory: Path = BUNDLED) -> dict[str, Any]:
         use="an adapter",
         remedy="reinstall tocsin, or train an adapter: python -m models.train --help",
     )
-    if config.get("base", {}).get("weights_sha256") != BASE_SHA256:
+    base = config.get("base")
+    if not isinstance(base, dict) or base.get("weights_sha256") != BASE_SHA256:
         raise ModelFileError(
             f"{file} belongs to another base encoder than {BASE_SHA256}; use an adapter trained with this version"
         )
@@ -107,7 +108,7 @@ def load_adapter(directory: Path = BUNDLED) -> Adapter:
         return Adapter(
             load_file(directory / "adapter.safetensors"),
             Recipe.from_config(config["recipe"]),
-            float(config["temperature"]),
+            finite(config["temperature"], "temperature", 0),
             config["metrics"],
             training["texts"],
             training["minutes"],

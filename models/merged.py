@@ -18,6 +18,7 @@ from models.architecture import LAYERS, checkpoint_tensors, kept_whole, matrices
 from models.base import BASE_SHA256, TOKENISER_SHA256, sha256_of, verified_base
 from models.errors import ModelFileError
 from models.exits import Exit, read_exits
+from models.model_config import finite
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -75,7 +76,10 @@ class AdaptedFiles:
     @property
     def temperature(self) -> float:
         """What the logits are divided by."""
-        return self.number("temperature")
+        try:
+            return finite(self.config["temperature"], "temperature", 0)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.misstated(error) from error
 
     @functools.cached_property
     def exits(self) -> Sequence[Exit]:

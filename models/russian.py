@@ -22,7 +22,7 @@ from models.base import sha256_of, verify
 from models.cache import DEFAULT_CACHE_SIZE, CachedModel
 from models.errors import ModelFileError
 from models.lexicon import Lexicon
-from models.model_config import read_config
+from models.model_config import finite, read_config
 from models.ngrams import BITS, BLOCKS, FOLDING, features, fold
 from models.normalise import NORMALISATION
 from models.tone import LABELS, ModelId
@@ -194,16 +194,24 @@ def load_ngrams(directory: Path = BUNDLED_RU) -> NgramWeights:
             tensors["keys"],
             tensors["idf"],
             tensors["weights"],
-            float(config["scale"]),
+            finite(config["scale"], "scale"),
             tensors["word_keys"],
             tensors["word_idf"],
             tensors["word_weights"],
-            float(config["word_scale"]),
-            tuple(float(value) for value in config["bias"]),
-            float(config["temperature"]),
+            finite(config["word_scale"], "word_scale"),
+            _bias(config["bias"]),
+            finite(config["temperature"], "temperature", 0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{file} lacks or misstates a field ({error}); reinstall tocsin") from error
+
+
+def _bias(told: Any) -> tuple[float, ...]:
+    """Raises ``TypeError`` or ``ValueError``."""
+    bias = tuple(finite(value, "bias") for value in told)
+    if len(bias) != len(LABELS):
+        raise ValueError(f"bias is {told!r}, not {len(LABELS)} numbers")
+    return bias
 
 
 def load_ngrams_model(directory: Path = BUNDLED_RU, *, cache_size: int = DEFAULT_CACHE_SIZE) -> NgramModel:

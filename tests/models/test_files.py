@@ -15,6 +15,7 @@ from models.base import base_directory, verified_base
 from models.bundled import load_bundled
 from models.errors import ModelError, ModelFileError
 from models.loading import load_model
+from models.merged import bundled_files
 from models.russian import BUNDLED_RU
 
 
@@ -100,6 +101,31 @@ def test_broken_configuration_is_refused(adapter: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick_check")
+@pytest.mark.parametrize("temperature", [0, -1.14, float("nan"), float("inf"), None, [1]])
+def test_a_temperature_that_makes_no_sense_is_refused(adapter: Path, temperature: object) -> None:
+    file = adapter / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"temperature": temperature}))
+    with pytest.raises(ModelFileError, match=r"weights.* lacks or misstates .* reinstall"):
+        _ = bundled_files(adapter).temperature
+    with pytest.raises(ModelFileError, match=r"config\.json lacks or misstates"):
+        load_adapter(adapter)
+
+
+@pytest.mark.parametrize("base", [None, "all-MiniLM", []])
+def test_a_base_that_makes_no_sense_is_refused(adapter: Path, base: object) -> None:
+    file = adapter / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"base": base}))
+    with pytest.raises(ModelFileError, match="belongs to another base encoder"):
+        bundled_files(adapter)
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "3"])
+def test_a_configuration_that_is_no_object_is_refused(adapter: Path, content: str) -> None:
+    (adapter / "config.json").write_text(content)
+    with pytest.raises(ModelFileError, match=r"config\.json holds no JSON object; reinstall"):
+        bundled_files(adapter)
+
+
 def test_version_tells_configurations_apart(adapter: Path) -> None:
     file = adapter / "config.json"
     first = load_bundled(adapter_directory=adapter, threads=1)

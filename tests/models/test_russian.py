@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -177,9 +178,12 @@ def test_corrupt_foreign_and_missing_files_are_refused(tmp_path: Path) -> None:
         config.write_text(json.dumps(json.loads(original) | {key: value}))
         with pytest.raises(ModelFileError, match=rf"config\.json: {key}"):
             load_ngrams(copy)
-    config.write_text(json.dumps(json.loads(original) | {"bias": "much"}))
-    with pytest.raises(ModelFileError, match="misstates"):
-        load_ngrams(copy)
+    senseless: list[tuple[str, object]] = [("bias", "much"), ("bias", [1.0]), ("bias", [0, 0, math.nan])]
+    senseless += [("temperature", value) for value in (0, -1, math.nan, None)]
+    for key, wrong in (*senseless, ("scale", math.inf)):
+        config.write_text(json.dumps(json.loads(original) | {key: wrong}))
+        with pytest.raises(ModelFileError, match=r"config\.json lacks or misstates .* reinstall"):
+            load_ngrams(copy)
     config.write_text(original)
     with weights.open("r+b") as stream:
         stream.seek(-1, os.SEEK_END)

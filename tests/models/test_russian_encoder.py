@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import os
 import shutil
 from dataclasses import replace
@@ -144,8 +145,8 @@ def test_corrupt_foreign_and_missing_files_are_refused(tmp_path: Path) -> None:
         config.write_text(json.dumps(json.loads(original) | {key: value}))
         with pytest.raises(ModelFileError, match=rf"encoder\.json: {key}"):
             encoder_files(copy)
-    for key in ("share", "temperature"):
-        config.write_text(json.dumps(json.loads(original) | {key: "much"}))
+    for key, wrong in (("share", "much"), ("share", math.nan), ("temperature", "much"), ("temperature", 0)):
+        config.write_text(json.dumps(json.loads(original) | {key: wrong}))
         with pytest.raises(ModelFileError, match="misstates"):
             getattr(encoder_files(copy), key)
     config.write_text(original)
