@@ -13,10 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.tone.measured import alone
+from bench.tone.measured import Measured, alone
 from bench.tone.ours import measure_command, measure_ours, measure_parts
-from bench.tone.pipeline import measure_pipeline
+from bench.tone.pipeline import measure_pipeline, measure_pipeline_on_card
 from bench.tone.texts import read_stream, read_texts
+from models.backends import BACKENDS
 from models.cache import DEFAULT_CACHE_SIZE
 from models.metrics import macro_recall
 
@@ -68,6 +69,14 @@ def main(
         ("tocsin classify, whole command", processors, command),
         ("tocsin torch-fp32", processors, exact),
     ]
+    card: tuple[Measured, Measured] | None = None
+    if BACKENDS["torch-gpu"].why_not() is None:
+        # Beside the pipeline on the same card: what a card does says nothing of the processor, and the other way round.
+        card = (
+            alone(measure_pipeline_on_card, texts, SINGLE_TEXTS),
+            alone(measure_ours, texts, "torch-gpu", processors, SINGLE_TEXTS),
+        )
+        rows += [("pipeline on the card, best", processors, card[0]), ("tocsin torch-gpu", processors, card[1])]
 
     table = Table(
         "", "threads", "texts/s", "ratio", "cpu ms", "cpu ratio", "start s", "MiB", "p50 ms", "p99 ms", "recall %"
@@ -113,6 +122,11 @@ def main(
     console.print(
         f"pipeline, texts/s by threads x batch: {pipeline.detail}; single texts asked one by one on one thread"
     )
+    if card is not None:
+        console.print(
+            f"on the graphics card {card[1].rate / card[0].rate:.1f} times the pipeline in half precision there "
+            f"({card[0].detail})"
+        )
     shift = (
         np.abs(pipeline.tones - exact.tones[: len(pipeline.tones)]).max()
         if len(exact.tones) >= len(pipeline.tones)

@@ -14,6 +14,7 @@ from models.normalise import normalise
 from models.tone import LABELS
 
 PIPELINE_BATCHES: Final = (1, 32, 64)
+CARD_BATCHES: Final = (32, 128, 512)
 MAX_TOKENS: Final = 64
 
 
@@ -47,6 +48,41 @@ def measure_pipeline(texts: Sequence[str], threads: int) -> Measured:
     tones = np.array([[score[label] for label in LABELS] for score in scores], dtype=np.float32)
     detail = ", ".join(f"{key}: {entry[0]:.0f}" for key, entry in found.items())
     return Measured(rate, processor, load, memory(), tones, detail)
+
+
+def measure_pipeline_on_card(texts: Sequence[str], single: int, device: str = "cuda") -> Measured:
+    """The same on a graphics card, in the half precision that suits it, at its best batch size; and the latency of
+    ``single`` texts asked one by one.
+    """
+    import torch
+    from transformers import pipeline
+    from transformers.utils import logging
+
+    from models.torch_gpu import precision
+
+    logging.set_verbosity(CRITICAL)  # type: ignore[no-untyped-call, unused-ignore]
+    normalised = [normalise(text) for text in texts]
+    began = time.perf_counter()
+    model, tokenizer = merged_transformers_model()
+    if device != "cpu":
+        model = model.to(precision())
+    run: Any = pipeline("text-classification", model=model, tokenizer=tokenizer, device=device, top_k=None)
+    run(normalised[:1])
+    load = time.perf_counter() - began
+    found: dict[int, tuple[float, float, Any]] = {}
+    for batch in CARD_BATCHES:
+        options = {"batch_size": batch, "truncation": True, "max_length": MAX_TOKENS}
+        found[batch] = best(lambda options=options: run(normalised, **options), len(texts))  # type: ignore[misc]
+    rate, processor, _ = max(found.values(), key=lambda entry: entry[0])
+    latency: list[float] = []
+    for text in normalised[:single]:
+        began = time.perf_counter()
+        run(text, truncation=True, max_length=MAX_TOKENS)
+        latency.append(time.perf_counter() - began)
+    detail = f"{torch.cuda.get_device_name() if device != 'cpu' else device}; texts/s by batch: " + ", ".join(
+        f"{batch}: {entry[0]:.0f}" for batch, entry in found.items()
+    )
+    return Measured(rate, processor, load, memory(), np.empty((0, len(LABELS)), np.float32), detail, latency)
 
 
 def merged_transformers_model() -> tuple[Any, Any]:
