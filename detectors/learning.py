@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from detectors import controller
 from detectors.baseline import DELAY, MIXED
+from detectors.budget import MONTH
 from detectors.columns import Floats, Ints
 from detectors.core import Core
 from detectors.detector import Hour
@@ -24,7 +25,6 @@ LOW_HOURS = 24
 LONG_DAY = 720
 """Ticks that were judged, from which a day's maxima count."""
 LEAST_MAXIMUM = -3.0
-MONTH = 30
 LEFT_OUT = 1
 """Days of a month that may be left out for each page agreed, since they were far above a threshold."""
 NOT_SETTLED = 3
@@ -104,7 +104,7 @@ def end_day(core: Core, tick: int) -> None:
     extreme = (core.track.day_max[:, paging] >= most[:, paging]).any(axis=1)
     # As many days as pages are agreed may be crises. More are the brand's ways: thresholds learned from the days below
     # them would never rise to where they belong.
-    left_out = core.budget.left_out(MONTH, (tick + 1 - core.track.start) // 1440 - NOT_SETTLED)
+    left_out = core.budget.left_out(int(MONTH), (tick + 1 - core.track.start) // 1440 - NOT_SETTLED)
     extreme &= left_out < LEFT_OUT * np.ceil(core.budgets)
     said_something = core.last.counts[MENTIONS, _A_DAY] >= LEAST_MENTIONS
     quiet = (core.track.day_ticks >= LONG_DAY) & ~core.track.day_carried & ~extreme & said_something

@@ -7,7 +7,7 @@ from typing import Final
 from llvmlite import ir
 
 from models.int8_layout import MOST_TOKENS, Sizes
-from models.vector_code import F32, I32, I64, INTS, LANES, POINTER, Code, Value
+from models.vector_code import F32, I64, LANES, POINTER, Code, Value
 
 # Queries of a text that attention works on at once, by the number of vectors that its keys fill: enough sums to keep
 # the processor busy while each waits for its last one, no more than the registers hold.
@@ -43,9 +43,7 @@ def _attention(module: ir.Module, sizes: Sizes, vectors: int) -> ir.Function:
     projected, context, keys, shares, tokens = code.arguments
     width, stride = sizes.head, sizes.hidden * 4
     at_once = _QUERIES[vectors]
-    lane_numbers = ir.Constant(INTS, [ir.Constant(I32, lane) for lane in range(LANES)])
-    count = code.ints(b.trunc(tokens, I32))
-    real = [b.icmp_signed("<", b.add(lane_numbers, code.ints(LANES * vector)), count) for vector in range(vectors)]
+    real = code.real_lanes(tokens, vectors)
 
     def head(index: Value, _: list[Value]) -> None:
         query = code.at(projected, code.times(index, width * 4))
@@ -75,11 +73,7 @@ def _attention(module: ir.Module, sizes: Sizes, vectors: int) -> ir.Function:
             scores = code.loop(width, similar, *[code.floats(0.0)] * (at_once * vectors))
             inverses = []
             for row in range(at_once):
-                masked = [b.select(real[v], scores[row * vectors + v], code.floats(-1e30)) for v in range(vectors)]
-                largest = code.maximum(masked)
-                powers = [
-                    b.select(real[v], code.exp(b.fsub(masked[v], largest)), code.floats(0.0)) for v in range(vectors)
-                ]
+                powers = code.powers(scores[row * vectors : (row + 1) * vectors], real)
                 inverses.append(code.floats(b.fdiv(ir.Constant(F32, 1.0), code.lane(code.sum(powers)))))
                 for v in range(vectors):
                     code.store(powers[v], shares, (row * vectors + v) * 64)

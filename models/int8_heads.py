@@ -10,7 +10,7 @@ from typing import Final
 from llvmlite import ir
 
 from models.int8_layout import DEPTH_LANE, EXIT_FIELDS, HEAD_FIELDS, MOST_TOKENS, Sizes
-from models.vector_code import F32, I32, I64, INTS, LANES, POINTER, Code, Value
+from models.vector_code import F32, I32, I64, LANES, POINTER, Code, Value
 
 # Vectors of a row whose weighted means are taken at once: four queries' sums of them, and they, fill the registers.
 _SUMMED: Final = 6
@@ -38,8 +38,6 @@ def _means_by_queries(
     b = code.b
     vectors, row = sizes.hidden // LANES, sizes.hidden * 4
     of_query = 4 * MOST_TOKENS
-    lane_numbers = ir.Constant(INTS, [ir.Constant(I32, lane) for lane in range(LANES)])
-    count = code.ints(b.trunc(tokens, I32))
 
     def close(token: Value, _: list[Value]) -> None:
         here = code.at(rows, code.times(token, row))
@@ -53,16 +51,11 @@ def _means_by_queries(
 
     code.loop(tokens, close)
     places = range(0, MOST_TOKENS, LANES)
-    real = [b.icmp_signed("<", b.add(lane_numbers, code.ints(place)), count) for place in places]
+    real = code.real_lanes(tokens, len(places))
     for query in range(sizes.queries):
         at = [query * of_query + 4 * place for place in places]
         # Beyond the text's last token lies what another text left.
-        scores = [b.select(own, code.load(shares, a), code.floats(-1e30)) for own, a in zip(real, at, strict=True)]
-        largest = code.maximum(scores)
-        powers = [
-            b.select(own, code.exp(b.fsub(score, largest)), code.floats(0.0))
-            for own, score in zip(real, scores, strict=True)
-        ]
+        powers = code.powers([code.load(shares, a) for a in at], real)
         share = code.floats(b.fdiv(ir.Constant(F32, 1.0), code.lane(code.sum(powers))))
         for power, a in zip(powers, at, strict=True):
             code.store(b.fmul(power, share), shares, a)
@@ -111,9 +104,8 @@ def _tone(code: Code, head: Value, features: Value, inputs: int, width: int) -> 
         return [code.fma(one, code.load(output, code.times(place, 64)), sums[0])]
 
     (logits,) = code.loop(width, decide, code.load(output_bias))
-    logits = b.select(counts, logits, code.floats(-1e30))
-    powers = b.select(counts, code.exp(b.fsub(logits, code.maximum([logits]))), code.floats(0.0))
-    return b.fdiv(powers, code.sum([powers]))
+    powers = code.powers([logits], [counts])
+    return b.fdiv(powers[0], code.sum(powers))
 
 
 def _tell(code: Code, tone: Value, layers: Value, tones: Value, place: Value) -> None:

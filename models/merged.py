@@ -5,6 +5,7 @@ seconds to import.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,20 +77,17 @@ class AdaptedFiles:
     @property
     def temperature(self) -> float:
         """What the logits are divided by."""
-        try:
-            return finite(self.config["temperature"], "temperature", 0)
-        except (KeyError, TypeError, ValueError) as error:
-            raise self.misstated(error) from error
+        return self.number("temperature", above=0)
 
     @functools.cached_property
     def exits(self) -> Sequence[Exit]:
         """Where texts may leave early. Raises ``ModelFileError``."""
         return () if self.whole else read_exits(self.adapter, self.config)
 
-    def number(self, name: str) -> float:
-        """A number of the configuration. Raises ``ModelFileError`` where it is missing or none."""
+    def number(self, name: str, above: float = -math.inf) -> float:
+        """A number of the configuration. Raises ``ModelFileError`` where it is missing, none, or not ``above`` that."""
         try:
-            return float(self.config[name])
+            return finite(self.config[name], name, above)
         except (KeyError, TypeError, ValueError) as error:
             raise self.misstated(error) from error
 

@@ -230,6 +230,24 @@ class Code:
         # The whole part goes into the exponent.
         return self.as_floats(b.add(self.as_ints(power), b.shl(self.as_ints(shifted), self.ints(23))))
 
+    def real_lanes(self, count: Value, vectors: int) -> list[Value]:
+        """For each of so many vectors, which of their lanes are among the first ``count`` (64 bits) of all."""
+        numbers = ir.Constant(INTS, [ir.Constant(I32, lane) for lane in range(LANES)])
+        most = self.ints(self.b.trunc(count, I32))
+        return [
+            self.b.icmp_signed("<", self.b.add(numbers, self.ints(LANES * vector)), most) for vector in range(vectors)
+        ]
+
+    def powers(self, scores: Sequence[Value], real: Sequence[Value]) -> list[Value]:
+        """e^(score - largest score) in ``real`` lanes, 0 in the others: a softmax but for the division by their sum."""
+        b = self.b
+        masked = [b.select(own, score, self.floats(-1e30)) for own, score in zip(real, scores, strict=True)]
+        largest = self.maximum(masked)
+        return [
+            b.select(own, self.exp(b.fsub(score, largest)), self.floats(0.0))
+            for own, score in zip(real, masked, strict=True)
+        ]
+
     def polynomial(self, a: Value, coefficients: Sequence[float]) -> Value:
         """c0 + c1 a + c2 a^2 ... by Horner's rule."""
         result = self.floats(coefficients[-1])

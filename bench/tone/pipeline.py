@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from logging import CRITICAL
 from typing import Any, Final
 
@@ -24,65 +25,60 @@ def measure_pipeline(texts: Sequence[str], threads: int) -> Measured:
     More threads are not always better: on a busy machine they wait for each other.
     """
     import torch
+
+    normalised = [normalise(text) for text in texts]
+    run, load = _started("cpu", normalised[0])
+    found: dict[str, tuple[float, float, Any]] = {}
+    for count in dict.fromkeys((threads, 1)):
+        torch.set_num_threads(count)
+        for batch in PIPELINE_BATCHES:
+            found[f"{count} x {batch}"] = best(partial(run, normalised, batch_size=batch), len(texts), 1)
+    rate, processor, told = max(found.values(), key=lambda entry: entry[0])
+    scores = [{entry["label"]: entry["score"] for entry in entries} for entries in told]
+    tones = np.array([[score[label] for label in LABELS] for score in scores], dtype=np.float32)
+    return Measured(rate, processor, load, memory(), tones, _rates(found))
+
+
+def measure_pipeline_on_card(texts: Sequence[str], single: int) -> Measured:
+    """The same on a graphics card, in the half precision that suits it, at its best batch size; and the latency of
+    ``single`` texts asked one by one.
+    """
+    import torch
+
+    normalised = [normalise(text) for text in texts]
+    run, load = _started("cuda", normalised[0])
+    found = {str(batch): best(partial(run, normalised, batch_size=batch), len(texts)) for batch in CARD_BATCHES}
+    rate, processor, _ = max(found.values(), key=lambda entry: entry[0])
+    latency: list[float] = []
+    for text in normalised[:single]:
+        began = time.perf_counter()
+        run(text)
+        latency.append(time.perf_counter() - began)
+    detail = f"{torch.cuda.get_device_name()}; texts/s by batch: {_rates(found)}"
+    return Measured(rate, processor, load, memory(), np.empty((0, len(LABELS)), np.float32), detail, latency)
+
+
+def _started(device: str, text: str) -> tuple[Callable[..., Any], float]:
+    """The pipeline, once it has read a text, and the seconds that took; in half precision but on a processor."""
     from transformers import pipeline
     from transformers.utils import logging
 
     # It reports as an error that a class of ours is none of its list, and then serves it all the same.
     logging.set_verbosity(CRITICAL)  # type: ignore[no-untyped-call, unused-ignore]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call, unused-ignore]
-    normalised = [normalise(text) for text in texts]
-    began = time.perf_counter()
-    model, tokenizer = merged_transformers_model()
-    run: Any = pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu", top_k=None)
-    run(normalised[:1])
-    load = time.perf_counter() - began
-    found: dict[str, tuple[float, float, Any]] = {}
-    for count in dict.fromkeys((threads, 1)):
-        torch.set_num_threads(count)
-        for batch in PIPELINE_BATCHES:
-            options = {"batch_size": batch, "truncation": True, "max_length": MAX_TOKENS}
-            key = f"{count} x {batch}"
-            found[key] = best(lambda options=options: run(normalised, **options), len(texts), 1)  # type: ignore[misc]
-    rate, processor, told = max(found.values(), key=lambda entry: entry[0])
-    scores = [{entry["label"]: entry["score"] for entry in entries} for entries in told]
-    tones = np.array([[score[label] for label in LABELS] for score in scores], dtype=np.float32)
-    detail = ", ".join(f"{key}: {entry[0]:.0f}" for key, entry in found.items())
-    return Measured(rate, processor, load, memory(), tones, detail)
-
-
-def measure_pipeline_on_card(texts: Sequence[str], single: int, device: str = "cuda") -> Measured:
-    """The same on a graphics card, in the half precision that suits it, at its best batch size; and the latency of
-    ``single`` texts asked one by one.
-    """
-    import torch
-    from transformers import pipeline
-    from transformers.utils import logging
-
-    from models.torch_gpu import precision
-
-    logging.set_verbosity(CRITICAL)  # type: ignore[no-untyped-call, unused-ignore]
-    normalised = [normalise(text) for text in texts]
     began = time.perf_counter()
     model, tokenizer = merged_transformers_model()
     if device != "cpu":
+        from models.torch_gpu import precision
+
         model = model.to(precision())
-    run: Any = pipeline("text-classification", model=model, tokenizer=tokenizer, device=device, top_k=None)
-    run(normalised[:1])
-    load = time.perf_counter() - began
-    found: dict[int, tuple[float, float, Any]] = {}
-    for batch in CARD_BATCHES:
-        options = {"batch_size": batch, "truncation": True, "max_length": MAX_TOKENS}
-        found[batch] = best(lambda options=options: run(normalised, **options), len(texts))  # type: ignore[misc]
-    rate, processor, _ = max(found.values(), key=lambda entry: entry[0])
-    latency: list[float] = []
-    for text in normalised[:single]:
-        began = time.perf_counter()
-        run(text, truncation=True, max_length=MAX_TOKENS)
-        latency.append(time.perf_counter() - began)
-    detail = f"{torch.cuda.get_device_name() if device != 'cpu' else device}; texts/s by batch: " + ", ".join(
-        f"{batch}: {entry[0]:.0f}" for batch, entry in found.items()
-    )
-    return Measured(rate, processor, load, memory(), np.empty((0, len(LABELS)), np.float32), detail, latency)
+    whole: Any = pipeline("text-classification", model=model, tokenizer=tokenizer, device=device, top_k=None)
+    whole([text])
+    return partial(whole, truncation=True, max_length=MAX_TOKENS), time.perf_counter() - began
+
+
+def _rates(found: Mapping[str, tuple[float, float, Any]]) -> str:
+    return ", ".join(f"{key}: {entry[0]:.0f}" for key, entry in found.items())
 
 
 def merged_transformers_model() -> tuple[Any, Any]:

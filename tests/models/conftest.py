@@ -11,8 +11,7 @@ from models.bundled import load_bundled
 from models.bundled_russian import load_russian
 from models.classifier import Classifier
 from models.routed import Reading, RoutedModel
-from models.tone import LABELS
-from tests.models.texts import corpus
+from tests.models.texts import write_labelled
 from tests.models.tiny import write_tiny_model
 
 TONE_DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "tone"
@@ -55,10 +54,7 @@ def tiny(tmp_path: Path) -> Path:
 @pytest.fixture
 def labelled(tmp_path: Path) -> Path:
     """A small file of labelled texts."""
-    file = tmp_path / "texts.tsv"
-    lines = (f"{LABELS[index % 3]}\t{text}" for index, text in enumerate(corpus(48)))
-    file.write_text("\n".join(lines), encoding="utf-8")
-    return file
+    return write_labelled(tmp_path / "texts.tsv", 48)
 
 
 @pytest.fixture(scope="session")

@@ -20,9 +20,8 @@ from models.checkpoint import Checkpoint
 from models.encoder import ToneNetwork
 from models.patience import Judge, Patience, Watch
 from models.recipe import Course, Recipe
-from models.tone import LABELS
 from models.training_part import Part
-from tests.models.texts import corpus
+from tests.models.texts import write_labelled
 
 TEXTS = [[101, 2000 + index, 102] for index in range(16)]
 ANSWERS = fit.certain(torch.arange(16).numpy() % 3)
@@ -181,11 +180,8 @@ def test_shares_that_rounding_spoils_still_meet_the_end_of_a_pass() -> None:
 
 @pytest.fixture
 def labelled(tmp_path: Path) -> Path:
-    """A small file of labelled texts."""
-    file = tmp_path / "texts.tsv"
-    lines = (f"{LABELS[index % 3]}\t{text}" for index, text in enumerate(corpus(24)))
-    file.write_text("\n".join(lines), encoding="utf-8")
-    return file
+    """A smaller file of labelled texts than other tests have."""
+    return write_labelled(tmp_path / "texts.tsv", 24)
 
 
 def _run(labelled: Path, out: Path, *more: str) -> Any:

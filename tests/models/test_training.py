@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +57,9 @@ def test_trained_adapter_can_be_served(labelled: Path, tmp_path: Path) -> None:
     model.close()
 
 
-def test_resumed_training_equals_an_undisturbed_one(
-    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fit, "CHECKPOINT_STEPS", 3)
-    _train(labelled, tmp_path / "whole")
+@contextmanager
+def _interrupted_at_step_4() -> Iterator[None]:
+    """As if somebody pressed Ctrl-C."""
     real = fit.rate_share
 
     def stop_at_step_4(step: int, steps: int, course: Course) -> float:
@@ -67,11 +67,19 @@ def test_resumed_training_equals_an_undisturbed_one(
             raise KeyboardInterrupt
         return real(step, steps, course)
 
-    monkeypatch.setattr(fit, "rate_share", stop_at_step_4)
-    with pytest.raises(AssertionError):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "rate_share", stop_at_step_4)
+        yield
+
+
+def test_resumed_training_equals_an_undisturbed_one(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "CHECKPOINT_STEPS", 3)
+    _train(labelled, tmp_path / "whole")
+    with _interrupted_at_step_4(), pytest.raises(AssertionError):
         _train(labelled, tmp_path / "stopped")
     assert (tmp_path / "stopped" / "labels.pt").exists()
-    monkeypatch.setattr(fit, "rate_share", real)
     _train(labelled, tmp_path / "stopped")
     name = "adapter.safetensors"
     assert sha256_of(tmp_path / "whole" / name) == sha256_of(tmp_path / "stopped" / name)
@@ -135,18 +143,11 @@ def test_checkpoint_of_as_many_other_texts_is_refused(
     labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     monkeypatch.setattr(fit, "CHECKPOINT_STEPS", 3)
-    real = fit.rate_share
-
-    def stop_at_step_4(step: int, steps: int, course: Course) -> float:
-        if step == 4:
-            raise KeyboardInterrupt
-        return real(step, steps, course)
-
-    monkeypatch.setattr(fit, "rate_share", stop_at_step_4)
     val = tmp_path / "val.tsv"
     val.write_bytes(labelled.read_bytes())
     arguments = ["--train", str(labelled), "--val", str(val), "--out", str(tmp_path / "a"), "--batch", "8"]
-    assert RUNNER.invoke(train.app, arguments).exit_code == 130
+    with _interrupted_at_step_4():
+        assert RUNNER.invoke(train.app, arguments).exit_code == 130
     assert (tmp_path / "a" / "labels.pt").exists()
     first, _, rest = labelled.read_text(encoding="utf-8").partition("\n")
     label, _, text = first.partition("\t")

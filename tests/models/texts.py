@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
+
+from models.tone import LABELS
 
 _OPENINGS = (
     "@united",
@@ -52,3 +55,10 @@ def corpus(size: int, seed: int = 11) -> list[str]:
             text = text.split()[0]
         texts[f"{text} {len(texts)}" if text in texts else text] = None
     return list(texts)
+
+
+def write_labelled(file: Path, size: int) -> Path:
+    """A file of ``size`` labelled texts, each tone as often."""
+    lines = (f"{LABELS[index % len(LABELS)]}\t{text}" for index, text in enumerate(corpus(size)))
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return file
