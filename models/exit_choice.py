@@ -1,4 +1,6 @@
-"""How sure an exit has to be before a text leaves there: as little as keeps other tones than the network's rare."""
+"""How much of what an exit says is to be believed, and how sure it has to be before a text leaves there: as little as
+keeps other tones than the network's rare.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.architecture import LAYERS
+from models.calibration import fit_temperature, softmax
 from models.exits import AFTER, Exit
 from models.metrics import expected_calibration_error, macro_recall
 
@@ -19,12 +22,17 @@ TOLERATED: Final = 0.002
 LEAST_TEXTS: Final = 200
 """Fewer texts than these cannot tell how rare other tones are."""
 
+LEAST_LEAVING: Final = 100
+"""Of so many texts that leave at an exit the labels tell its temperature; of fewer they hardly do."""
+
 LEAST_SURE: Final = 0.5
 """An exit that has nothing to say of a text must not let it leave."""
 
 # As much as four texts at even odds say: what few texts show is believed only so far.
 _PRIOR: Final = 1.0
 _STEPS: Final = 100
+# So that a share that was rounded to 0 has a logarithm.
+_LEAST_SHARE: Final = 1e-12
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,12 @@ class Seen:
         """The tone that the whole network gives each text, (n,)."""
         tones: NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return tones
+
+
+def logits_of(said: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Logits whose softmax are these probabilities, (n, 3)."""
+    logits: NDArray[np.float64] = np.log(np.maximum(said.astype(np.float64), _LEAST_SHARE))
+    return logits
 
 
 def _log_odds(shares: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -113,6 +127,41 @@ def with_sure(heads: Sequence[Exit], groups: Sequence[Seen], tolerated: float = 
         ]
         chosen.append(replace(head, sure=sure))
     return tuple(chosen)
+
+
+def temperatures(exits: Sequence[Exit], texts: Seen, labels: NDArray[np.int64]) -> tuple[float, ...]:
+    """For each of the ``exits`` the temperature at which what it says is right as often as it promises, by the
+    ``labels`` (n,) of those ``texts`` that leave there; 1 where they are few.
+
+    Heads learn from texts that the network was trained on, and so from what it says when it is surer than of others;
+    and that a text leaves where a head happens to be sure makes promises too large ("winner's curse").
+    """
+    left = leave(exits, texts)
+    found = []
+    for one in exits:
+        leaving = left.layers == one.layers
+        said = texts.said[leaving, AFTER.index(one.layers)]
+        enough = len(said) >= LEAST_LEAVING
+        found.append(fit_temperature(logits_of(said), labels[leaving]) if enough else 1.0)
+    return tuple(found)
+
+
+def cooled(exits: Sequence[Exit], by: Sequence[float]) -> tuple[Exit, ...]:
+    """The exits with their logits divided by their temperatures, rounded to half precision as the file keeps them."""
+
+    def divided(array: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+        return (array / temperature).astype(np.float16).astype(np.float32)
+
+    return tuple(
+        replace(one, output=divided(one.output, temperature), output_bias=divided(one.output_bias, temperature))
+        for one, temperature in zip(exits, by, strict=True)
+    )
+
+
+def seen_cooled(texts: Seen, by: Sequence[float]) -> Seen:
+    """What the exits after ``AFTER`` say of ``texts`` once they are :func:`cooled`."""
+    said = [softmax(logits_of(texts.said[:, at]) / temperature) for at, temperature in enumerate(by)]
+    return replace(texts, said=np.stack(said, axis=1).astype(np.float32))
 
 
 @dataclass(frozen=True)

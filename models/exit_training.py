@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.encoder import ToneNetwork
-from models.exit_choice import LEAST_TEXTS, TOLERATED, Seen, figures, with_sure
+from models.exit_choice import (
+    LEAST_TEXTS,
+    TOLERATED,
+    Seen,
+    cooled,
+    figures,
+    seen_cooled,
+    temperatures,
+    with_sure,
+)
 from models.exit_heads import Head
 from models.exit_states import Passing
 from models.exits import AFTER, Exit
@@ -90,17 +99,23 @@ def learn_exits(
     )
     names = [name, *(f"{len(group)} held back" for group in groups[1:])]
     heads, seen = _look(network, temperature, learned_from, groups, names, seed)
+    # Temperatures are for the texts that leave, and which do so is chosen for the first time for their sake.
+    first = with_sure(heads, list(itertools.compress(seen, enough)))
+    by = temperatures(first, seen[0], labels)
+    seen = [seen_cooled(texts, by) for texts in seen]
     judged, unseen = seen[0], list(itertools.compress(seen, enough))
-    exits = with_sure(heads, unseen)
+    exits = with_sure(cooled(heads, by), unseen)
     found = figures(exits, judged, labels)
     console.print(
         f"exits: on {name} {found['layers_left']} % of the layers are left to compute, {found['other_tone']} % of the "
-        f"texts get another tone, macro-recall {' -> '.join(map(str, found['macro_recall']))}"
+        f"texts get another tone, macro-recall {' -> '.join(map(str, found['macro_recall']))}, calibration error "
+        f"{' -> '.join(map(str, found['calibration_error']))}"
     )
     told = {
         "texts": len(learned_from),
         "chosen_by": sum(map(len, unseen)),
         "tolerated": TOLERATED,
+        "temperatures": {str(one.layers): temperature for one, temperature in zip(exits, by, strict=True)},
         "seed": seed,
         "figures": {name: found},
     }

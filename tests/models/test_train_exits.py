@@ -21,7 +21,20 @@ from models.architecture import HIDDEN, LAYERS
 from models.batches import padded
 from models.calibration import softmax
 from models.encoder import ToneNetwork
-from models.exit_choice import LEAST_SURE, Seen, chance_of_another, figures, least_sure, leave, with_sure
+from models.exit_choice import (
+    LEAST_LEAVING,
+    LEAST_SURE,
+    Seen,
+    chance_of_another,
+    cooled,
+    figures,
+    least_sure,
+    leave,
+    logits_of,
+    seen_cooled,
+    temperatures,
+    with_sure,
+)
 from models.exit_heads import Head
 from models.exit_states import Passing
 from models.exit_training import HELD_BACK, Learned, learn_exits
@@ -165,6 +178,49 @@ def test_where_everything_is_wrong_nothing_leaves() -> None:
     assert least_sure(confidence[:0], np.ones(0, np.bool_), 3) == 1.0
 
 
+def _promised_too_much(exits: list[Exit], texts: Seen, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """By how much the texts that leave are promised to be right more often than they are, exit by exit."""
+    left = leave(exits, texts)
+    over = left.probabilities.max(axis=1) - (left.probabilities.argmax(axis=1) == labels)
+    return np.array([over[left.layers == one.layers].mean() for one in exits])
+
+
+def test_what_leaves_is_right_as_often_as_its_exit_promises() -> None:
+    # Labels are drawn by what the network says; heads that are surer of it than it is promise too much.
+    sure = np.linspace(1.2, 1.6, len(AFTER))
+    texts, unseen = (seen_cooled(_texts(20_000, seed), (1 / sure).tolist()) for seed in (3, 4))
+    rng = np.random.default_rng(1)
+    drawn, others = (
+        (rng.random((len(group), 1)) > group.probabilities.cumsum(axis=1)).sum(axis=1).clip(0, 2)
+        for group in (texts, unseen)
+    )
+    exits = list(with_sure(HEADS, [texts], 0.005))
+    assert _promised_too_much(exits, unseen, others).max() > 0.04
+    by = temperatures(exits, texts, drawn)
+    assert len(by) == len(AFTER)
+    assert min(by) > 1
+    exits = list(with_sure(HEADS, [seen_cooled(texts, by)], 0.005))
+    assert np.abs(_promised_too_much(exits, seen_cooled(unseen, by), others)).max() < 0.035
+
+
+def test_few_texts_that_leave_tell_no_temperature() -> None:
+    texts = _texts(LEAST_LEAVING - 1, 3)
+    exits = [dataclasses.replace(one, sure=LEAST_SURE) for one in HEADS]
+    assert temperatures(exits, texts, (texts.tones + 1) % 3) == (1.0,) * len(AFTER)
+    assert temperatures(exits, _texts(5_000, 3), np.zeros(5_000, np.int64))[0] != 1
+
+
+def test_a_head_is_cooled_as_what_it_says_is(head: Exit) -> None:
+    texts = Told(500, 2)
+    said = texts.says(head)
+    (cool,) = cooled([head], [1.3])
+    assert texts.says(cool) == pytest.approx(softmax(logits_of(said) / 1.3), abs=2e-3)
+    for array in (cool.output, cool.output_bias):
+        assert np.array_equal(array, array.astype(np.float16).astype(np.float32))
+    (same,) = cooled([head], [1.0])
+    assert np.array_equal(texts.says(same), said)
+
+
 def test_scale_and_place_of_what_heads_look_at_make_no_difference() -> None:
     texts, judged = Told(2_000, 1), Told(500, 2)
     rng = np.random.default_rng(1)
@@ -260,6 +316,7 @@ def test_exits_are_learned_from_a_network_which_stays_as_it_is() -> None:
     assert first.told["texts"] == 100 + 90 + 45, "some of those without labels, and of the crossed ones, are held back"
     assert first.told["chosen_by"] == 200, "those held back are too few"
     assert first.told["figures"]["validation texts"]["texts"] == 200
+    assert list(first.told["temperatures"]) == [str(layers) for layers in AFTER]
     again = _learned(200, 50)
     assert again is not None
     assert again.told == first.told
