@@ -1,10 +1,11 @@
 """Baseline: what a brand's hour usually holds, learned without looking ahead and without learning from a crisis.
 
-Expected authors in hour t: mu = L * s(t), expected negative authors nu = N * s(t), where s = h(hour of day) * g(hour
-of week) in the brand's time zone. L and N are the mean of two exponentially weighted ratios of counts to shape, with
-half-lives of 6 and of 96 observed hours: volume and tone wander from hour to hour and from day to day. h and g are the
-same per cell (half-life 14 visits), drawn towards 1 by pseudo-counts; g counts once a cell has two visits. One shape
-serves both: negatives are too few to have a rhythm of their own learned.
+Expected authors in hour t: mu = L * s(t), expected negative authors nu = N * s(t) * q(t), where s = h(hour of day) *
+g(hour of week) in the brand's time zone, and q is the rhythm of the share of negatives (share_rhythm.py): negatives
+have the rhythm of all authors, and what their share adds to it where that is plain. L and N are the mean of two
+exponentially weighted ratios of counts to shape, with half-lives of 6 and of 96 observed hours: volume and tone wander
+from hour to hour and from day to day. h and g are the same per cell (half-life 14 visits), drawn towards 1 by
+pseudo-counts; g counts once a cell has two visits.
 
 * Gate: an hour teaches at most mu + 4 sqrt(phi mu) + 3 (DETECTION.md), phi being the brand's own variance over mean,
   and at most 1.5 mu + 5, since a level that is followed within a day must not follow a crisis.
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors import share_rhythm
 from detectors.columns import Columns, Floats, Ints, Minutes, clipped, column, row_sum
 from detectors.config import EngineConfig
 from detectors.score import CORRELATION
@@ -82,6 +84,11 @@ class Baseline(Columns):
     week_count: NDArray[np.float32] = field(metadata=column(np.float32, 168))
     week_expected: NDArray[np.float32] = field(metadata=column(np.float32, 168))
     week_visits: NDArray[np.uint8] = field(metadata=column(np.uint8, 168))
+    share_day: NDArray[np.float16] = field(metadata=column(np.float16, share_rhythm.DAY_CELLS))
+    """Negative authors counted and expected, by the cells of the share's rhythm."""
+    share_day_expected: NDArray[np.float16] = field(metadata=column(np.float16, share_rhythm.DAY_CELLS))
+    share_week: NDArray[np.float16] = field(metadata=column(np.float16, share_rhythm.WEEK_CELLS))
+    share_week_expected: NDArray[np.float16] = field(metadata=column(np.float16, share_rhythm.WEEK_CELLS))
     held_authors: Floats = field(metadata=column(np.float64, DELAY))
     """The last complete hours, newest first, not learned yet."""
     held_negative: Floats = field(metadata=column(np.float64, DELAY))
@@ -114,8 +121,12 @@ class Baseline(Columns):
         rho = (self.pairs_excess + CORRELATION_PRIOR * CORRELATION) / (self.pairs + CORRELATION_PRIOR)
         return clipped(rho, *CORRELATION_RANGE)
 
-    def shape(self, local_hour: Ints) -> Floats:
-        """s for hours since 1970 of the brand's own clock: (n, hours) from (n, hours)."""
+    def shapes(self, local_hour: Ints) -> Floats:
+        """s and s q for hours since 1970 of the brand's own clock: (2, n, hours) from (n, hours)."""
+        shape = self._shape(local_hour)
+        return np.stack((shape, shape * self._share_rhythm(local_hour)))
+
+    def _shape(self, local_hour: Ints) -> Floats:
         day = (self.day_count.astype(np.float64) + CELL_PRIOR) / (self.day_expected.astype(np.float64) + CELL_PRIOR)
         day = day / (row_sum(day) / 24.0)[:, None]
         row = np.arange(len(local_hour))[:, None]
@@ -125,8 +136,34 @@ class Baseline(Columns):
         week = np.where(self.week_visits.take(at_week) >= 2, week, 1.0)
         return np.asarray(np.maximum(day.take(at_day) * week, LEAST_SHAPE), np.float64)
 
-    def learn(self, local_hour: Ints, shape: Floats, skip: NDArray[np.bool_], config: EngineConfig) -> None:
-        """Learn the oldest held hour (`local_hour` and `shape` (n,) are its), except where `skip`."""
+    def _share_rhythm(self, local_hour: Ints) -> Floats:
+        day, week = self._share_factors(local_hour[:, -1])
+        row = np.arange(len(local_hour))[:, None]
+        at_day, at_week = share_rhythm.cells(local_hour)
+        return clipped(day[row, at_day] * week[row, at_week], *share_rhythm.RANGE)
+
+    def _share_factors(self, local_hour: Ints) -> tuple[Floats, Floats]:
+        """Factors of the share in the cells of the day and of the week, (n, cells) each; `local_hour` (n,)."""
+        spread = self.correlation() / self._slow_share()
+        # How many days are behind them is told by one hour of each.
+        hours = 168 * np.arange(len(local_hour))[:, None] + local_hour[:, None] % 24 + 24 * np.arange(7)
+        days = row_sum(self.week_visits.take(hours))
+        return (
+            share_rhythm.factors(self.share_day, self.share_day_expected, spread, days),
+            share_rhythm.factors(self.share_week, self.share_week_expected, spread, days / 7.0),
+        )
+
+    def _slow_share(self) -> Floats:
+        """The share of negative authors, (n,), by the slow levels."""
+        authors = self.authors[:, SLOW] / np.maximum(self.weight[:, SLOW], 1e-9)
+        negative = self.negative[:, SLOW] / np.maximum(self.negative_weight[:, SLOW], 1e-9)
+        return clipped(negative / np.maximum(authors, 1e-9), 0.02, 0.98)
+
+    def learn(self, local_hour: Ints, shapes: Floats, skip: NDArray[np.bool_], config: EngineConfig) -> None:
+        """Learn the oldest held hour, except where `skip`; its are `local_hour` (n,) and `shapes` (2, n), of authors
+        and of negative ones.
+        """
+        shape, share_factor = shapes[0], shapes[1] / shapes[0]
         f = np.ascontiguousarray(self.held_observed[:, -1])
         authors = np.ascontiguousarray(self.held_authors[:, -1])
         negative = np.ascontiguousarray(self.held_negative[:, -1])
@@ -137,16 +174,17 @@ class Baseline(Columns):
         fade = seen.fade(config.recent_half_life_hours)
         self.recent_authors = self.recent_authors * fade + seen.only(authors)
         level, level_negative = self.level()
-        mu, nu = level * exposure, level_negative * exposure
+        mu, nu = level * exposure, level_negative * exposure * share_factor
         # An hour read by two tone models tells nothing about negatives: it is as was expected.
         mixed = negative == MIXED
         negative = np.where(mixed, nu, negative)
-        self.recent_negative = self.recent_negative * fade + seen.only(negative)
+        # A level is one of hours whose share is the usual.
+        self.recent_negative = self.recent_negative * fade + seen.only(negative / share_factor)
         self.recent_weight = self.recent_weight * fade + seen.only(exposure)
 
         learns = _Where(seen.which & ~skip)
         known_hours = self.known_hours()
-        known = learns.which & (known_hours >= config.warm_hours)
+        known = seen.which & (known_hours >= config.warm_hours)
         phi, phi_negative = self.dispersion()
         gate = np.where(known, _most(mu, phi), np.inf)
         gate_negative = np.where(known, _most(nu, phi_negative), np.inf)
@@ -164,13 +202,14 @@ class Baseline(Columns):
 
         # Hours of many authors say more, but not in proportion: two hours differ, however many authors they have.
         total = authors
-        share = clipped(level_negative / np.maximum(level, 1e-9), 0.02, 0.98)
+        share = clipped(level_negative * share_factor / np.maximum(level, 1e-9), 0.02, 0.98)
         chance = np.maximum(share * (1.0 - share), 1e-9)
         rho = self.correlation()
         off_share = negative - total * share
         usual = total * (1.0 + np.maximum(total - 1.0, 0.0) * rho)
         squared = np.minimum(off_share * off_share / chance, CORRELATION_GATE * usual)
-        tells = settled.which & (total >= 2) & ~mixed & (self.negative_weight[:, SLOW] >= config.settled_hours)
+        share_known = (known_hours >= config.settled_hours) & (self.negative_weight[:, SLOW] >= config.settled_hours)
+        tells = settled.which & (total >= 2) & ~mixed & share_known
         worth = np.where(tells, 1.0 / np.square(1.0 + np.maximum(total - 1.0, 0.0) * CORRELATION), 0.0)
         fade_pairs = settled.fade(CORRELATION_HALF_LIFE)
         self.pairs_excess = self.pairs_excess * fade_pairs + worth * (squared - total)
@@ -194,16 +233,45 @@ class Baseline(Columns):
         more = learns.which & (trust >= 1.0) & (visits < 255)
         self.week_visits.reshape(-1)[at_week] = np.where(more, visits + 1, visits)
 
+        # What returns every week would open an incident every week: hours in one teach this rhythm too, cut as all are.
+        self._learn_share(local_hour, seen.which & ~mixed & share_known, authors, c, negative, share_factor, config)
+
         fades = 2.0 ** (-1.0 / np.array(config.level_half_lives_hours))
         fades = fades if learns.everywhere else np.where(learns.which[:, None], fades, 1.0)
         exposure_learned = learns.only(exposure)[:, None]
         self.authors = self.authors * fades + learns.only(c)[:, None]
         self.weight = self.weight * fades + exposure_learned
-        negative_now = self.negative * fades + learns.only(k)[:, None]
+        negative_now = self.negative * fades + learns.only(k / share_factor)[:, None]
         weight_now = self.negative_weight * fades + exposure_learned
         one = mixed[:, None]
         self.negative = np.where(one, self.negative, negative_now)
         self.negative_weight = np.where(one, self.negative_weight, weight_now)
+
+    def _learn_share(
+        self,
+        local_hour: Ints,
+        tells: NDArray[np.bool_],
+        authors: Floats,
+        gated: Floats,
+        negative: Floats,
+        share_factor: Floats,
+        config: EngineConfig,
+    ) -> None:
+        """Learn the rhythm of the share where the hour `tells` of it: of its `authors` as many as are `gated` count."""
+        there = _Where(tells)
+        visits = config.profile_half_life_visits
+        fade, fade_hour = there.fade(visits), there.fade(visits * share_rhythm.QUARTER_HOURS)
+        usual = authors * self._slow_share()
+        most = _most(usual * share_factor, 1.0 + np.maximum(authors - 1.0, 0.0) * self.correlation())
+        counts = there.only(gated / np.maximum(authors, 1.0))
+        count, expected = counts * np.minimum(negative, most), counts * usual
+        row = np.arange(len(local_hour))
+        at_day, at_week = share_rhythm.cells(local_hour)
+        day, week = self._share_factors(local_hour)
+        of_day, of_week = day[row, at_day], week[row, at_week]
+        cells = share_rhythm.DAY_CELLS * row + at_day, share_rhythm.WEEK_CELLS * row + at_week
+        share_rhythm.add(self.share_day, self.share_day_expected, cells[0], fade, count, expected * of_week)
+        share_rhythm.add(self.share_week, self.share_week_expected, cells[1], fade_hour, count, expected * of_day)
 
     def _day_part(self, at_day: Ints) -> Floats:
         """Of each row one hour of the day; `at_day` counts cells from the first one of the first row on."""
@@ -251,13 +319,16 @@ class Baseline(Columns):
             self.negative_weight[:, row] = np.where(which, hours, self.negative_weight[:, row])
             self.weight[:, row] = np.where(which, hours, self.weight[:, row])
 
-    def hold_low(self, low: NDArray[np.bool_], authors: Ints, negative: Ints, shape: Floats) -> None:
-        """Add the hour that just ended to the account of nearly silent hours, where `low`; clear it elsewhere."""
+    def hold_low(self, low: NDArray[np.bool_], authors: Ints, negative: Ints, shapes: Floats) -> None:
+        """Add the hour that just ended to the account of nearly silent hours, where `low`; clear it elsewhere. `shapes`
+        (2, n) are its, of authors and of negative ones.
+        """
         if not low.any() and not self.low_weight.any():
             return  # nothing to add and nothing to clear, as nearly always
+        shape, at_usual_share = shapes[0], negative * (shapes[0] / shapes[1])
         some = low & (authors > 0)
         self.low_authors = np.where(low, self.low_authors + np.where(some, authors, 0), 0.0)
-        self.low_negative = np.where(low, self.low_negative + np.where(some, negative, 0), 0.0)
+        self.low_negative = np.where(low, self.low_negative + np.where(some, at_usual_share, 0.0), 0.0)
         self.low_weight = np.where(low, self.low_weight + np.where(some, shape, 0.0), 0.0)
         self.low_hours = np.where(low, self.low_hours + np.where(some, 1, 0), 0)
 

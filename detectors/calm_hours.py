@@ -19,7 +19,7 @@ from detectors import feed
 from detectors.baseline import HISTORY, Baseline
 from detectors.columns import Floats, Ints
 from detectors.core import Core, LastTick
-from detectors.exposure import observed, of_minutes
+from detectors.exposure import ALL, NEGATIVE, Shape, observed, of_minutes
 from detectors.gaps import Gaps
 from detectors.learning import end_day, learn, learn_terms
 from detectors.members import Members, take
@@ -115,8 +115,8 @@ class _Hours:
 
     hours: int
     usual: Usual
-    shape: Floats
-    """(rows, HISTORY + 1), see Exposure.laid_out"""
+    shape: Shape
+    """(2, rows, HISTORY + 1), see Exposure.laid_out"""
     local: Ints
     """(rows,) the hour in the brand's time zone"""
     silence: Floats
@@ -126,14 +126,15 @@ class _Hours:
 def _learn_hours(core: Core, first: int, hours: int, counts: Ints, seen: Ints) -> _Hours:
     """Learn hours one by one, as if nothing happened in them; stops after an hour in which a thin feed became usual."""
     n = len(core)
-    shape, local, silence = np.empty((n, hours, HISTORY + 1)), np.empty((n, hours), np.int64), np.empty((n, hours))
+    shape = np.empty((2, n, hours, HISTORY + 1), np.float32)
+    local, silence = np.empty((n, hours), np.int64), np.empty((n, hours))
     usual: list[Usual] = []
     down = core.gaps.down.copy()
     while len(usual) < hours:
         done = len(usual)
         at = 60 * done + 59
         core.exposure.prepare((first + at) // 60, core.baseline)
-        shape[:, done], local[:, done], silence[:, done] = (
+        shape[:, :, done], local[:, done], silence[:, done] = (
             core.exposure.laid_out,
             core.exposure.local,
             core.gaps.silence,
@@ -144,7 +145,7 @@ def _learn_hours(core: Core, first: int, hours: int, counts: Ints, seen: Ints) -
         if (core.gaps.down != down).any():
             break
     k = len(usual)
-    own = shape[:, :k].reshape(-1, HISTORY + 1), local[:, :k].reshape(-1), silence[:, :k].reshape(-1)
+    own = shape[:, :, :k].reshape(2, -1, HISTORY + 1), local[:, :k].reshape(-1), silence[:, :k].reshape(-1)
     return _Hours(k, Usual.in_hours(usual), *own)
 
 
@@ -155,7 +156,7 @@ class _Scored:
     calm_hours: int
     """After so many something may have happened."""
     exposure: Floats
-    """(5, n, ticks)"""
+    """(2, 5, n, ticks)"""
     mu: Floats
     nu: Floats
     raw: Floats
@@ -170,7 +171,7 @@ def _scored(core: Core, before: _Before, expected: _Hours, first: int, counts: I
     n, hours, usual = len(core), expected.hours, expected.usual
     rows = counts.reshape(3, len(WIDTHS), n * hours, 60)
     exposure = _exposure(before.gaps, expected, first)
-    mu, nu = exposure * usual.level[:, None], exposure * usual.level_negative[:, None]
+    mu, nu = exposure[ALL] * usual.level[:, None], exposure[NEGATIVE] * usual.level_negative[:, None]
     started, down = np.repeat(core.track.started, hours), np.repeat(before.gaps.down, hours)
     known = started & (usual.known_hours >= core.config.settled_hours)
     turns = _turns(expected, first, rows[AUTHORS], seen[:, : 60 * hours], mu, known, down)
@@ -182,7 +183,7 @@ def _scored(core: Core, before: _Before, expected: _Hours, first: int, counts: I
     happens = reached(raw, both, core.budget, core.detectors).reshape(n, hours, 60).any(axis=(0, 2)) | turns
     return _Scored(
         calm_hours=int(np.argmax(happens)) if happens.any() else hours,
-        exposure=exposure.reshape(len(WIDTHS), n, -1),
+        exposure=exposure.reshape(2, len(WIDTHS), n, -1),
         mu=mu.reshape(len(WIDTHS), n, -1),
         nu=nu.reshape(len(WIDTHS), n, -1),
         raw=raw,
@@ -192,7 +193,7 @@ def _scored(core: Core, before: _Before, expected: _Hours, first: int, counts: I
 
 
 def _exposure(gaps: Gaps, expected: _Hours, first: int) -> Floats:
-    """(5, rows, 60), as Exposure.of_windows of each hour."""
+    """(2, 5, rows, 60), as Exposure.of_windows of each hour."""
     hours = expected.hours
     begins = first + 60 * np.arange(hours)
     near = np.nonzero((gaps.until.max(axis=1)[:, None] > begins - LONGEST).reshape(-1))[0]
@@ -218,12 +219,12 @@ def _turns(
     seen = seen.reshape(-1, 60)
     begin = np.tile(first + 60 * np.arange(hours), len(seen) // hours)
     ticks = begin[:, None] + np.arange(60)
-    shape = expected.shape[:, HISTORY - 1]
+    shape = expected.shape[ALL, :, HISTORY - 1].astype(np.float64)
     silent_for = feed.silence_of(ticks, seen, begin, shape, expected.usual.level, expected.silence)
     full = None
     if down.any():
         offset = np.arange(60 * (HISTORY - 1), 60 * HISTORY)
-        full = of_minutes(expected.shape, offset, WIDTHS[0]) * expected.usual.level[:, None]
+        full = of_minutes(expected.shape[ALL], offset, WIDTHS[0]) * expected.usual.level[:, None]
     signs = feed.signs(authors, silent_for, mu, expected.usual.dispersion, settled, down, full)
     turns = signs.turns.any(axis=1).reshape(-1, hours).any(axis=0)
     return np.asarray(turns & settled.reshape(-1, hours).any(axis=0), np.bool_)

@@ -36,7 +36,7 @@ class LastTick:
     """Of the tick closed last, what learning at the end of an hour needs."""
 
     exposure: Floats
-    """(5, n) of each window, in hours of the rhythm."""
+    """(2, 5, n) of each window, in hours of the rhythm of authors and of negative authors."""
     counts: Ints
     """(3, 5, n), see windows.Windows."""
 
@@ -95,7 +95,7 @@ class Core:
         self.budgets = np.array([profiles[int(i)].budget for i in index], np.float64)
         """(n,) pages a month that were agreed."""
         self.exposure = Exposure([profiles[int(i)].time_zone for i in index])
-        self.last = LastTick(np.zeros((len(WIDTHS), n)), np.zeros((3, len(WIDTHS), n), np.int64))
+        self.last = LastTick(np.zeros((2, len(WIDTHS), n)), np.zeros((3, len(WIDTHS), n), np.int64))
         self._ignored: dict[int, frozenset[str]] = {}
         self.set_thresholds()
 

@@ -2,7 +2,8 @@
 
 The expected count of a window is level times exposure, the exposure being the sum of the shape (hour of day, hour of
 week; see baseline.py) over the minutes of the window that are not in a gap, in hours. The shape is laid out once an
-hour with its running sums, so that a window costs two look-ups.
+hour with its running sums, so that a window costs two look-ups. There are two of each: one for all authors and one for
+negative ones, whose share has a rhythm of its own.
 """
 
 from __future__ import annotations
@@ -12,15 +13,21 @@ import zoneinfo
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.baseline import HISTORY, Baseline
 from detectors.columns import Floats, Ints, Minutes
 from detectors.gaps import Gaps
 from detectors.windows import WIDTHS
 
+ALL, NEGATIVE = 0, 1
+"""First axis of shapes and exposures: of authors, and of negative authors."""
 _ROW = np.array(WIDTHS, np.int64)[:, None]
 _AN_HOUR = WIDTHS.index(60)
 _HOURS = np.arange(1 - HISTORY, 1)
+
+Shape = NDArray[np.float32]
+"""(2, ..., HISTORY + 1). Single precision, since every brand's is held."""
 
 
 class Exposure:
@@ -37,7 +44,7 @@ class Exposure:
         zone_at = {z: j for j, z in enumerate(self._zones)}
         self._zone = np.array([zone_at[z] for z in time_zones], np.int64)
         self._hour: int | None = None
-        self._shape = np.zeros((n, HISTORY + 1))
+        self._shape: Shape = np.zeros((2, n, HISTORY + 1), np.float32)
         self.local = np.zeros(n, np.int64)
         """(n,) the hour in the brand's time zone, hours since 1970."""
 
@@ -46,7 +53,7 @@ class Exposure:
         if self._hour == hour:
             return
         self.local = hour + np.array(_shifts(self._zones, hour), np.int64)[self._zone]
-        self._shape[:, :HISTORY] = baseline.shape(self.local[:, None] + _HOURS)
+        self._shape[:, :, :HISTORY] = baseline.shapes(self.local[:, None] + _HOURS)
         self._hour = hour
 
     def outdated(self) -> None:
@@ -54,40 +61,40 @@ class Exposure:
         self._hour = None
 
     def shape(self, hours_ago: int) -> Floats:
-        """(n,) shape of this hour (0), or of an earlier one."""
-        return np.ascontiguousarray(self._shape[:, HISTORY - 1 - hours_ago])
+        """(2, n) shape of this hour (0), or of an earlier one."""
+        return self._shape[:, :, HISTORY - 1 - hours_ago].astype(np.float64)
 
     def of_windows(self, ticks: Ints, gaps: Gaps) -> Floats:
-        """Sum of the shape over the observed part of each window, in hours: (5, n, ticks)."""
+        """Sum of the shape over the observed part of each window, in hours: (2, 5, n, ticks)."""
         base = _base(ticks)
         near = gaps.near(int(ticks[0]))
         return observed(self._shape, ticks - base, near, gaps.since[near] - base, gaps.until[near] - base)
 
     def of_last_hour(self, gaps: Gaps) -> Floats:
-        """The same of the hour that was laid out, from its first minute to its last: (n,)."""
+        """The same for authors, of the hour that was laid out, from its first minute to its last: (n,)."""
         assert self._hour is not None
         last = 60 * self._hour + 59
         if gaps.reach(last - 59):
-            return np.ascontiguousarray(self.of_windows(np.array([last]), gaps)[_AN_HOUR, :, 0])
-        reach = running(self._shape)
+            return np.ascontiguousarray(self.of_windows(np.array([last]), gaps)[ALL, _AN_HOUR, :, 0])
+        reach = running(self._shape[ALL])
         return np.maximum(reach[:, HISTORY] - reach[:, HISTORY - 1], 0.0)
 
     @property
-    def laid_out(self) -> Floats:
-        """(n, HISTORY + 1) shape of the hours that windows of this hour reach, ascending, and a zero."""
+    def laid_out(self) -> Shape:
+        """(2, n, HISTORY + 1) shape of the hours that windows of this hour reach, ascending, and a zero."""
         return self._shape
 
     def of_span(self, i: int, begin: int, until: int, ticks: Ints, gaps: Gaps) -> Floats:
         """Sum of brand i's shape over the observed minutes of each window that lie in begin..until, in hours:
-        (5, ticks). `until` is not in it."""
+        (2, 5, ticks). `until` is not in it."""
         base = _base(ticks)
         upper = ticks + 1 - base
-        low, high = np.clip(upper - _ROW, begin - base, until - base), np.clip(upper, begin - base, until - base)
-        shape = self._shape[i]
-        reach = np.concatenate([[0.0], np.cumsum(shape[:HISTORY])])
+        low, high = np.clip(upper - _ROW, begin - base, until - base), np.clip(upper[None], begin - base, until - base)
+        shape = self._shape[:, i]
+        reach = running(shape)
 
         def until_minute(offset: Ints) -> Floats:
-            return np.asarray(reach[offset // 60] + shape[offset // 60] * ((offset % 60) / 60.0), np.float64)
+            return _until(reach, shape, offset)
 
         inside = until_minute(high) - until_minute(low)
         for since, last in zip(gaps.since[i].tolist(), gaps.until[i].tolist(), strict=True):
@@ -97,8 +104,8 @@ class Exposure:
         return np.asarray(np.maximum(inside, 0.0), np.float64)
 
     def of_minutes(self, ticks: Ints, width: int) -> Floats:
-        """Sum of the shape over the last `width` minutes, gaps or not, in hours: (n, ticks)."""
-        return of_minutes(self._shape, ticks - _base(ticks), width)
+        """Sum of the shape for authors over the last `width` minutes, gaps or not, in hours: (n, ticks)."""
+        return of_minutes(self._shape[ALL], ticks - _base(ticks), width)
 
     def nbytes(self) -> int:
         """Bytes of the shape."""
@@ -119,12 +126,12 @@ def _base(ticks: Ints) -> int:
     return 60 * (int(ticks[0]) // 60 - (HISTORY - 1))
 
 
-def observed(shape: Floats, offset: Ints, near: Ints, since: Minutes, until: Minutes) -> Floats:
-    """Sum of the shape over the observed part of each window, in hours: (5, rows, ticks).
+def observed(shape: Shape, offset: Ints, near: Ints, since: Minutes, until: Minutes) -> Floats:
+    """Sum of the shape over the observed part of each window, in hours: (2, 5, rows, ticks).
 
     Parameters
     ----------
-    shape : (rows, HISTORY + 1), as `Exposure.laid_out`
+    shape : (2, rows, HISTORY + 1), as `Exposure.laid_out`
     offset : (ticks,) minutes from the first one in reach, of the last hour in it
     near : rows with gaps that are in reach
     since, until : (near, SLOTS) their gaps, as minutes from the first one in reach
@@ -133,7 +140,7 @@ def observed(shape: Floats, offset: Ints, near: Ints, since: Minutes, until: Min
     upper = offset + 1
     lower = upper - _ROW
     edges = _until(reach, shape, np.concatenate([upper[None], lower]))
-    out = np.ascontiguousarray(np.moveaxis(edges[:, :1] - edges[:, 1:], 0, 1))
+    out = np.ascontiguousarray(np.moveaxis(edges[:, :, :1] - edges[:, :, 1:], 1, 2))
     if len(near):
         low, high = lower[:, None, :], upper[None, None, :]
         for slot in range(since.shape[1]):
@@ -142,32 +149,32 @@ def observed(shape: Floats, offset: Ints, near: Ints, since: Minutes, until: Min
                 continue
             begin, end = np.clip(first, low, high), np.clip(end, low, high)
             inside = _until_each(reach, shape, near, end) - _until_each(reach, shape, near, begin)
-            out[:, near] = out[:, near] - np.where(end > begin, inside, 0.0)
+            out[:, :, near] = out[:, :, near] - np.where(end > begin, inside, 0.0)
     return np.maximum(out, 0.0)
 
 
-def of_minutes(shape: Floats, offset: Ints, width: int) -> Floats:
-    """Sum of the shape over the last `width` minutes, in hours: (rows, ticks); parameters as `observed`."""
+def of_minutes(shape: Shape, offset: Ints, width: int) -> Floats:
+    """Sum of the shape over the last `width` minutes, in hours: (..., rows, ticks); parameters as `observed`."""
     reach, upper = running(shape), offset + 1
     return _until(reach, shape, upper) - _until(reach, shape, upper - width)
 
 
-def running(shape: Floats) -> Floats:
-    """Sums of the shape up to the beginning of each hour: (rows, HISTORY + 1). Made anew each time, since to keep them
-    would take as much memory as the shape."""
-    reach = np.zeros_like(shape)
-    np.cumsum(shape[:, :HISTORY], axis=1, out=reach[:, 1:])
+def running(shape: Shape) -> Floats:
+    """Sums of the shape up to the beginning of each hour, of its own dimensions. Made anew each time, since to keep
+    them would take as much memory as the shape."""
+    reach = np.zeros(shape.shape)
+    np.cumsum(shape[..., :HISTORY], axis=-1, dtype=np.float64, out=reach[..., 1:])
     return reach
 
 
-def _until(reach: Floats, shape: Floats, offset: Ints) -> Floats:
-    """Running sum of the shape up to these minutes since the first hour in reach: (rows, ...) from (...)."""
+def _until(reach: Floats, shape: Shape, offset: Ints) -> Floats:
+    """Running sum of the shape up to these minutes since the first hour in reach: (2, rows, ...) from (...)."""
     hour, rest = offset // 60, (offset % 60) / 60.0
-    return np.asarray(reach.take(hour, 1) + shape.take(hour, 1) * rest, np.float64)
+    return np.asarray(reach.take(hour, -1) + shape.take(hour, -1) * rest, np.float64)
 
 
-def _until_each(reach: Floats, shape: Floats, rows: Ints, offset: Ints) -> Floats:
-    """The same for offsets per row: (windows, rows, ticks)."""
+def _until_each(reach: Floats, shape: Shape, rows: Ints, offset: Ints) -> Floats:
+    """The same for offsets per row: (2, windows, rows, ticks)."""
     hour, rest = offset // 60, (offset % 60) / 60.0
     row = rows[None, :, None]
-    return np.asarray(reach[row, hour] + shape[row, hour] * rest, np.float64)
+    return np.asarray(reach[:, row, hour] + shape[:, row, hour] * rest, np.float64)

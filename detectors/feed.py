@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.columns import Floats, Ints
 from detectors.core import Core
+from detectors.exposure import ALL
 from detectors.gaps import IMPROBABLE, RESUME, improbable
 from detectors.members import Members
 from detectors.usual import Usual
@@ -53,7 +54,7 @@ def last_seen(core: Core, first: int, k: int, members: Members) -> Ints:
 def silence(core: Core, usual: Usual, ticks: Ints, seen: Ints) -> Floats:
     """Authors expected since the last mention, (n, ticks); `seen` are ticks of the last mention, (n, ticks)."""
     begin = np.array([int(ticks[0]) - int(ticks[0]) % 60])
-    return silence_of(ticks, seen, begin, core.exposure.shape(0), usual.level, core.gaps.silence)
+    return silence_of(ticks, seen, begin, core.exposure.shape(0)[ALL], usual.level, core.gaps.silence)
 
 
 def silence_of(ticks: Ints, seen: Ints, begin: Ints, shape: Floats, level: Floats, before: Floats) -> Floats:

@@ -11,6 +11,7 @@ from detectors.budget import MONTH
 from detectors.columns import Floats, Ints
 from detectors.core import Core
 from detectors.detector import Hour
+from detectors.exposure import ALL, NEGATIVE
 from detectors.feed import come_up
 from detectors.incidents import Decision
 from detectors.model_changes import change_models
@@ -36,7 +37,7 @@ _AN_HOUR, _A_DAY = WIDTHS.index(60), WIDTHS.index(1440)
 
 def end_hour(core: Core, tick: int, out: list[Decision]) -> None:
     """After the last tick of an hour: learn an earlier hour, hold this one. Decisions are added to `out`."""
-    learn(core, tick, core.last.exposure[_AN_HOUR], core.last.counts, out)
+    learn(core, tick, core.last.exposure[ALL, _AN_HOUR], core.last.counts, out)
     learn_terms(core, tick // 60, 1)
     core.relearned.update(core.index[core.track.started].tolist())
     if (tick + 1) % 1440 == 0:
@@ -48,13 +49,13 @@ def learn(core: Core, tick: int, exposure: Floats, counts: Ints, out: list[Decis
 
     Parameters
     ----------
-    exposure : (n,) of this hour
+    exposure : (n,) of this hour, of authors
     counts : (3, 5, n) at the tick
     """
     hour = tick // 60
     started = core.track.started
     shape = core.exposure.shape(0)
-    observed = np.where(started & ~core.gaps.down, np.minimum(exposure / shape, 1.0), 0.0)
+    observed = np.where(started & ~core.gaps.down, np.minimum(exposure / shape[ALL], 1.0), 0.0)
     planned = planned_hour(core, hour)
     observed = np.where(planned, 0.0, observed)
     if core.detectors.learners:
@@ -66,7 +67,7 @@ def learn(core: Core, tick: int, exposure: Floats, counts: Ints, out: list[Decis
     core.baseline.hold(counts[AUTHORS, 1], np.where(mixed, MIXED, counts[NEGATIVES, 1]), observed)
     minutes = tick - np.maximum(core.gaps.last_seen, tick - 60)
     before = np.where(core.gaps.last_seen <= tick - 60, core.gaps.silence, 0.0)
-    core.gaps.silence = np.where(started, before + shape * (minutes / 60.0) * core.baseline.level()[0], 0.0)
+    core.gaps.silence = np.where(started, before + shape[ALL] * (minutes / 60.0) * core.baseline.level()[0], 0.0)
     core.baseline.hold_low(core.gaps.down, counts[AUTHORS, 1], counts[NEGATIVES, 1], shape)
     _take_low_for_normal(core, tick)
     _absorb(core, tick)
@@ -133,8 +134,8 @@ def _teach(core: Core, observed: Floats, quiet: NDArray[np.bool_]) -> None:
             mentions=frozen(counts[MENTIONS]),
             authors=frozen(counts[AUTHORS]),
             negative=frozen(counts[NEGATIVES]),
-            authors_expected=frozen(exposure * level),
-            negative_expected=frozen(exposure * level_negative),
+            authors_expected=frozen(exposure[ALL] * level),
+            negative_expected=frozen(exposure[NEGATIVE] * level_negative),
             observed=frozen(observed),
             quiet=frozen(quiet),
             learned=core.learned[detector.name],

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core import Core
+from detectors.exposure import ALL, NEGATIVE
 from detectors.incidents import Decision
 from detectors.members import Members
 from detectors.model_versions import KEPT_DAYS, OTHER, OWN
@@ -59,8 +60,8 @@ def _told(core: Core, i: int, tick: int, old: str, known: float | None) -> Decis
     profile, new = core.profiles[position], core.model_of(i)
     counts = core.last.counts[:, :, i]
     level, level_negative = core.baseline.level()
-    mu = float(core.last.exposure[_HOUR, i] * level[i])
-    nu = float(core.last.exposure[_HOUR, i] * level_negative[i])
+    mu = float(core.last.exposure[ALL, _HOUR, i] * level[i])
+    nu = float(core.last.exposure[NEGATIVE, _HOUR, i] * level_negative[i])
     authors, negative = int(counts[AUTHORS, _HOUR]), int(min(counts[NEGATIVES, _HOUR], counts[AUTHORS, _HOUR]))
     usual = core.baseline.share(i)
     how = f"its share of negative authors, {usual:.0%}, is known from before"

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from detectors.columns import Floats, Ints
 from detectors.core import Core
+from detectors.exposure import ALL, NEGATIVE
 from detectors.windows import LONGEST
 
 ECHO = 360
@@ -14,7 +15,7 @@ ECHO = 360
 
 
 def expected_exposure(core: Core, ticks: Ints, exposure: Floats) -> Floats:
-    """The exposure (5, n, ticks) with planned events in it: their minutes count as many times as was announced.
+    """The exposure (2, 5, n, ticks) with planned events in it: their minutes count as many times as was announced.
 
     Volume and negatives alike: the share of negative authors is expected to stay what it is.
     """
@@ -26,7 +27,7 @@ def expected_exposure(core: Core, ticks: Ints, exposure: Floats) -> Floats:
                 if out is exposure:
                     out = exposure.copy()
                 i = core.row(position)
-                out[:, i] += (factor - 1.0) * core.exposure.of_span(i, begin, until, ticks, core.gaps)
+                out[:, :, i] += (factor - 1.0) * core.exposure.of_span(i, begin, until, ticks, core.gaps)
     return out
 
 
@@ -36,9 +37,9 @@ def expected_now(core: Core, window: int) -> tuple[Floats, Floats]:
         return np.zeros(len(core)), np.zeros(len(core))
     core.exposure.prepare(core.closed // 60, core.baseline)
     ticks = np.array([core.closed])
-    exposure = expected_exposure(core, ticks, core.exposure.of_windows(ticks, core.gaps))[window, :, 0]
+    exposure = expected_exposure(core, ticks, core.exposure.of_windows(ticks, core.gaps))[:, window, :, 0]
     level, level_negative = core.baseline.level()
-    return exposure * level, exposure * level_negative
+    return exposure[ALL] * level, exposure[NEGATIVE] * level_negative
 
 
 def planned_ticks(core: Core, ticks: Ints) -> dict[int, NDArray[np.bool_]]:

@@ -28,7 +28,7 @@ from detectors.incidents import Incident
 
 R = TypeVar("R", "BrandRecord", "HourlyRecord", "PaneRecord")
 
-VERSION = 6
+VERSION = 7
 BRAND, PANE = b"brand\0", b"pane\0"
 HOURLY = (b"hourly0\0", b"hourly1\0")
 

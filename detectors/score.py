@@ -30,6 +30,8 @@ CORRELATION = 0.03
 topics); a brand's own is learned, see baseline.py."""
 CORRELATION_IN = (1.2, 1.0, 0.65, 0.5, 0.3)
 """Of it, what is left in the windows of windows.WIDTHS: topics change. Measured on 14,640 airline tweets."""
+MOST_EXPECTED = 0.95
+"""Share of negative authors: where all are expected to be negative, no share can move."""
 ODDS = (2.0, 4.0, 8.0)
 """gamma: how much the odds of a negative mention rise in a crisis."""
 TONE_ODDS = (2.0, 3.0, 4.0)
@@ -43,7 +45,17 @@ negative the few who write."""
 
 def expected_share(negative_expected: Floats, authors_expected: Floats) -> Floats:
     """p0 = (nu + 1) / (mu + 4): the share of negative authors to expect, drawn to 1/4 where little is expected."""
-    return np.minimum((negative_expected + 1.0) / (authors_expected + 4.0), 0.95)
+    return np.minimum((negative_expected + 1.0) / (authors_expected + 4.0), MOST_EXPECTED)
+
+
+def expected_shares(negative_expected: Floats, authors_expected: Floats) -> Floats:
+    """p0 of each window, (windows, ...), of which the last is the longest: :func:`expected_share` of that one, since a
+    shorter window of a small brand says little about its share, times what the rhythm of the share makes of it.
+    """
+    longest = expected_share(negative_expected[-1], authors_expected[-1])
+    both = authors_expected * negative_expected[-1]
+    rhythm = np.divide(negative_expected * authors_expected[-1], both, out=np.ones_like(both), where=both > 0)
+    return np.asarray(np.minimum(longest * rhythm, MOST_EXPECTED), np.float64)
 
 
 def share_evidence(authors: Ints, ratios: Sequence[Floats]) -> Floats:

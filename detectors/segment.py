@@ -16,6 +16,7 @@ from detectors.brand_rows import BrandRows
 from detectors.columns import Floats, Ints
 from detectors.core import Core, LastTick
 from detectors.deciding import decide
+from detectors.exposure import ALL, NEGATIVE
 from detectors.gaps import is_heard
 from detectors.incidents import Decision
 from detectors.late import Late
@@ -48,7 +49,7 @@ def run_segment(
     """
     usual = Usual.of(core.baseline)
     exposure = core.exposure.of_windows(ticks, core.gaps)
-    usual_mu = exposure * usual.level[:, None]
+    usual_mu = exposure[ALL] * usual.level[:, None]
     silent_for = feed.silence(core, usual, ticks, seen)
     # A planned event that few come to is no silence: the feed is judged by what is usual.
     turned = feed.turns(core, usual, ticks, counts, seen, silent_for, usual_mu)
@@ -58,7 +59,7 @@ def run_segment(
     exposure = np.ascontiguousarray(exposure[..., :k])
     heard = is_heard(counts[AUTHORS, 1], usual_mu[1, :, :k], silent_for[:, :k])
     expected = expected_exposure(core, ticks, exposure)
-    mu, nu = expected * usual.level[:, None], expected * usual.level_negative[:, None]
+    mu, nu = expected[ALL] * usual.level[:, None], expected[NEGATIVE] * usual.level_negative[:, None]
     margin = core.models.margin(int(ticks[0]))
     unsettled = np.zeros(len(core), np.bool_) if margin is None else margin > 1.0
     if margin is not None:

@@ -15,7 +15,7 @@ from detectors.score import (
     CORRELATION_IN,
     ODDS,
     TONE_ODDS,
-    expected_share,
+    expected_shares,
     joint,
     pace,
     share_evidence,
@@ -87,8 +87,8 @@ class View:
 
     @cached_property
     def share_expected(self) -> Floats:
-        """p0: (n, ticks). Of the last 24 h, since a shorter window of a small brand says little about its share."""
-        return frozen(expected_share(self.negative_expected[-1], self.authors_expected[-1]))
+        """p0 of 1 h, 3 h, 6 h, 24 h: (4, n, ticks), see score.expected_shares."""
+        return frozen(expected_shares(self.negative_expected[1:], self.authors_expected[1:]))
 
     @cached_property
     def _share_ratios(self) -> list[Floats]:
@@ -110,7 +110,7 @@ class View:
         known = {odds: ratio[w - 1] for odds, ratio in zip(ODDS, self._share_ratios, strict=True)}
         others = [odds for odds in TONE_ODDS if odds not in known]
         rho = (CORRELATION_IN[w] * self.correlation)[:, None]
-        made = share_ratios(self.negative[w], self.authors[w], self.share_expected, rho, others)
+        made = share_ratios(self.negative[w], self.authors[w], self.share_expected[w - 1], rho, others)
         known |= dict(zip(others, made, strict=True))
         return share_evidence(self.authors[w], [known[odds] for odds in TONE_ODDS])
 

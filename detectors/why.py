@@ -15,7 +15,7 @@ from detectors.detector import Detector, Told
 from detectors.detector_set import DetectorSet
 from detectors.evidence import top_mentions, top_terms
 from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType, Incident, instant
-from detectors.score import FAST, MID, SLOW, expected_share
+from detectors.score import FAST, MID, SLOW, expected_shares
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS
 from detectors.worth import INFO, PAGE, resolve_levels
 
@@ -53,7 +53,7 @@ def describe(
     authors, negative = incident.event_authors, incident.event_negative
     mu, nu = incident.event_authors_expected, incident.event_negative_expected
     share = negative / authors if authors else 0.0
-    share_expected = float(expected_share(rows.nu[-1, j], rows.mu[-1, j]))
+    share_expected = float(expected_shares(rows.nu[:, j], rows.mu[:, j])[window])
     period = None
     if core.budget.days[i] >= FEWEST_DAYS:
         period = return_period(score, float(loc[detector]), float(scale[detector]))

@@ -21,7 +21,7 @@ def learn(
 ) -> None:
     baseline.hold(np.array([authors]), np.array([negative]), np.array([observed]))
     local = np.array([hour - (DELAY - 1)])  # the oldest that is held
-    baseline.learn(local, baseline.shape(local[:, None])[:, 0], np.array([skip]), CONFIG)
+    baseline.learn(local, baseline.shapes(local[:, None])[:, :, 0], np.array([skip]), CONFIG)
 
 
 def taught(days: int, seed: int = 0) -> Baseline:
@@ -34,7 +34,7 @@ def taught(days: int, seed: int = 0) -> Baseline:
 
 
 def expected(baseline: Baseline, hour: int) -> float:
-    return float(baseline.level()[0][0] * baseline.shape(np.array([[hour]]))[0, 0])
+    return float(baseline.level()[0][0] * baseline.shapes(np.array([[hour]]))[0, 0, 0])
 
 
 def test_learns_day_and_week() -> None:
