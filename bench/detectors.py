@@ -6,7 +6,7 @@ speed: a live minute over many brands of five mentions an hour, beside the same 
 Python per brand, and what a brand's state is made of. calm: a simulated year without any crisis (daily and weekly
 rhythm, slow drift, over-dispersed counts, bursts of volume, a share that wanders) of brands of --rates mentions an
 hour; whatever pages is a false page. storm: memory and error of one brand with ten million distinct authors in a day
-(--authors).
+(--authors). calm --share mondays, mornings or nights: the same brands, whose share of negatives has a rhythm.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -32,6 +32,14 @@ from detectors.poisson import poisson_interval
 from detectors.windows import AUTHORS, COUNTS_AS_MENTION, HAS_AUTHOR, IS_NEGATIVE, Windows
 
 START = 24_855_840
+
+SHARES: dict[str, Callable[[NDArray[np.int64]], NDArray[np.bool_]]] = {
+    "steady": lambda minute: np.zeros(len(minute), np.bool_),
+    "mondays": lambda minute: minute // 1440 % 7 == 0,
+    "mornings": lambda minute: (minute % 1440 >= 360) & (minute % 1440 < 600),
+    "nights": lambda minute: minute % 1440 >= 1080,
+}
+"""By name: minutes (since some Monday) in which the share of negatives is twice the usual."""
 
 
 class Same(Sequence[str]):
@@ -178,9 +186,12 @@ def wander(rng: np.random.Generator, n: int, deviation: float, minutes: float) -
 
 
 def calm_brand(
-    rng: np.random.Generator, days: int, rate: float
+    rng: np.random.Generator,
+    days: int,
+    rate: float,
+    twice: Callable[[NDArray[np.int64]], NDArray[np.bool_]] = SHARES["steady"],
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.uint64]]:
-    """Mentions of a brand without a crisis: minute, negative, author."""
+    """Mentions of a brand without a crisis: minute, negative, author; for `twice` see SHARES."""
     n = days * 1440
     m = np.arange(n)
     rhythm = (1 + 0.7 * np.sin(2 * np.pi * (m / 60 % 24 - 9) / 24)) * np.where(m // 1440 % 7 >= 5, 0.7, 1.1)
@@ -193,22 +204,23 @@ def calm_brand(
     share = rng.uniform(0.1, 0.4)
     logit = math.log(share / (1 - share)) + wander(rng, n, rng.uniform(0.2, 0.5), 360)
     tick = np.repeat(m, counts)
-    negative = rng.random(len(tick)) < np.repeat(1 / (1 + np.exp(-logit)), counts)
+    usual = 1 / (1 + np.exp(-logit))
+    negative = rng.random(len(tick)) < np.repeat(np.where(twice(m), np.minimum(2 * usual, 0.9), usual), counts)
     author = rng.integers(1, 2**62, len(tick), dtype=np.uint64)
     regular = rng.random(len(tick)) < 0.3
     author[regular] = rng.choice(rng.integers(1, 2**62, 3000, dtype=np.uint64), int(regular.sum()))
     return tick, negative, author
 
 
-def calm(days: int, budgets: list[float], rates: Sequence[float]) -> None:
-    made = [calm_brand(np.random.default_rng([7, i]), days, rate) for i, rate in enumerate(rates)]
+def calm(days: int, budgets: list[float], rates: Sequence[float], share: str) -> None:
+    made = [calm_brand(np.random.default_rng([7, i]), days, rate, SHARES[share]) for i, rate in enumerate(rates)]
     tick = np.concatenate([t for t, _, _ in made])
     brand = np.concatenate([np.full(len(t), i, np.int32) for i, (t, _, _) in enumerate(made)])
     order = np.lexsort((brand, tick))
     negative = np.concatenate([g for _, g, _ in made])[order]
     author = np.concatenate([a for _, _, a in made])[order]
     observations = observe(START + tick[order], brand[order], author, negative)
-    print(f"{len(rates)} calm brands, {days} days, {len(tick):,} mentions")
+    print(f"{len(rates)} calm brands, {days} days, {len(tick):,} mentions, share of negatives: {share}")
     head = f"{'budget':>7} {'pages/month':>12} {'95 %':>14} {'of nominal':>11}"
     print(f"{head} {'tickets':>8} {'info':>6} {'events':>7} {'s':>5}")
     for budget in budgets:
@@ -228,6 +240,9 @@ def calm(days: int, budgets: list[float], rates: Sequence[float]) -> None:
         of_each = [sum(d.pages for d in settled if d.brand == brand.name) for brand in engine.brands]
         each = (f"{r:g}: {n / (months / len(rates)) / budget:.2f}" for r, n in zip(rates, of_each, strict=True))
         print(f"{'':>7} of nominal by mentions an hour: {', '.join(each)}", flush=True)
+        stretch = [sum(d.pages for d in decisions if (d.tick - START) // 40_320 == k) for k in range(days // 28)]
+        ratios = (f"{n / len(rates) / budget * 30 / 28:.2f}" for n in stretch)
+        print(f"{'':>7} of nominal by four weeks: {', '.join(ratios)}", flush=True)
     print("(after the first 28 days)")
 
 
@@ -238,6 +253,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=180)
     parser.add_argument("--authors", type=int, default=10_000_000)
     parser.add_argument("--budgets", default="1,2")
+    parser.add_argument("--share", choices=SHARES, default="steady", help="whether calm brands' has a rhythm")
     parser.add_argument("--rates", default="1,3,10,10,30,30,80,150,300", help="of calm brands, mentions an hour")
     asked = parser.parse_args()
     if asked.what == "speed":
@@ -245,7 +261,8 @@ def main() -> None:
     elif asked.what == "storm":
         storm(asked.authors)
     else:
-        calm(asked.days, [float(b) for b in asked.budgets.split(",")], [float(r) for r in asked.rates.split(",")])
+        budgets = [float(b) for b in asked.budgets.split(",")]
+        calm(asked.days, budgets, [float(r) for r in asked.rates.split(",")], asked.share)
 
 
 if __name__ == "__main__":
