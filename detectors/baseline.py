@@ -84,19 +84,19 @@ class Baseline(Columns):
     week_count: NDArray[np.float32] = field(metadata=column(np.float32, 168))
     week_expected: NDArray[np.float32] = field(metadata=column(np.float32, 168))
     week_visits: NDArray[np.uint8] = field(metadata=column(np.uint8, 168))
-    share_day: NDArray[np.float16] = field(metadata=column(np.float16, share_rhythm.DAY_CELLS))
-    """Negative authors counted and expected, by the cells of the share's rhythm."""
-    share_day_expected: NDArray[np.float16] = field(metadata=column(np.float16, share_rhythm.DAY_CELLS))
-    share_week: NDArray[np.float16] = field(metadata=column(np.float16, share_rhythm.WEEK_CELLS))
-    share_week_expected: NDArray[np.float16] = field(metadata=column(np.float16, share_rhythm.WEEK_CELLS))
-    held_authors: Floats = field(metadata=column(np.float64, DELAY))
+    share_count: NDArray[np.float16] = field(metadata=column(np.float16, share_rhythm.CELLS))
+    """Negative authors by the cells of the share's rhythm, and how many were expected at the usual share."""
+    share_expected: NDArray[np.float16] = field(metadata=column(np.float16, share_rhythm.CELLS))
+    share_factor: NDArray[np.float16] = field(metadata=column(np.float16, share_rhythm.CELLS, fill=1.0))
+    """What the cells told at the end of the last day."""
+    held_authors: NDArray[np.float32] = field(metadata=column(np.float32, DELAY))
     """The last complete hours, newest first, not learned yet."""
-    held_negative: Floats = field(metadata=column(np.float64, DELAY))
-    held_observed: Floats = field(metadata=column(np.float64, DELAY))
-    low_authors: Floats = field(metadata=column(np.float64))
+    held_negative: NDArray[np.float32] = field(metadata=column(np.float32, DELAY))
+    held_observed: NDArray[np.float32] = field(metadata=column(np.float32, DELAY))
+    low_authors: NDArray[np.float32] = field(metadata=column(np.float32))
     """Hours of a feed that is nearly silent: if they go on, that is the new level."""
-    low_negative: Floats = field(metadata=column(np.float64))
-    low_weight: Floats = field(metadata=column(np.float64))
+    low_negative: NDArray[np.float32] = field(metadata=column(np.float32))
+    low_weight: NDArray[np.float32] = field(metadata=column(np.float32))
     low_hours: Minutes = field(metadata=column(np.int32))
 
     def level(self) -> tuple[Floats, Floats]:
@@ -137,21 +137,19 @@ class Baseline(Columns):
         return np.asarray(np.maximum(day.take(at_day) * week, LEAST_SHAPE), np.float64)
 
     def _share_rhythm(self, local_hour: Ints) -> Floats:
-        day, week = self._share_factors(local_hour[:, -1])
-        row = np.arange(len(local_hour))[:, None]
+        row = share_rhythm.CELLS * np.arange(len(local_hour))[:, None]
         at_day, at_week = share_rhythm.cells(local_hour)
-        return clipped(day[row, at_day] * week[row, at_week], *share_rhythm.RANGE)
+        factor = self.share_factor.take(row + at_day).astype(np.float64) * self.share_factor.take(row + at_week)
+        return clipped(factor, *share_rhythm.RANGE)
 
-    def _share_factors(self, local_hour: Ints) -> tuple[Floats, Floats]:
-        """Factors of the share in the cells of the day and of the week, (n, cells) each; `local_hour` (n,)."""
-        spread = self.correlation() / self._slow_share()
-        # How many days are behind them is told by one hour of each.
+    def set_share_rhythm(self, local_hour: Ints) -> None:
+        """Let the rhythm of the share be what was learned of it by this hour of the brand's own clock, (n,)."""
+        # How many days are behind it is told by one hour of each.
         hours = 168 * np.arange(len(local_hour))[:, None] + local_hour[:, None] % 24 + 24 * np.arange(7)
         days = row_sum(self.week_visits.take(hours))
-        return (
-            share_rhythm.factors(self.share_day, self.share_day_expected, spread, days),
-            share_rhythm.factors(self.share_week, self.share_week_expected, spread, days / 7.0),
-        )
+        spread = self.correlation() / self._slow_share()
+        factors = share_rhythm.factors(self.share_count, self.share_expected, spread, days)
+        self.share_factor = factors.astype(np.float16)
 
     def _slow_share(self) -> Floats:
         """The share of negative authors, (n,), by the slow levels."""
@@ -164,9 +162,9 @@ class Baseline(Columns):
         and of negative ones.
         """
         shape, share_factor = shapes[0], shapes[1] / shapes[0]
-        f = np.ascontiguousarray(self.held_observed[:, -1])
-        authors = np.ascontiguousarray(self.held_authors[:, -1])
-        negative = np.ascontiguousarray(self.held_negative[:, -1])
+        f = self.held_observed[:, -1].astype(np.float64)
+        authors = self.held_authors[:, -1].astype(np.float64)
+        negative = self.held_negative[:, -1].astype(np.float64)
         seen = _Where(f > 0)
         if not seen.which.any():
             return
@@ -265,13 +263,12 @@ class Baseline(Columns):
         most = _most(usual * share_factor, 1.0 + np.maximum(authors - 1.0, 0.0) * self.correlation())
         counts = there.only(gated / np.maximum(authors, 1.0))
         count, expected = counts * np.minimum(negative, most), counts * usual
-        row = np.arange(len(local_hour))
-        at_day, at_week = share_rhythm.cells(local_hour)
-        day, week = self._share_factors(local_hour)
-        of_day, of_week = day[row, at_day], week[row, at_week]
-        cells = share_rhythm.DAY_CELLS * row + at_day, share_rhythm.WEEK_CELLS * row + at_week
-        share_rhythm.add(self.share_day, self.share_day_expected, cells[0], fade, count, expected * of_week)
-        share_rhythm.add(self.share_week, self.share_week_expected, cells[1], fade_hour, count, expected * of_day)
+        row = share_rhythm.CELLS * np.arange(len(local_hour))
+        at_day, at_week = (row + at for at in share_rhythm.cells(local_hour))
+        # What one of the two rhythms tells, the other need not.
+        of_day, of_week = expected * self.share_factor.take(at_week), expected * self.share_factor.take(at_day)
+        share_rhythm.add(self.share_count, self.share_expected, at_day, fade, count, of_day)
+        share_rhythm.add(self.share_count, self.share_expected, at_week, fade_hour, count, of_week)
 
     def _day_part(self, at_day: Ints) -> Floats:
         """Of each row one hour of the day; `at_day` counts cells from the first one of the first row on."""
@@ -334,7 +331,8 @@ class Baseline(Columns):
 
     def absorb_low(self, which: NDArray[np.bool_], config: EngineConfig) -> None:
         """Take the level of the nearly silent hours of these brands as their baseline."""
-        self._adopt(which, self.low_authors, self.low_negative, self.low_weight, config)
+        counts = self.low_authors.astype(np.float64), self.low_negative.astype(np.float64)
+        self._adopt(which, *counts, self.low_weight.astype(np.float64), config)
         self.low_hours = np.where(which, 0, self.low_hours)
 
 

@@ -114,6 +114,7 @@ def end_day(core: Core, tick: int) -> None:
     _control(core, tick)
     known = core.baseline.known_hours() > 0
     core.budget.negative = np.where(known, core.baseline.level()[1], core.budget.negative)
+    core.baseline.set_share_rhythm(core.exposure.local)
     core.set_thresholds()
     core.track.day_max = np.full_like(core.track.day_max, UNSCORED)
     core.track.day_ticks = np.zeros_like(core.track.day_ticks)

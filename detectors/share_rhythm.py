@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 
 from detectors.columns import Floats, Ints, clipped
 
-DAY_CELLS, WEEK_CELLS = 24, 28
 QUARTER_HOURS = 6
+DAY_CELLS, WEEK_CELLS = 24, 168 // QUARTER_HOURS
+CELLS = DAY_CELLS + WEEK_CELLS
+"""Those of the day, and then those of the week."""
 Z = 2.0
 """Standard errors by which a cell must differ to be believed at all."""
 WANDER = 0.3
@@ -34,24 +36,27 @@ _MOST_HELD = 16_384.0
 """Half precision ends at 65,504."""
 
 
+_DAYS_A_VISIT = np.repeat([1.0, 7.0], [DAY_CELLS, WEEK_CELLS])
+
+
 def cells(local_hour: Ints) -> tuple[Ints, Ints]:
-    """Cells of the day and of the week for hours since 1970 of the brand's own clock."""
-    return local_hour % DAY_CELLS, local_hour % 168 // QUARTER_HOURS
+    """The cell of the day and that of the week for hours since 1970 of the brand's own clock."""
+    return local_hour % DAY_CELLS, DAY_CELLS + local_hour % 168 // QUARTER_HOURS
 
 
-def factors(count: NDArray[Any], expected: NDArray[Any], spread: Floats, visits: Floats) -> Floats:
-    """By how much the share of each cell is taken to differ, (n, cells).
+def factors(count: NDArray[Any], expected: NDArray[Any], spread: Floats, days: Floats) -> Floats:
+    """By how much the share of each cell is taken to differ, (n, CELLS).
 
     Parameters
     ----------
-    count, expected : (n, cells)
+    count, expected : (n, CELLS)
     spread : (n,) rho / p
-    visits : (n,) days behind each cell
+    days : (n,) learned from
     """
     k, e = count.astype(np.float64), expected.astype(np.float64)
     off = k - e
-    of_visits = (spread + WANDER * WANDER) / clipped(visits, 1.0, MOST_VISITS)
-    noise = e + e * e * of_visits[:, None]
+    visits = clipped(days[:, None] / _DAYS_A_VISIT, 1.0, MOST_VISITS)
+    noise = e + e * e * ((spread + WANDER * WANDER)[:, None] / visits)
     told = np.maximum(1.0 - Z * Z * noise / np.maximum(off * off, 1e-9), 0.0)
     return clipped(1.0 + told * (off / np.maximum(e, 1e-9)), *RANGE)
 
@@ -64,7 +69,7 @@ def add(
     more: Floats,
     more_expected: Floats,
 ) -> None:
-    """Let one cell of each row fade and add to it; `at` counts cells from the first one of the first row on."""
+    """Let some cells fade and add to them; `at` counts cells from the first one of the first row on."""
     k = count.take(at).astype(np.float64) * fade + more
     e = expected.take(at).astype(np.float64) * fade + more_expected
     # Only the ratio matters where both are so large.

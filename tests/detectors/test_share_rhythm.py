@@ -45,6 +45,8 @@ def _taught(
         authors = int(rng.poisson(rate))
         negative = int(rng.binomial(authors, min(share(hour) * np.exp(day), 0.95)))
         _learn(baseline, hour, authors, negative, skip(hour))
+        if hour % 24 == 23:
+            baseline.set_share_rhythm(np.array([hour]))
     return baseline
 
 
@@ -103,16 +105,19 @@ def test_counts_beyond_half_precision_keep_their_ratio() -> None:
 
 
 def test_a_cell_that_differs_by_chance_is_not_believed() -> None:
-    expected = np.full((1, 4), 100.0)
-    count = expected * [1.0, 1.3, 1.6, 0.5]
+    expected = np.full((1, share_rhythm.CELLS), 100.0)
+    count = expected.copy()
+    count[0, :4] *= [1.0, 1.3, 1.6, 0.5]
+    count[0, -1] *= 1.6
     factors = share_rhythm.factors(count, expected, np.array([0.1]), np.array([5.0]))[0]
-    # A standard error is sqrt(1 / 100 + (0.1 + 0.3^2) / 5) = 0.219.
+    # Of five visits a standard error is sqrt(1 / 100 + (0.1 + 0.3^2) / 5) = 0.219, of one 0.447.
     assert factors[:2].tolist() == [1.0, 1.0]
     assert factors[2] == pytest.approx(1 + (1 - (share_rhythm.Z * 0.219 / 0.6) ** 2) * 0.6, abs=0.01)
     assert 0.5 < factors[3] < 1
+    assert factors[-1] == 1.0, "five days hold at most one visit to a cell of the week"
 
 
 def test_cells_follow_the_clock() -> None:
     day, week = share_rhythm.cells(np.array([0, 5, 6, 23, 24, WEEK - 1, WEEK]))
     assert day.tolist() == [0, 5, 6, 23, 0, 23, 0]
-    assert week.tolist() == [0, 0, 1, 3, 4, 27, 0]
+    assert (week - share_rhythm.DAY_CELLS).tolist() == [0, 0, 1, 3, 4, 27, 0]
