@@ -20,7 +20,7 @@ from detectors.detector import Asks, Counts, Detector, Told, in_words
 from detectors.score import SHARE_CLIP, SMALL, TONE_CLIP
 from detectors.view import View, row_of
 
-VERSION = "4"
+VERSION = "3"
 """To be changed with a formula of theirs: maxima of another formula say nothing about this one."""
 TAKEN = 0.8
 """Of B where it is negative: what a usual share takes from `count`. With 0.4 a burst of five times the volume in the

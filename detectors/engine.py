@@ -255,11 +255,7 @@ class Engine:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Replace the state by what `state_dict` gave. Raises StateVersionError for a foreign version."""
-        if state.get("version") != records.VERSION:
-            raise records.StateVersionError(
-                f"detector state has version {state.get('version')}, this release reads version {records.VERSION}: "
-                "delete the state and replay the mentions, or run the release that wrote it"
-            )
+        records.check_version(state.get("version"))
         self.restore((bytes(key), bytes(value)) for key, value in state["items"])
         # Whoever saves by `changes` has none of this yet.
         self._written.panes.clear()

@@ -8,7 +8,8 @@ Three kinds of key, all ending in the brand's name (and, for panes, 8 bytes of t
 * ``pane``: the members of one tick. A pane later than the brand's closed tick is ignored: its writer died before the
   brand was written.
 
-Numbers are stored bit by bit. `VERSION` changes with any of it, and a foreign version is refused.
+Numbers are stored bit by bit. `VERSION` changes with any of it; the version before is read (older_state.py), and any
+other refused.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors import older_state
 from detectors.casebook import Casebook
 from detectors.columns import Ints
 from detectors.copies import First
@@ -90,20 +92,28 @@ def encode(record: BrandRecord | HourlyRecord | PaneRecord) -> bytes:
 
 
 def decode(value: bytes, kind: type[R]) -> R:
-    """Raises StateVersionError for anything but this version's record of this kind."""
+    """Raises StateVersionError for anything but a record of this kind, of this version or of the one before."""
     try:
         found = msgspec.msgpack.decode(value, type=dict[str, Any]).get("version")
     except msgspec.DecodeError as error:
         raise StateVersionError(f"not a detector state record: {error}") from error
-    if found != VERSION:
+    check_version(found)
+    try:
+        record = msgspec.msgpack.decode(value, type=kind)
+        if found == older_state.VERSION and isinstance(record, HourlyRecord):
+            record.baseline = older_state.baseline(record.baseline)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StateVersionError(f"detector state record is damaged: {error}") from error
+    return record
+
+
+def check_version(found: object) -> None:
+    """Raises StateVersionError for what this release cannot read."""
+    if found not in (older_state.VERSION, VERSION):
         raise StateVersionError(
-            f"detector state has version {found}, this release reads version {VERSION}: "
+            f"detector state has version {found}, this release reads versions {older_state.VERSION} and {VERSION}: "
             "delete the state and replay the mentions, or run the release that wrote it"
         )
-    try:
-        return msgspec.msgpack.decode(value, type=kind)
-    except msgspec.DecodeError as error:
-        raise StateVersionError(f"detector state record is damaged: {error}") from error
 
 
 def pane_key(name: str, tick: int) -> bytes:
