@@ -1,4 +1,4 @@
-"""Mentions of a history that are dated years away from all others, as dates that could not be read often are: 1970.
+"""Mentions of a history that are dated years away from all others, as dates that could not be read are: 2000, 2001.
 
 A history is gone through minute by minute, also where nothing is in it, so a single one of them costs minutes of time;
 and the months over which pages are counted would be those between, in which nobody was mentioned.
