@@ -155,7 +155,7 @@ class Baseline(Columns):
         """The share of negative authors, (n,), by the slow levels."""
         authors = self.authors[:, SLOW] / np.maximum(self.weight[:, SLOW], 1e-9)
         negative = self.negative[:, SLOW] / np.maximum(self.negative_weight[:, SLOW], 1e-9)
-        return clipped(negative / np.maximum(authors, 1e-9), 0.02, 0.98)
+        return clipped(negative / np.maximum(authors, 1e-9), 1e-3, 0.98)
 
     def learn(self, local_hour: Ints, shapes: Floats, skip: NDArray[np.bool_], config: EngineConfig) -> None:
         """Learn the oldest held hour, except where `skip`; its are `local_hour` (n,) and `shapes` (2, n), of authors
@@ -260,7 +260,7 @@ class Baseline(Columns):
         visits = config.profile_half_life_visits
         fade, fade_hour = there.fade(visits), there.fade(visits * share_rhythm.QUARTER_HOURS)
         usual = authors * self._slow_share()
-        most = _most(usual * share_factor, 1.0 + np.maximum(authors - 1.0, 0.0) * self.correlation())
+        most = share_rhythm.most(usual * share_factor, 1.0 + np.maximum(authors - 1.0, 0.0) * self.correlation())
         counts = there.only(gated / np.maximum(authors, 1.0))
         count, expected = counts * np.minimum(negative, most), counts * usual
         row = share_rhythm.CELLS * np.arange(len(local_hour))

@@ -3,6 +3,8 @@
 An incident opens when a score stands at its threshold on two ticks (or at once, far above it), is resolved when every
 score has been below half its threshold for 30 observed minutes, and a return within six hours re-opens the same
 incident. `notify` only rises while it is open (info < ticket < page); severity rises at once and falls after an hour.
+What flaps is told ever more rarely: each return doubles the calm that resolves the incident, each further rise of its
+severity the time after which that falls, each update the time to the next, all to six hours at most.
 Everything here is a pure function of what a tick says.
 """
 
@@ -24,8 +26,9 @@ SEVERITY = ("minor", "major", "critical")
 DEESCALATE_MINUTES = 60
 ALWAYS_WATCHED = 1 << FAST | 1 << MID | 1 << SLOW
 """Detectors that must be calm before any incident is resolved; others only if they had a part in it."""
-SLOWEST_UPDATE = 360
-"""Minutes between plain updates at most; the spacing doubles with each, so that a long incident stays readable."""
+SLOWEST = 360
+"""Minutes at most between plain updates, before severity falls and before an incident is resolved: each doubles, so
+that a long or flapping incident stays readable and does not page again and again."""
 
 
 class Incident(msgspec.Struct, array_like=True):
@@ -63,6 +66,16 @@ class Incident(msgspec.Struct, array_like=True):
     absorb_from: int = 0
     """Tick from which the hours until absorption are counted."""
     absorbed: bool = False
+    returns: int = 0
+    """How often it was re-opened."""
+    fell: bool = False
+    """Its severity fell and has not risen since."""
+    calming: int = DEESCALATE_MINUTES
+    """Minutes of lower severity after which its own falls."""
+
+    def resolve_minutes(self, config: EngineConfig) -> int:
+        """Calm minutes after which it is resolved."""
+        return max(min(config.resolve_minutes << min(self.returns, 16), SLOWEST), config.resolve_minutes)
 
 
 def incident_id(brand: str, tick: int) -> str:
@@ -232,6 +245,7 @@ def step(
             incident.notify = max(incident.notify, view.level) if view.level == 3 else view.level
             incident.severity, incident.peak = view.severity, view.excess
             incident.detectors |= view.detectors
+            incident.returns += 1
             return _say(incident, view, "reopened", config)
     if incident is None:
         if view.level == 0:
@@ -247,22 +261,27 @@ def step(
     elif view.heard:
         incident.below += 1
     incident.peak = max(incident.peak, view.excess)
-    if incident.below >= config.resolve_minutes:
+    if incident.below >= incident.resolve_minutes(config):
         incident.closed = view.tick
         return _say(incident, view, "resolved", config)
     if view.level > incident.notify or (view.level == incident.notify and view.severity > incident.severity):
+        if view.level > incident.notify:
+            incident.spacing = config.update_minutes
+        if view.severity > incident.severity and incident.fell:
+            incident.fell, incident.calming = False, min(2 * incident.calming, SLOWEST)
         incident.notify = view.level
         incident.severity = max(view.severity, incident.severity)
         return _say(incident, view, "escalated", config)
     incident.calmer = incident.calmer + 1 if view.severity < incident.severity else 0
-    if incident.calmer >= DEESCALATE_MINUTES:
+    if incident.calmer >= incident.calming:
         incident.severity -= 1
+        incident.fell = True
         return _say(incident, view, "deescalated", config)
     quiet_for = view.tick - incident.event_tick
     if quiet_for >= incident.spacing and not below:
         moved = view.ratio / max(incident.event_ratio, 1e-9)
         if moved >= config.update_factor or moved <= 1.0 / config.update_factor:
-            spacing = min(2 * incident.spacing, SLOWEST_UPDATE)
+            spacing = min(2 * incident.spacing, SLOWEST)
             event = _say(incident, view, "updated", config)
             incident.spacing = spacing
             return event
@@ -273,7 +292,7 @@ def _say(incident: Incident, view: TickView, type_: EventType, config: EngineCon
     incident.revision += 1
     if type_ in ("opened", "reopened"):
         incident.below = 0
-    if type_ in ("opened", "reopened", "escalated"):
+    if type_ == "opened":
         incident.spacing = config.update_minutes
     if type_ not in ("updated", "resolved"):
         incident.calmer = 0

@@ -5,11 +5,13 @@ brand's usual share; so it tells nothing of volume. Their ratio r is noisy, as n
 from hour to hour and from day to day. So it is drawn towards 1, by how much it differs beyond what chance does
 ("nonnegative garrote", Breiman, 1995):
 
-    factor = 1 + max(0, 1 - (Z / z)^2) (r - 1)        z^2 = (r - 1)^2 / (1 / e + (rho / p + WANDER^2) / visits)
+    factor = 1 + max(0, 1 - (Z / z)^2) (r - 1)
+    z^2 = (r - 1)^2 / (max(r, 1) / e + (rho / p + WANDER^2) / (visits - 1))
 
-e being what was expected, p the usual share and rho its correlation within an hour (score.CORRELATION). Most brands
-have no such rhythm, and then nearly every factor is 1. The 168 hours of a week would hold too few negatives each to
-tell.
+e being what was expected, p the usual share and rho its correlation within an hour (score.CORRELATION). What happened
+once is no rhythm, however plain: a first visit tells nothing, and of an hour far from what was expected only as much
+counts as chance may do (`most`). Most brands have no such rhythm, and then nearly every factor is 1. The 168 hours of
+a week would hold too few negatives each to tell.
 """
 
 from __future__ import annotations
@@ -55,10 +57,16 @@ def factors(count: NDArray[Any], expected: NDArray[Any], spread: Floats, days: F
     """
     k, e = count.astype(np.float64), expected.astype(np.float64)
     off = k - e
-    visits = clipped(days[:, None] / _DAYS_A_VISIT, 1.0, MOST_VISITS)
-    noise = e + e * e * ((spread + WANDER * WANDER)[:, None] / visits)
+    visits = clipped(days[:, None] / _DAYS_A_VISIT - 1.0, 1e-3, MOST_VISITS)
+    # Where next to nothing is expected, a single one would be many standard errors of that.
+    noise = np.maximum(k, e) + e * e * ((spread + WANDER * WANDER)[:, None] / visits)
     told = np.maximum(1.0 - Z * Z * noise / np.maximum(off * off, 1e-9), 0.0)
     return clipped(1.0 + told * (off / np.maximum(e, 1e-9)), *RANGE)
+
+
+def most(expected: Floats, phi: Floats) -> Floats:
+    """How many negative authors an hour teaches at most, (n,), `phi` being their variance over their mean."""
+    return np.maximum(np.minimum(expected + 2.0 * np.sqrt(phi * expected), 1.5 * expected + 5.0), 1.0)
 
 
 def add(

@@ -193,7 +193,7 @@ def _resolves_when(core: Core, incident: Incident, page: Floats, ticket: Floats)
     calm_below = resolve_levels(page, ticket)
     watched = sorted({FAST, MID, SLOW} | set(_places(incident.detectors)))
     parts = ", ".join(f"{core.detectors.names[d]} {short(float(calm_below[d]))}" for d in watched)
-    return f"scores below {parts} for {core.config.resolve_minutes} minutes in which the feed is heard"
+    return f"scores below {parts} for {incident.resolve_minutes(core.config)} minutes in which the feed is heard"
 
 
 def _reason(event: EventType, detector: Detector, incident: Incident, share: float, share_expected: float) -> str:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from streams.one_origin import Batch, OneOrigin
 from streams.records import MINUTE_US, Mention, Model, RejectedError, microseconds
 from streams.reliable_tone import counted
 from streams.replay import Entry
+from streams.stray_mentions import StrayMentions
 
 if TYPE_CHECKING:
     from models import ToneModel
@@ -66,6 +68,10 @@ class Outcome:
     too_late: int = 0
     #: The mention after which most of the too late ones came.
     mover: Entry | None = None
+    #: Mentions that were left out, since they are more than a year from all others.
+    strays: list[Entry] = field(default_factory=list)
+    #: The first mention after more than a year without any, and how long that was.
+    holes: list[tuple[Entry, timedelta]] = field(default_factory=list)
     #: What was decided at other budgets, where they were asked for.
     what_if: dict[float, list[Decision]] = field(default_factory=dict)
     without_gold: int = 0
@@ -94,6 +100,9 @@ class Backtest:
         A user's own, which judge beside the built-in ones.
     commands : iterable of Command
         What people said meanwhile.
+    on_hole : callable, optional
+        Called before more than a year without a mention is gone through, with the mention that ends it and how long
+        that is.
     """
 
     def __init__(
@@ -107,6 +116,7 @@ class Backtest:
         budgets: Sequence[float] = (),
         detectors: Sequence[Detector] = (),
         commands: Iterable[Command] = (),
+        on_hole: Callable[[Entry, timedelta], None] = lambda _entry, _long: None,
     ) -> None:
         self._classification, self._model = classification, model
         self.model_version = str(model.id) if model is not None else f"{GOLD.name}@{GOLD.version}"
@@ -127,12 +137,13 @@ class Backtest:
         self._hours: dict[str, Counter[int]] = {}
         self._span: dict[str, tuple[int, int]] = {}
         self._clock = MovedClock()
+        self._strays = StrayMentions(on_hole)
         self._outcome = Outcome()
 
     def run(self, entries: Iterable[Entry]) -> Iterator[int]:
         """Go through the entries; yields how many were dealt with since the last time. The result is in `outcome`."""
         started = time.monotonic()
-        entries = iter(entries)
+        entries = self._strays.without(entries)
         while some := list(islice(entries, _BATCH_MENTIONS)):
             self._take(some)
             yield len(some)
@@ -159,6 +170,7 @@ class Backtest:
         counts = self._detection.counts
         self._outcome.duplicates, self._outcome.late = counts.duplicate, counts.late
         self._outcome.too_late, self._outcome.mover = counts.too_late, self._clock.mover
+        self._outcome.strays, self._outcome.holes = self._strays.found, self._strays.holes
         self._outcome.what_if = self._what_if.decisions if self._what_if is not None else {}
         return self._outcome
 

@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from streams.backtest import GOLD, Backtest, Outcome, brands_in, classification_of_any_brand
-from streams.commands.backtest_report import Options, after_whom, report_of
+from streams.commands.backtest_report import Options, after_whom, after_years, report_of
 from streams.commands.console import note, stderr_console
 from streams.crisis_commands import read_commands
 from streams.errors import UserError
@@ -75,6 +75,7 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
         budgets=BUDGETS if wants_budgets else (),
         detectors=own_detectors(settings) if settings is not None else (),
         commands=told,
+        on_hole=lambda *hole: note(after_years(*hole)),
     )
     with _progress() as progress:
         task = progress.add_task("mentions, at each budget" if wants_budgets else "mentions", total=total)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from streams.backtest import Outcome
 from streams.mention_files import STDIN
 from streams.records import Mention
+from streams.replay import Entry
 
 if TYPE_CHECKING:
     from detectors.engine import BrandProfile
@@ -86,6 +88,7 @@ def report_of(
             "duplicates": outcome.duplicates,
             "late": outcome.late,
             "too_late": outcome.too_late,
+            "strays": len(outcome.strays),
             "rejected": outcome.rejected.total(),
             "without_gold": outcome.without_gold,
             "events": len(outcome.decisions),
@@ -122,16 +125,33 @@ def after_whom(outcome: Outcome) -> str:
     """Which mention the too late ones came after, and what to do; begins with a blank, empty where it is not known."""
     if outcome.mover is None:
         return ""
-    path, line, mention = outcome.mover
-    if not isinstance(mention, Mention):
-        return ""
+    return f" Most come after {_told(outcome.mover)}: if that time is a mistake, correct or remove this mention."
+
+
+def after_years(entry: Entry, long: timedelta) -> str:
+    """That more than a year without a mention is gone through."""
     return (
-        f" Most come after {path}:{line}, id {mention.id[:80]!r}, dated {mention.created_at:%Y-%m-%dT%H:%M:%SZ}: "
-        "if that time is a mistake, correct or remove this mention."
+        f"WARNING: no mention for {long.days / 365.25:.1f} years before "
+        f"{_told(entry)}: that time is gone through minute by minute, and counts in every rate. If times are a "
+        "mistake, correct or remove these mentions."
     )
 
 
+def _told(entry: Entry) -> str:
+    path, line, mention = entry
+    if not isinstance(mention, Mention):
+        return f"{path}:{line}"
+    return f"{path}:{line}, id {mention.id[:80]!r}, dated {mention.created_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _left_out(outcome: Outcome) -> Iterator[str]:
+    if outcome.strays:
+        many = len(outcome.strays)
+        yield (
+            f"WARNING: left out: {many} {'mention is' if many == 1 else 'mentions are'} more than a year from all "
+            f"others, the first {_told(outcome.strays[0])}; is that time a mistake?"
+        )
+    yield from (after_years(*hole) for hole in outcome.holes)
     many = outcome.too_late >= _MANY_TOO_LATE * outcome.read
     if outcome.too_late and many:
         yield (

@@ -86,6 +86,42 @@ def test_flapping_is_bounded(period: int) -> None:
     assert len(play(views)) < 120
 
 
+@pytest.mark.parametrize(("on", "off"), [(5, 31), (15, 45), (60, 60), (100, 100), (30, 330)])
+def test_an_incident_that_comes_and_goes_for_days_is_told_ever_more_rarely(on: int, off: int) -> None:
+    period = on + off
+    got = play([view(t, 3 if t % period < on else 0, severity=int(t % period < on)) for t in range(14400)])
+    assert len(got) < 20
+    assert sum(event == "reopened" for _, event, _ in got) <= 4
+    # In the end it is resolved all the same.
+    last = play([view(t, 3 if t < 14400 and t % period < on else 0) for t in range(14400 + 361)])
+    assert last[-1][1] == "resolved"
+
+
+@pytest.mark.parametrize("period", [100, 130, 200, 400, 900])
+def test_a_severity_that_comes_and_goes_for_days_is_told_ever_more_rarely(period: int) -> None:
+    views = []
+    for t in range(14400):
+        high = t % period < period / 3
+        views.append(view(t, 3, severity=2 if high else 0, active=True, ratio=100.0 if high else 1.0))
+    assert len(play(views)) < 100
+
+
+def test_each_return_doubles_the_calm_that_resolves_it() -> None:
+    views: list[TickView] = []
+    for calm in (100, 100, 300):
+        views += [view(len(views), 3)]
+        views += [view(len(views) + k) for k in range(calm)]
+    got = play(views)
+    assert [(t, e) for t, e, _ in got] == [
+        (0, "opened"),
+        (30, "resolved"),
+        (101, "reopened"),
+        (161, "resolved"),
+        (202, "reopened"),
+        (322, "resolved"),
+    ]
+
+
 def test_a_day_detector_holds_only_what_it_had_a_part_in() -> None:
     """24 hours of memory keep an incident open only if it was about 24 hours."""
 

@@ -314,6 +314,43 @@ def test_a_mention_of_the_future_that_costs_many_is_named_first(
     assert "m.jsonl:1, id 'the future'" in said
 
 
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_a_few_mentions_years_from_all_others_are_left_out_and_told(tmp_path: Path, at_the_end: bool) -> None:
+    rows = [mention(60 * n, brand="B") for n in range(200)]
+    years = 60 * 24 * 366 * 26
+    if at_the_end:
+        rows = [mention(n - years, id=f"old {n}", brand="B") for n in range(200)] + rows[:1]
+    else:
+        rows = [mention(n - years, id=f"old {n}", brand="B") for n in range(3)] + rows
+    file = written(tmp_path / "m.jsonl", rows)
+    with file.open("ab") as more:
+        more.write(b"no mention\n")
+    result = CLI.invoke(app, ["backtest", str(file), "--tone", "gold", "--json"])
+    assert result.exit_code == 0
+    told = json.loads(result.stdout)
+    assert told["totals"]["strays"] == (1 if at_the_end else 3)
+    assert told["totals"]["read"] == 200
+    assert told["totals"]["rejected"] == 1
+    which = "m.jsonl:201, id 'm0'" if at_the_end else "m.jsonl:1, id 'old 0', dated 2000-"
+    assert told["notes"][0].startswith("WARNING: left out: ")
+    assert which in told["notes"][0]
+    assert told["brands"][0]["days"] < 9
+
+
+def test_years_between_many_mentions_are_gone_through_and_told_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.stray_mentions.FAR", timedelta(days=9))
+    rows = [mention(60 * n - 60 * 24 * 12, brand="B") for n in range(40)]
+    rows += [mention(60 * n, id=f"later {n}", brand="B") for n in range(40)]
+    result = CLI.invoke(app, ["backtest", str(written(tmp_path / "m.jsonl", rows)), "--tone", "gold"])
+    assert result.exit_code == 0
+    first = result.stderr.strip().splitlines()[0]
+    assert first.startswith("WARNING: no mention for 0.0 years before ")
+    assert "m.jsonl:41, id 'later 0'" in first
+    assert "80 mentions read" in result.stdout
+
+
 def test_gaps_cost_no_page_and_are_drawn(tmp_path: Path) -> None:
     rows = [
         mention(2 * n, brand="B", author=f"a{n}", gold_tone="negative" if n % 4 == 0 else "neutral")
