@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from models import torch_gpu
+from models.backends import AUTO, BACKENDS
 from models.base import sha256_of
 from models.cache import DEFAULT_CACHE_SIZE
 from models.checkup import OBVIOUS
@@ -193,6 +194,11 @@ def load_foreign(
     a graphics card is used where there is one, else bfloat16 where the processor has it, if the model bears it (no
     check text moves by more than 0.05).
     """
+    if backend in BACKENDS and not backend.startswith("torch-"):
+        others = ", ".join((AUTO, *(name for name in BACKENDS if name.startswith("torch-"))))
+        raise ModelError(
+            f"tone backend {backend} computes the bundled model alone; for {model} set tone.backend to one of: {others}"
+        )
     on_card = backend == torch_gpu.NAME or (backend == "auto" and torch_gpu.why_not() is None)
     if backend == torch_gpu.NAME and (reason := torch_gpu.why_not()) is not None:
         raise ModelError(f"tone backend {backend} cannot run here: {reason}; set tone.backend to auto")

@@ -118,6 +118,12 @@ def test_outputs_that_may_be_true_together_share_their_sum(tmp_path: Path) -> No
         model.close()
 
 
+@pytest.mark.parametrize("backend", ["int8-avx512", "openvino-bf16", "onnx-fp32"])
+def test_a_backend_of_the_bundled_model_is_not_called_unknown(tiny: Path, backend: str) -> None:
+    with pytest.raises(ModelError, match=rf"{backend} computes the bundled model alone.*: auto, torch-gpu, torch-bf16"):
+        load_model(str(tiny), backend=backend)
+
+
 def test_figures_are_no_tones(tiny: Path) -> None:
     with pytest.raises(LabelError, match="tells figures and no probabilities"):
         load_model(str(_configured(tiny, problem_type="regression")))
