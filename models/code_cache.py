@@ -34,7 +34,8 @@ def kept(key: str, write: Callable[[], bytes], directory: Path | None = None) ->
         content = file.read_bytes() if _is_own(directory) and _is_own(file) else b""
         digest, code = content[:_DIGEST], content[_DIGEST:]
         if code and hashlib.sha256(code).digest() == digest:
-            os.utime(file)
+            with suppress(OSError):  # where nothing can be written, nothing grows old either
+                os.utime(file)
             return code
     code = write()
     try:

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from models import torch_gpu
+from models.backends import AUTO, BACKENDS
 from models.base import sha256_of
 from models.cache import DEFAULT_CACHE_SIZE
 from models.checkup import OBVIOUS
 from models.classifier import Classifier
-from models.errors import ModelError, ModelFileError, UnstableBackendError
+from models.errors import LabelError, ModelError, ModelFileError, UnstableBackendError
 from models.label_map import columns_of
 from models.network import Network
 from models.normalise import clean
@@ -42,6 +43,9 @@ _LARGEST_SHIFT: Final = 0.05
 _ELSEWHERE: Final = ("Спасибо, всё хорошо", "谢谢你们的帮助", "شكرا على المساعدة", "मदद के लिए धन्यवाद")
 _FILES: Final = ["*.json", "*.safetensors", "*.txt", "*.model"]
 _HUB_NAME: Final = re.compile(r"[\w.-]+(/[\w.-]+)?")
+# A model is refused when padding moves a probability of a check text by more than this: rounding moves it by 1e-6.
+_LARGEST_SHIFT_BY_PADDING: Final = 1e-3
+_PADDING: Final = 8  # tokens of it in that check, as many as between two buckets
 # Weight of an output that a two-label model lacks: probability zero after the softmax.
 _ABSENT: Final = -torch.inf
 
@@ -104,12 +108,18 @@ def _checksum(directory: Path) -> str:
     return whole.hexdigest()
 
 
-def _logits(model: torch.nn.Module, columns: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
+def _logits(
+    model: torch.nn.Module, columns: Sequence[int], several_at_once: bool
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Logits (rows, 3) out of a model's outputs. Where ``several_at_once`` may be true of a text, each output is a
+    logit of its own: the softmax of these logarithms of probabilities gives each its share of their sum.
+    """
+
     def logits(ids: Tensor, lengths: Tensor) -> Tensor:
         attended = (torch.arange(ids.shape[1], device=ids.device)[None, :] < lengths[:, None]).long()
         outputs = model(input_ids=ids, attention_mask=attended).logits.float()
         result = torch.full((len(ids), len(LABELS)), _ABSENT, device=ids.device)
-        result[:, list(columns)] = outputs
+        result[:, list(columns)] = torch.nn.functional.logsigmoid(outputs) if several_at_once else outputs
         return result
 
     return logits
@@ -122,6 +132,18 @@ def _moves_little(coarse: Network, fine: Network, tokeniser: Tokeniser, texts: S
         if not np.abs(coarse(row, length) - fine(row, length)).max() <= _LARGEST_SHIFT:
             return False
     return True
+
+
+def _moved_by_padding(network: Network, tokeniser: Tokeniser, texts: Sequence[str]) -> bool:
+    for ids in tokeniser(texts):
+        lengths = np.asarray([len(ids)], dtype=np.int64)
+        alone, wider = (
+            network(np.asarray([ids + [tokeniser.pad] * padding], dtype=np.int64), lengths)
+            for padding in (0, min(_PADDING, tokeniser.max_tokens - len(ids)))
+        )
+        if not np.abs(alone - wider).max() <= _LARGEST_SHIFT_BY_PADDING:
+            return True
+    return False
 
 
 def _not_finite(network: torch.nn.Module) -> str | None:
@@ -172,6 +194,11 @@ def load_foreign(
     a graphics card is used where there is one, else bfloat16 where the processor has it, if the model bears it (no
     check text moves by more than 0.05).
     """
+    if backend in BACKENDS and not backend.startswith("torch-"):
+        others = ", ".join((AUTO, *(name for name in BACKENDS if name.startswith("torch-"))))
+        raise ModelError(
+            f"tone backend {backend} computes the bundled model alone; for {model} set tone.backend to one of: {others}"
+        )
     on_card = backend == torch_gpu.NAME or (backend == "auto" and torch_gpu.why_not() is None)
     if backend == torch_gpu.NAME and (reason := torch_gpu.why_not()) is not None:
         raise ModelError(f"tone backend {backend} cannot run here: {reason}; set tone.backend to auto")
@@ -188,8 +215,10 @@ def load_foreign(
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
-    bar_shown = transformers_logging.is_progress_bar_enabled()
+    bar_shown, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    # What it reports of the weights is looked at below.
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         options = {"local_files_only": True, "trust_remote_code": False}
         # Eager attention: the fused kinds look into the mask and take another route when no row is padded.
@@ -199,6 +228,7 @@ def load_foreign(
             dtype=torch.float32,
             attn_implementation="eager",
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below
             **options,
         )
         tokenizer = AutoTokenizer.from_pretrained(directory, **options)
@@ -210,8 +240,15 @@ def load_foreign(
             "or mend its files"
         ) from error
     finally:
+        transformers_logging.set_verbosity(verbosity)
         if bar_shown:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+    if report["mismatched_keys"]:
+        tensor, there, expected = min(report["mismatched_keys"])
+        raise ModelFileError(
+            f"tone model {directory}: {tensor} has the shape {tuple(there)}, but config.json asks for "
+            f"{tuple(expected)}; they do not belong together: get both from the same model"
+        )
     if report["missing_keys"]:
         raise ModelFileError(
             f"tone model {directory} lacks weights ({', '.join(sorted(report['missing_keys'])[:3])} ...): it was not "
@@ -225,6 +262,11 @@ def load_foreign(
         )
     if not tokenizer.is_fast:
         raise ModelError(f"tone model {directory} has only a slow tokeniser; choose a model with a tokenizer.json")
+    if config.get("problem_type") == "regression":
+        raise LabelError(
+            f"tone model {model} tells figures and no probabilities (problem_type regression in config.json); choose a "
+            "model that tells negative and positive, and optionally neutral"
+        )
     columns = columns_of(
         {int(index): str(name) for index, name in network.config.id2label.items()}, labels, f"tone model {model}"
     )
@@ -235,17 +277,28 @@ def load_foreign(
     tokeniser = Tokeniser(tokenizer.backend_tokenizer, max_tokens, int(tokenizer.pad_token_id or 0))
     _check_ids(tokenizer, tokeniser, int(network.config.vocab_size), directory)
     network.eval().requires_grad_(False)
-    served: Network = TorchNetwork(_logits(network, columns), torch.float32)
+    several_at_once = config.get("problem_type") == "multi_label_classification"
+    served: Network = TorchNetwork(_logits(network, columns, several_at_once), torch.float32)
+    texts = [clean(text) for text, _ in OBVIOUS]
+    try:
+        reads_padding = _moved_by_padding(served, tokeniser, texts)
+    except Exception as error:
+        raise _cannot_compute(directory, error) from error
+    if reads_padding:
+        raise ModelError(
+            f"tone model {directory} reads the padding behind a text, so its tones would depend on the other texts; "
+            "choose a model of another architecture, or give its config.json the pad_token_id that it lacks"
+        )
     if dtype != torch.float32:
         import copy
 
         narrow = copy.deepcopy(network).to(dtype)
         coarse: Network = (
-            torch_gpu.GpuNetwork(_logits(narrow.cuda(), columns), dtype)
+            torch_gpu.GpuNetwork(_logits(narrow.cuda(), columns, several_at_once), dtype)
             if on_card
-            else TorchNetwork(_logits(narrow, columns), dtype)
+            else TorchNetwork(_logits(narrow, columns, several_at_once), dtype)
         )
-        if backend != "auto" or _moves_little(coarse, served, tokeniser, [clean(text) for text, _ in OBVIOUS]):
+        if backend != "auto" or _moves_little(coarse, served, tokeniser, texts):
             served = coarse
     parts = {
         "files": _checksum(directory),
@@ -253,6 +306,8 @@ def load_foreign(
         "transformers": _transformers_version(),
         "max_tokens": str(max_tokens),
     }
+    if several_at_once:
+        parts["outputs"] = "a sigmoid each"
     name = model if not Path(model).is_dir() else directory.resolve().name
 
     def classifier(tokens_per_batch: int) -> Classifier:
@@ -272,6 +327,19 @@ def load_foreign(
     except UnstableBackendError:
         # Some processors sum the product of a pooled layer, one row a text, by the row's place where rows are few.
         return classifier(_MANY_ROWS * max_tokens)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise _cannot_compute(directory, error) from error
+
+
+def _cannot_compute(directory: Path, error: Exception) -> ModelError:
+    """What to raise for a model that loads, but whose code fails for batches of texts: anything may surface there."""
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return ModelError(
+        f"tone model {directory} cannot compute tones of a batch ({said}); choose a model of another architecture, or "
+        "mend its config.json"
+    )
 
 
 def _transformers_version() -> str:

@@ -34,6 +34,12 @@ def columns_of(names: Mapping[int, str], explicit: Sequence[str] | None, where: 
     Raises ``LabelError`` unless there are two or three outputs that map one to one, negative and positive among them.
     """
     own = [names[index] for index in sorted(names)]
+    if len(own) not in {2, len(LABELS)}:
+        outputs = "output" if len(own) == 1 else "outputs"
+        raise LabelError(
+            f"{where} has {len(own)} {outputs} ({', '.join(own)}); tocsin reads models of three "
+            f"({', '.join(LABELS)}) or two (negative, positive): choose such a one"
+        )
     if explicit is not None and len(explicit) != len(own):
         raise LabelError(
             f"{where} has {len(own)} outputs ({', '.join(own)}), but {len(explicit)} labels are given "

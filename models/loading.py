@@ -41,14 +41,20 @@ def load_model(
         files = bundled_files(Path(model) if trained_english else BUNDLED)
         # What computes one computes the other: the networks differ in depth and vocabulary alone.
         chosen = chosen_backend(files, backend, threads)
-        russian = load_russian(
-            Path(model) if trained_russian else BUNDLED_RU,
-            backend=chosen,
-            threads=threads,
-            cache_size=cache_size,
-            at_once=at_once,
-        )
-        return RoutedModel({"en": load_files(files, chosen, threads, cache_size), "ru": russian})
+        # English first, which says at once where a backend that was named cannot run; Russian would do without it.
+        english = load_files(files, chosen, threads, cache_size)
+        try:
+            russian = load_russian(
+                Path(model) if trained_russian else BUNDLED_RU,
+                backend=chosen,
+                threads=threads,
+                cache_size=cache_size,
+                at_once=at_once,
+            )
+        except BaseException:
+            english.close()
+            raise
+        return RoutedModel({"en": english, "ru": russian})
     from models.hub import load_foreign
 
     return load_foreign(

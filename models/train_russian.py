@@ -342,7 +342,8 @@ def learn(
         some = scores_of(of_earlier, part.subset(halves(len(part))[1]).texts) + offsets
         judged.append(second.JudgedPart(part, probabilities(some, temperature)))
     first = second.FIRST if epochs is None else replace(second.FIRST, epochs=epochs)
-    training = second.EncoderTraining(second.EncoderRecipe(seed=recipe.seed, first=first, patience=patience), out)
+    encoder_recipe = second.EncoderRecipe(seed=recipe.seed, first=first, patience=patience)
+    training = second.EncoderTraining(encoder_recipe, out, beside=asdict(recipe))
     found = second.learn(judged, training, out)
     later = {file.stem: one.as_dict() for file, one in zip(files, found, strict=True)}
     console.print_json(json.dumps(later))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -68,11 +68,12 @@ class Tokenised:
 
 class EncoderTraining:
     """Trains networks on the base encoder, each a part of the training that is kept in ``out``: what is done is not
-    done again. ``judged`` is what the judge found of each part that had one.
+    done again. ``judged`` is what the judge found of each part that had one; ``beside``, how the n-grams were trained
+    whose answers a judge goes by too.
     """
 
-    def __init__(self, recipe: EncoderRecipe, out: Path) -> None:
-        self.recipe, self._out = recipe, out
+    def __init__(self, recipe: EncoderRecipe, out: Path, beside: Mapping[str, float] | None = None) -> None:
+        self.recipe, self._out, self._beside = recipe, out, dict(beside or {})
         self.judged: dict[str, dict[str, Any]] = {}
         image = read_image(encoder_file())
         self.pieces = kept_pieces(image)
@@ -106,6 +107,7 @@ class EncoderTraining:
         purpose: dict[str, Any] = {"recipe": self.recipe.to_config(), "texts": len(data.ids), "name": name}
         if judge is not None:
             purpose["judged_by"] = [texts_sha256(some.ids, some.labels) for some in judged_by]
+            purpose["beside"] = self._beside
         torch.manual_seed(self.recipe.seed)
         network = self.network(start, course.dropout)
         part = Part(name, self._out, purpose, judge)

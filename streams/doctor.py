@@ -101,7 +101,9 @@ def check_detectors(settings: Settings) -> Iterator[Finding]:
 def check_model(settings: Settings) -> Iterator[Finding]:
     """Whether the tone model is the one it should be, and reads a few obvious texts right."""
     from models import check
+    from streams.tone_model import tell_of_the_choice
 
+    tell_of_the_choice()
     tone = settings.tone
     found_all = check(
         tone.model, revision=tone.revision, labels=tone.labels, threads=tone.threads, backend=tone.backend

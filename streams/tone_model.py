@@ -15,7 +15,7 @@ def load_tone_model(tone: ToneSettings, *, at_once: bool = True) -> ToneModel:
     """Load it; raises ``models.ModelError``. For ``at_once`` see ``models.load``."""
     from models import load
 
-    _tell_of_the_choice()
+    tell_of_the_choice()
     return load(
         tone.model,
         revision=tone.revision,
@@ -27,7 +27,7 @@ def load_tone_model(tone: ToneSettings, *, at_once: bool = True) -> ToneModel:
     )
 
 
-def _tell_of_the_choice() -> None:
+def tell_of_the_choice() -> None:
     """Let people know why the very first start on a machine takes so long: backends are compared, once."""
     choice = logging.getLogger("models.choice")
     choice.setLevel(logging.INFO)

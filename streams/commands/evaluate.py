@@ -60,12 +60,16 @@ def run(
 
     from models import load
     from models.evaluate import by_language, figures, language_of, reliability
+    from streams.tone_model import tell_of_the_choice
 
     if plot is not None and not plot.absolute().parent.is_dir():
         raise UserError(f"{plot}: there is no directory {plot.parent}")
     if plot is not None and plot.exists() and any(file != STDIN and _is(plot, file) for file in files):
         raise UserError(f"--plot {plot} would overwrite the labelled texts; name another file")
+    if plot is not None and plot.is_dir():
+        raise UserError(f"--plot {plot} is a directory; name a file in it")
     read = [_read(file) for file in files]
+    tell_of_the_choice()
     tone_model = load(model, revision=revision, threads=threads, backend=backend, labels=labels)
     bins = {}
     for file, data in zip(files, read, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +131,22 @@ def test_workers_that_start_together_choose_alike(tmp_path: Path) -> None:
     assert len(looks) == 1
     assert len(found) == 4
     assert len(set(found)) == 1
+
+
+def test_who_waits_for_another_process_is_told_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with choice._alone(tmp_path):
+        waiting = threading.Thread(target=choose, args=(PARTS, _measure, tmp_path), daemon=True)
+        waiting.start()
+        until = time.monotonic() + 30
+        while "waiting for it" not in caplog.text and time.monotonic() < until:
+            time.sleep(0.01)
+        assert "another process is choosing" in caplog.text
+        assert "this takes some seconds" not in caplog.text, "it did not wait"
+    waiting.join()
+    caplog.clear()
+    with choice._alone(tmp_path):
+        assert "waiting" not in caplog.text, "nobody holds it any more"
 
 
 def test_without_a_place_to_remember_there_is_no_race(

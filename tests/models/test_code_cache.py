@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,21 @@ def test_where_nothing_can_be_kept_it_is_written_each_time(tmp_path: Path) -> No
     write = Writer()
     assert [kept("a", write, tmp_path / "file" / "folder") for _ in range(2)] == [b"machine code"] * 2
     assert write.asked == 2
+
+
+def test_what_is_kept_is_taken_from_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an image whose files were written when it was built."""
+    kept("a", Writer(), tmp_path)
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("models.code_cache.os.utime", read_only)
+    write = Writer()
+    assert kept("a", write, tmp_path) == b"machine code"
+    assert write.asked == 0
 
 
 def test_files_of_many_releases_do_not_pile_up(tmp_path: Path) -> None:

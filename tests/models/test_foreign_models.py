@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification, BartConfig, GPT2Config, PretrainedConfig, XLNetConfig
+from transformers.utils import logging as transformers_logging
 
 from models import LABELS, check
 from models.classifier import Classifier
@@ -95,6 +98,94 @@ def test_two_labels_leave_neutral_empty(tmp_path: Path) -> None:
     model.close()
 
 
+def _configured(directory: Path, **own: object) -> Path:
+    file = directory / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | own))
+    return directory
+
+
+def test_outputs_that_may_be_true_together_share_their_sum(tmp_path: Path) -> None:
+    """Such a model was trained with a sigmoid for each output; a softmax would be far too sure."""
+    one, several = (write_tiny_model(tmp_path / name, LABELS) for name in ("one", "several"))
+    _configured(several, problem_type="multi_label_classification")
+    models = [load_model(str(directory), backend="torch-fp32", threads=1) for directory in (one, several)]
+    reference = AutoModelForSequenceClassification.from_pretrained(several).eval()
+    with torch.inference_mode():
+        each = torch.sigmoid(reference(torch.tensor([[2, 4, 6, 3]])).logits).numpy()
+    assert models[1].predict(["good day"]) == pytest.approx(each / each.sum(), abs=1e-5)
+    assert models[0].predict(["good day"]) != pytest.approx(each / each.sum(), abs=1e-2)
+    for model in models:
+        model.close()
+
+
+@pytest.mark.parametrize("backend", ["int8-avx512", "openvino-bf16", "onnx-fp32"])
+def test_a_backend_of_the_bundled_model_is_not_called_unknown(tiny: Path, backend: str) -> None:
+    with pytest.raises(ModelError, match=rf"{backend} computes the bundled model alone.*: auto, torch-gpu, torch-bf16"):
+        load_model(str(tiny), backend=backend)
+
+
+def test_figures_are_no_tones(tiny: Path) -> None:
+    with pytest.raises(LabelError, match="tells figures and no probabilities"):
+        load_model(str(_configured(tiny, problem_type="regression")))
+
+
+@pytest.mark.parametrize("outputs", [1, 5])
+@pytest.mark.parametrize("explicit", [None, LABELS])
+def test_too_many_or_few_outputs_are_not_to_be_named(outputs: int, explicit: Sequence[str] | None) -> None:
+    with pytest.raises(LabelError, match=rf"has {outputs} output.* two .*: choose such a one") as raised:
+        columns_of({index: f"LABEL_{index}" for index in range(outputs)}, explicit, "the model")
+    assert "setting" not in str(raised.value), "no setting helps"
+
+
+def _of_another_kind(directory: Path, config: PretrainedConfig) -> str:
+    """A random classifier of an architecture, with the tokeniser of the tiny model."""
+    write_tiny_model(directory, LABELS)
+    torch.manual_seed(3)
+    network = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(0, 0.3)
+    network.save_pretrained(directory)
+    return str(directory)
+
+
+NAMED: dict[str, Any] = {
+    "id2label": dict(enumerate(LABELS)),
+    "label2id": {label: index for index, label in enumerate(LABELS)},
+}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        GPT2Config(vocab_size=len(WORDS), n_embd=32, n_layer=1, n_head=2, n_positions=130, **NAMED),
+        XLNetConfig(vocab_size=len(WORDS), d_model=32, n_layer=1, n_head=2, d_inner=64, **NAMED),
+    ],
+    ids=["no padding id", "last place"],
+)
+def test_a_model_that_reads_the_padding_is_refused(tmp_path: Path, config: PretrainedConfig) -> None:
+    with pytest.raises(ModelError, match=r"reads the padding .* pad_token_id"):
+        load_model(_of_another_kind(tmp_path / "other", config), threads=1)
+
+
+def test_a_model_whose_padding_id_is_known_serves(tmp_path: Path) -> None:
+    config = GPT2Config(vocab_size=len(WORDS), n_embd=32, n_layer=1, n_head=2, n_positions=130, pad_token_id=0, **NAMED)
+    model = load_model(_of_another_kind(tmp_path / "other", config), threads=1, cache_size=0)
+    together = model.predict(TEXTS)
+    assert np.array_equal(together, np.concatenate([model.predict([text]) for text in TEXTS]))
+    model.close()
+
+
+def test_a_model_that_fails_at_texts_is_one_message(tmp_path: Path) -> None:
+    config = BartConfig(
+        vocab_size=len(WORDS), d_model=32, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=64, decoder_ffn_dim=64, max_position_embeddings=130,
+        pad_token_id=0, bos_token_id=2, eos_token_id=3, **NAMED,
+    )  # fmt: skip
+    with pytest.raises(ModelError, match=r"cannot compute tones of a batch \(.*eos.*\); choose"):
+        load_model(_of_another_kind(tmp_path / "other", config), threads=1)
+
+
 def test_nameless_labels_need_a_mapping(tmp_path: Path) -> None:
     directory = str(write_tiny_model(tmp_path / "nameless", ("LABEL_0", "LABEL_1", "LABEL_2")))
     with pytest.raises(LabelError, match="labels setting"):
@@ -178,6 +269,23 @@ def test_tokeniser_of_another_model_is_refused(tiny: Path) -> None:
     network.save_pretrained(tiny)
     with pytest.raises(ModelFileError, match=r"tiny: its tokeniser has ids up to 14, its weights rows for 14 alone"):
         load_model(str(tiny))
+
+
+def test_weights_of_another_shape_are_refused_in_words(tiny: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tiny / "model.safetensors"
+    save_file(load_file(file) | {"classifier.bias": torch.zeros(5)}, file, metadata={"format": "pt"})
+    with pytest.raises(ModelFileError, match=r"classifier\.bias has the shape \(5,\), but config\.json .* \(3,\)"):
+        load_model(str(tiny))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_weights_that_nothing_needs_are_passed_over_in_silence(tiny: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tiny / "model.safetensors"
+    save_file(load_file(file) | {"pooler.of.another.task": torch.zeros(5)}, file, metadata={"format": "pt"})
+    before = transformers_logging.get_verbosity()
+    load_model(str(tiny), threads=1).close()
+    assert capfd.readouterr() == ("", "")
+    assert transformers_logging.get_verbosity() == before
 
 
 def test_model_that_cannot_classify_is_refused(tiny: Path) -> None:

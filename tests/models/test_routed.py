@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from models import load
 from models.adapter import BUNDLED
+from models.backends import BACKENDS
 from models.bundled_russian import load_russian
 from models.errors import ModelError
 from models.routed import RoutedModel
@@ -35,6 +37,18 @@ RUSSIAN = [
 ]
 TEXTS = [*corpus(40), *(f"{text} {number}" for number in range(8) for text in RUSSIAN), *RUSSIAN]
 ROOT = Path(__file__).parents[2]
+
+
+def test_a_backend_that_cannot_run_is_told_before_anything_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor does the Russian model say that it would do without it: nobody gets to see that model."""
+    name = "int8-avx512"
+    cannot = replace(BACKENDS[name], why_not=lambda: "the processor lacks avx512vnni")
+    monkeypatch.setitem(BACKENDS, name, cannot)
+    with pytest.raises(ModelError, match=f"{name} cannot run here: the processor lacks"):
+        load(backend=name)
+    assert not caplog.records
 
 
 def test_what_was_trained_stands_in_for_the_bundled_model_of_its_language(

@@ -170,7 +170,7 @@ def test_a_foreign_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (package / multilingual.FILE).write_bytes(b"another model")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(multilingual, "PACKAGE", "nano_other")
-    with pytest.raises(ModelFileError, match=r"e5-small-q4\.bin is not the file"):
+    with pytest.raises(ModelFileError, match=r"e5-small-q4\.bin is not the file .* pip install .* nano_other==0"):
         multilingual.encoder_file()
 
 
@@ -217,6 +217,9 @@ def test_training_writes_what_is_served_and_does_not_repeat_what_is_done(
     result = CliRunner().invoke(train_russian.app, arguments)
     assert result.exit_code == 130
     assert "the same command again goes on" in result.output
+    result = CliRunner().invoke(train_russian.app, [*arguments, "--strength", "2"])
+    assert result.exit_code == 2, "the encoder was judged beside other n-grams"
+    assert "beside.strength 1.0 there, 2.0 here" in " ".join(result.output.split())
     result = CliRunner().invoke(train_russian.app, arguments)
     assert result.exit_code == 0, result.output
     assert len(fitted) == 3, "the first network was trained twice"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from models.errors import ModelError
 from streams import cli
 from streams.settings import load
 from streams.settings_problems import SettingsError
@@ -152,6 +154,27 @@ def test_the_labels_setting_tells_what_nameless_outputs_mean(nameless: Path, con
     assert "labels setting" in err
 
 
+@pytest.mark.parametrize("command", ["evaluate", "doctor"])
+def test_a_first_start_says_what_takes_so_long(
+    labelled: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    choice = logging.getLogger("models.choice")
+    monkeypatch.setattr(choice, "level", logging.NOTSET)
+
+    def loaded(*_: object, **__: object) -> None:
+        choice.info("choosing the fastest backend")
+        raise ModelError("no model today")
+
+    for name in ("models.load", "models.loading.load_model"):
+        monkeypatch.setattr(name, loaded)
+    settings = tmp_path / "tocsin.yaml"
+    settings.write_text("brands: [{name: Acme, keywords: [acme]}]\nworker: {embedded: true}\n", encoding="utf-8")
+    code, out, err = _run(command, *([labelled] if command == "evaluate" else []), "--config", settings)
+    assert code != 0
+    assert "no model today" in " ".join((out + err).split())
+    assert "choosing the fastest backend" in caplog.text
+
+
 def test_a_model_in_the_home_directory_is_found(
     nameless: Path, config: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +203,7 @@ def test_mistakes_cost_one_message(tmp_path: Path, labelled: Path, config: Path)
         ((tmp_path / "missing.tsv",), "missing.tsv"),
         ((labelled, "--model", "./nowhere"), "neither a folder"),
         ((labelled, "--plot", tmp_path / "no" / "plot.html"), "there is no directory"),
+        ((labelled, "--plot", tmp_path), "is a directory; name a file in it"),
     ):
         code, _, err = _run("evaluate", *arguments, "--config", config)
         assert code == 2
