@@ -1,4 +1,5 @@
-"""The bundled network in 8-bit integers, written as vector code for processors with AVX512-VNNI.
+"""The bundled network in 8-bit integers, written as vector code for processors with AVX512-VNNI; products are by the
+matrix unit where there is one (models.int8_tiles).
 
 Each row (token) of an activation gets a scale of its own, each column of a matrix too, so that a row's result knows
 nothing of other rows; products are summed in exact integers. Between the products everything is single precision, one
@@ -19,7 +20,7 @@ from typing import Final
 
 from llvmlite import ir
 
-from models import code_cache, int8_attention, int8_heads, int8_layout, vector_code
+from models import code_cache, int8_attention, int8_heads, int8_layout, int8_tiles, vector_code
 from models.int8_layout import (
     EXIT_FIELDS,
     HEAD_FIELDS,
@@ -60,6 +61,9 @@ _COLUMN_VECTORS: Final = PANEL // LANES
 _UNROLLED: Final = 8
 # Cache lines of the next panel that each turn of the inner loop asks for: all of a panel within sixteen blocks of rows.
 _FETCHED: Final = 2
+
+# The same at each step of the matrix unit, which goes through five times as many rows.
+_FETCHED_BY_TILES: Final = 10
 
 WIDENED_ROWS: Final = 96
 """Rows that go through the feed-forward part at once: a quarter of their widened activations stays in the second-level
@@ -112,16 +116,18 @@ def gelu(code: Code, value: Value) -> Value:
     return code.fma(near, code.polynomial(near, _BUMP), code.larger(value, code.floats(0.0)))
 
 
-def _product(module: ir.Module, name: str, inputs: int, outputs: int, epilogue: Epilogue) -> ir.Function:
+def _product(module: ir.Module, name: str, inputs: int, outputs: int, epilogue: Epilogue, tiles: bool) -> ir.Function:
     """``target`` (rows, outputs) float = epilogue(bytes (rows, inputs) times a matrix + bias).
 
     Arguments: bytes, row scales, the four fields of a product, the matrix that is read next, target, blocks of rows.
+    With ``tiles`` by the matrix unit.
     """
     code = Code(module, name, [POINTER] * 8 + [I64])
     b = code.b
     source, row_scales, matrix, scales, bias, start, following_matrix, target, blocks = code.arguments
     turns = inputs // (4 * _UNROLLED)
     panels = outputs // PANEL
+    memory = int8_tiles.memory(code) if tiles else None
 
     def panel(index: Value, _: list[Value]) -> None:
         columns = code.times(index, PANEL * 4)  # offset of the panel's columns in tables of 4-byte numbers
@@ -129,12 +135,51 @@ def _product(module: ir.Module, name: str, inputs: int, outputs: int, epilogue: 
         last = b.icmp_signed("==", index, code.number(panels - 1))
         ahead = b.select(last, following_matrix, code.at(panel_start, PANEL * inputs))
 
+        def of_columns(table: Value, vectors: range, kind: ir.Type = FLOATS) -> list[Value]:
+            return [code.load(table, b.add(columns, code.number(64 * vector)), kind) for vector in vectors]
+
+        def finish(row: Value, whole: list[Value], vectors: range, factors: list[Value], biases: list[Value]) -> None:
+            """Write a row's sums, told as integers."""
+            row_scale = code.floats(code.load(row_scales, code.times(row, 4), F32))
+            row_start = b.add(code.times(row, outputs * 4), columns)
+            for place, vector in enumerate(vectors):
+                scaled = b.fmul(b.sitofp(whole[place], FLOATS), row_scale)
+                value = code.fma(scaled, factors[place], biases[place])
+                goal = b.add(row_start, code.number(64 * vector))
+                code.store(epilogue(code, value, target, goal), target, goal)
+
+        def chunk(number: Value, _: list[Value]) -> None:
+            first_row = code.times(number, int8_tiles.ROWS)
+            left = b.sub(code.times(blocks, ROW_BLOCK), first_row)
+            count = b.select(b.icmp_signed("<", left, code.number(int8_tiles.ROWS)), left, code.number(int8_tiles.ROWS))
+            fetched = code.at(ahead, code.times(number, _FETCHED_BY_TILES * 2 * inputs))
+
+            def fetch(step: Value) -> None:
+                for line in range(_FETCHED_BY_TILES):
+                    code.fetch(fetched, b.add(code.times(step, _FETCHED_BY_TILES * 64), code.number(64 * line)))
+
+            def use(first: int, of_row: Callable[[Value, int], Value]) -> None:
+                vectors = range(first, first + int8_tiles.COLUMN_VECTORS)
+                starts = of_columns(start, vectors, INTS)
+                tables = of_columns(scales, vectors), of_columns(bias, vectors)
+
+                def row(index: Value, _: list[Value]) -> None:
+                    whole = [b.add(of_row(index, place), starts[place]) for place in range(len(vectors))]
+                    finish(b.add(first_row, index), whole, vectors, *tables)
+
+                code.loop(count, row)
+
+            rows = code.at(source, code.times(first_row, inputs))
+            int8_tiles.product_of_rows(
+                code, rows, panel_start, inputs=inputs, panel_columns=PANEL, sums=memory, ahead=fetch, use=use
+            )
+
         def block(row_block: Value, _: list[Value]) -> None:
             rows = [code.at(source, code.times(row_block, ROW_BLOCK * inputs))]
             rows += [code.at(rows[0], row * inputs) for row in range(1, ROW_BLOCK)]
-            first = code.times(row_block, ROW_BLOCK * 4)
             fetched = code.at(ahead, code.times(row_block, turns * _FETCHED * 64))
-            sums = [code.load(start, b.add(columns, code.number(64 * v)), INTS) for v in range(_COLUMN_VECTORS)]
+            every = range(_COLUMN_VECTORS)
+            sums = of_columns(start, every, INTS)
 
             def step(chunk: Value, accumulated: list[Value]) -> list[Value]:
                 for line in range(_FETCHED):
@@ -143,34 +188,30 @@ def _product(module: ir.Module, name: str, inputs: int, outputs: int, epilogue: 
                     at_matrix = b.add(code.times(chunk, _UNROLLED * PANEL * 4), code.number(part * PANEL * 4))
                     at_row = b.add(code.times(chunk, _UNROLLED * 4), code.number(part * 4))
                     weights = [
-                        code.load(panel_start, b.add(at_matrix, code.number(64 * vector)), INTS)
-                        for vector in range(_COLUMN_VECTORS)
+                        code.load(panel_start, b.add(at_matrix, code.number(64 * vector)), INTS) for vector in every
                     ]
                     following = []
                     for row in range(ROW_BLOCK):
                         four = code.ints(code.load(rows[row], at_row, I32))
                         following += [
                             code.dot(accumulated[row * _COLUMN_VECTORS + vector], four, weights[vector])
-                            for vector in range(_COLUMN_VECTORS)
+                            for vector in every
                         ]
                     accumulated = following
                 return accumulated
 
             done = code.loop(turns, step, *(sums * ROW_BLOCK))
-            column_scales = [code.load(scales, b.add(columns, code.number(64 * v))) for v in range(_COLUMN_VECTORS)]
-            biases = [code.load(bias, b.add(columns, code.number(64 * v))) for v in range(_COLUMN_VECTORS)]
+            tables = of_columns(scales, every), of_columns(bias, every)
+            first_row = code.times(row_block, ROW_BLOCK)
             for row in range(ROW_BLOCK):
-                row_scale = code.floats(code.load(row_scales, b.add(first, code.number(4 * row)), F32))
-                row_start = b.add(
-                    code.times(row_block, ROW_BLOCK * outputs * 4), b.add(columns, code.number(row * outputs * 4))
-                )
-                for vector in range(_COLUMN_VECTORS):
-                    whole = b.sitofp(done[row * _COLUMN_VECTORS + vector], FLOATS)
-                    value = code.fma(b.fmul(whole, row_scale), column_scales[vector], biases[vector])
-                    place = b.add(row_start, code.number(64 * vector))
-                    code.store(epilogue(code, value, target, place), target, place)
+                whole = done[row * _COLUMN_VECTORS : (row + 1) * _COLUMN_VECTORS]
+                finish(b.add(first_row, code.number(row)), whole, every, *tables)
 
-        code.loop(blocks, block)
+        if tiles:
+            of_chunks = b.add(code.times(blocks, ROW_BLOCK), code.number(int8_tiles.ROWS - 1))
+            code.loop(b.sdiv(of_chunks, code.number(int8_tiles.ROWS)), chunk)
+        else:
+            code.loop(blocks, block)
 
     code.loop(panels, panel)
     return code.finish()
@@ -302,13 +343,13 @@ def _embed(module: ir.Module, sizes: Sizes) -> ir.Function:
     return code.finish()
 
 
-def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
+def _group(module: ir.Module, sizes: Sizes, tiles: bool) -> ir.Function:
     """A group of texts through the whole network. Arguments: model table, layers' table, number of layers, scratch
     table, ids, ids from text to text, lengths, number of texts, number of tokens, tones.
     """
     hidden = sizes.hidden
-    keep = _product(module, "keep", hidden, hidden, _keep)
-    add = _product(module, "add", hidden, hidden, _add_to_target)
+    keep = _product(module, "keep", hidden, hidden, _keep, tiles)
+    add = _product(module, "add", hidden, hidden, _add_to_target, tiles)
     norm, to_bytes, gelu_to_bytes = _norm(module, sizes), _to_bytes(module, sizes), _gelu_to_bytes(module, sizes)
     attend, embed = int8_attention.attend_texts(module, sizes), _embed(module, sizes)
     leave, tones = int8_heads.leave(module, sizes), int8_heads.tones(module, sizes)
@@ -407,11 +448,11 @@ def _group(module: ir.Module, sizes: Sizes) -> ir.Function:
     return code.finish()
 
 
-def _forward(module: ir.Module, sizes: Sizes) -> None:
+def _forward(module: ir.Module, sizes: Sizes, tiles: bool) -> None:
     """Groups, one after the other. Arguments: model table, layers' table, number of layers, scratch table, ids, ids
     from text to text, lengths, tones, number of groups, first text of each group and one more, tokens of each group.
     """
-    group = _group(module, sizes)
+    group = _group(module, sizes, tiles)
     kinds = [POINTER] * 2 + [I64] + [POINTER] * 2 + [I64, POINTER, POINTER, I64, POINTER, POINTER]
     code = Code(module, "forward", kinds, public=True)
     b = code.b
@@ -435,12 +476,16 @@ def _forward(module: ir.Module, sizes: Sizes) -> None:
             code.at(results, code.times(first, 64)),
         )
 
+    if tiles:
+        int8_tiles.begin(code)
     code.loop(groups, one)
+    if tiles:
+        int8_tiles.end(code)
     code.finish()
 
 
 # What writes the code: whatever one of them says can change it.
-_WRITERS: Final = (int8_layout, int8_attention, int8_heads, vector_code)
+_WRITERS: Final = (int8_layout, int8_attention, int8_heads, int8_tiles, vector_code)
 
 
 def _own_source() -> str | None:
@@ -454,23 +499,24 @@ def _own_source() -> str | None:
 
 # Now and not when it is needed: what lies there then may be another release, and not what has been imported.
 _WRITTEN_BY: Final = _own_source()
-_translated: Final[dict[Sizes, MachineCode]] = {}
+_translated: Final[dict[tuple[Sizes, bool], MachineCode]] = {}
 _translating: Final = threading.Lock()
 
 
-def translate(sizes: Sizes) -> MachineCode:
+def translate(sizes: Sizes, tiles: bool | None = None) -> MachineCode:
     """Machine code with one public function, ``forward``; the same for all networks of these sizes, however deep, and
-    written once.
+    written once. Products are by the matrix unit where there is one, unless ``tiles`` says otherwise; the bits are the
+    same with and without it.
     """
+    by_tiles = int8_tiles.allowed() if tiles is None else tiles
 
     def write() -> bytes:
         module = ir.Module("tone")
-        _forward(module, sizes)
+        _forward(module, sizes, by_tiles)
         return translated(module)
 
     with _translating:
-        if sizes not in _translated:
-            _translated[sizes] = MachineCode(
-                write() if _WRITTEN_BY is None else code_cache.kept(f"{translator()}\n{sizes}\n{_WRITTEN_BY}", write)
-            )
-        return _translated[sizes]
+        if (sizes, by_tiles) not in _translated:
+            key = f"{translator()}\n{sizes} {by_tiles}\n{_WRITTEN_BY}"
+            _translated[sizes, by_tiles] = MachineCode(write() if _WRITTEN_BY is None else code_cache.kept(key, write))
+        return _translated[sizes, by_tiles]

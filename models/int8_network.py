@@ -44,9 +44,10 @@ class Int8Network:
 
     any_shape = True
 
-    def __init__(self, files: EncoderFiles) -> None:
+    def __init__(self, files: EncoderFiles, tiles: bool | None = None) -> None:
+        """``tiles``: whether by the matrix unit, see :func:`models.int8_kernels.translate`."""
         self._weights = Int8Weights(files.arrays(), files.temperature, files.exits)
-        self._code = translate(SIZES)
+        self._code = translate(SIZES, tiles)
         self._forward = self._code.function("forward", 11)
         self._rooms = threading.local()
 

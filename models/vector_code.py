@@ -165,6 +165,10 @@ class Code:
             function = ir.Function(self.module, kind, name)
         return self.b.call(function, values)
 
+    def intrinsic(self, name: str, result: ir.Type, values: list[Value]) -> Value:
+        """Call an instruction that LLVM has a name for."""
+        return self._intrinsic(name, result, None, values)
+
     def larger(self, a: Value, b: Value) -> Value:
         """The larger of each pair of lanes."""
         return self.b.select(self.b.fcmp_ordered(">", a, b), a, b)

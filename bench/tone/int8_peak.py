@@ -7,8 +7,9 @@ import time
 import numpy as np
 from llvmlite import ir
 
+from models import int8_tiles
 from models.int8_network import why_not
-from models.vector_code import I64, INTS, POINTER, Code, MachineCode, Value, translated
+from models.vector_code import I8, I64, INTS, POINTER, Code, MachineCode, Value, translated
 
 SUMS = 24
 """Products under way at once: more than any processor needs to hide how long one takes."""
@@ -17,10 +18,21 @@ _OPERATIONS = 2 * 64
 """Of one instruction: a product and a sum a byte."""
 
 
+TILES = 4
+"""Of the matrix unit: sums under way at once, as the network's products have them."""
+_OPERATIONS_OF_TILES = 2 * 16 * 16 * 64
+
+
 def int8_peak(runs: int = 5) -> float | None:
     """Operations a second, the best of some runs; None where the processor has no such instructions."""
     if why_not() is not None:
         return None
+    if int8_tiles.allowed():
+        return _rate(_of_tiles(), ROUNDS, ROUNDS * TILES * _OPERATIONS_OF_TILES, runs)
+    return _rate(_of_vectors(), ROUNDS, ROUNDS * SUMS * _OPERATIONS, runs)
+
+
+def _of_vectors() -> ir.Module:
     module = ir.Module("peak")
     code = Code(module, "peak", [POINTER, I64], public=True)
     place, rounds = code.arguments
@@ -34,12 +46,38 @@ def int8_peak(runs: int = 5) -> float | None:
     for number, total in enumerate(code.loop(rounds, once, *start)):
         code.store(total, place, 64 * (2 + number))
     code.finish()
+    return module
+
+
+def _of_tiles() -> ir.Module:
+    module = ir.Module("peak")
+    code = Code(module, "peak", [POINTER, I64], public=True)
+    _, rounds = code.arguments
+
+    def tile(name: str, *tiles: int) -> None:
+        code.intrinsic(f"llvm.x86.{name}", ir.VoidType(), [ir.Constant(I8, tile) for tile in tiles])
+
+    int8_tiles.begin(code)
+    for number in range(TILES + 2):
+        tile("tilezero", number)
+
+    def once(_index: Value, _: list[Value]) -> None:
+        for number in range(TILES):
+            tile("tdpbusd", number, TILES, TILES + 1)
+
+    code.loop(rounds, once)
+    int8_tiles.end(code)
+    code.finish()
+    return module
+
+
+def _rate(module: ir.Module, rounds: int, operations: int, runs: int) -> float:
     machine_code = MachineCode(translated(module))
     run = machine_code.function("peak", 2)
     room = np.ones(64 * (2 + SUMS), np.uint8)
     best = 0.0
     for _ in range(runs):
         began = time.process_time()
-        run(room.ctypes.data, ROUNDS)
-        best = max(best, ROUNDS * SUMS * _OPERATIONS / (time.process_time() - began))
+        run(room.ctypes.data, rounds)
+        best = max(best, operations / (time.process_time() - began))
     return best

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from models import int8_network
+from models import int8_network, int8_tiles
 from models.architecture import CLASSES, HIDDEN, LAYERS
 from models.backends import BACKENDS, make
 from models.bundled import load_bundled
@@ -49,6 +49,68 @@ def _rows(files: BundledFiles, count: int) -> tuple[NDArray[np.int64], NDArray[n
     for row, tokens in enumerate(texts):
         ids[row, : len(tokens)] = tokens
     return ids, np.asarray([len(tokens) for tokens in texts], np.int64)
+
+
+@pytest.mark.skipif(not int8_tiles.allowed(), reason="needs a processor with Intel AMX")
+@pytest.mark.parametrize("count", [1, 2, 7, 60, 300])
+def test_the_matrix_unit_changes_no_bit(files: BundledFiles, count: int) -> None:
+    ids, lengths = _rows(files, count)
+    with_it, without = Int8Network(files, tiles=True), Int8Network(files, tiles=False)
+    assert np.array_equal(with_it(ids, lengths).view(np.int32), without(ids, lengths).view(np.int32))
+    whole = replace(files, whole=True)
+    with_it, without = Int8Network(whole, tiles=True), Int8Network(whole, tiles=False)
+    assert np.array_equal(with_it(ids, lengths).view(np.int32), without(ids, lengths).view(np.int32))
+    assert with_it.description == without.description
+
+
+@pytest.mark.skipif(not int8_tiles.allowed(), reason="needs a processor with Intel AMX")
+def test_others_may_use_the_matrix_unit_in_between(files: BundledFiles) -> None:
+    ids, lengths = _rows(files, 20)
+    network = Int8Network(files, tiles=True)
+    some = torch.randn(64, 384, generator=torch.Generator().manual_seed(1)).bfloat16()
+    matrix = torch.randn(384, 384, generator=torch.Generator().manual_seed(2)).bfloat16()
+    tones, product = network(ids, lengths), some @ matrix
+    for _ in range(5):
+        assert torch.equal(some @ matrix, product)
+        assert np.array_equal(network(ids, lengths), tones)
+
+
+@pytest.mark.parametrize(
+    ("platform", "machine", "features", "answer", "expected"),
+    [
+        ("linux", "x86_64", {"amx-tile": True, "amx-int8": True}, 0, True),
+        ("linux", "x86_64", {"amx-tile": True, "amx-int8": True}, -1, False),
+        ("linux", "x86_64", {"amx-tile": True, "amx-int8": False}, 0, False),
+        ("linux", "x86_64", {}, 0, False),
+        ("darwin", "x86_64", {"amx-tile": True, "amx-int8": True}, 0, False),
+        ("linux", "aarch64", {"amx-tile": True, "amx-int8": True}, 0, False),
+    ],
+)
+def test_the_matrix_unit_is_used_where_the_system_allows_it(
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str,
+    machine: str,
+    features: dict[str, bool],
+    answer: int,
+    expected: bool,
+) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    class Library:
+        def __init__(self, _: None) -> None:
+            pass
+
+        def syscall(self, *arguments: int) -> int:
+            asked.append(arguments)
+            return answer
+
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_features", lambda: features)
+    monkeypatch.setattr("ctypes.CDLL", Library)
+    assert int8_tiles.allowed.__wrapped__() is expected
+    able = features.get("amx-int8") and (platform, machine) == ("linux", "x86_64")
+    assert asked == ([(158, 0x1023, 18)] if able else [])
 
 
 def test_tones_are_those_of_float32_within_rounding(files: BundledFiles) -> None:

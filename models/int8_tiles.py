@@ -1,0 +1,123 @@
+"""Products in 8-bit integers on the processor's matrix unit (Intel AMX), where there is one and it may be used.
+
+Sums of integers are exact in any order, so the bits are those of the code without it. Sixteen rows by 64 inputs are one
+tile, 64 inputs by sixteen columns another as the panels of a matrix hold them already.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Final
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+from models.vector_code import I8, I32, INTS, LANES, POINTER, Code, Value
+
+_TILE_ROWS: Final = 16
+_TILE_INPUTS: Final = 64
+
+ROWS: Final = 32
+"""Rows that are worked on at once. Those beyond the last are read, and what comes of them is not used."""
+
+COLUMN_VECTORS: Final = 2
+"""Vectors of columns at once: of the eight tiles that there are four hold sums, two rows and two columns."""
+
+_OF_ROWS: Final = (4, 5)
+_OF_COLUMNS: Final = (6, 7)
+
+# Asks Linux to let this process use the unit's registers, which is what makes them exist (arch_prctl(2)).
+_SYS_ARCH_PRCTL: Final = 158
+_ARCH_REQ_XCOMP_PERM: Final = 0x1023
+_XFEATURE_XTILEDATA: Final = 18
+
+
+@cache
+def allowed() -> bool:
+    """Whether this process may use the matrix unit for bytes."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return False
+    features = llvm.get_host_cpu_features()
+    if not (features.get("amx-tile") and features.get("amx-int8")):
+        return False
+    return bool(ctypes.CDLL(None).syscall(_SYS_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XFEATURE_XTILEDATA) == 0)
+
+
+def begin(code: Code) -> None:
+    """Say how large tiles are; whoever used the unit before in this thread may have said something else."""
+    described = [1, *[0] * 15]  # palette 1, and what is reserved
+    for size in [_TILE_INPUTS] * 8 + [0] * 8:
+        described += [size & 0xFF, size >> 8]
+    described += [_TILE_ROWS] * 8 + [0] * 8
+    kind = ir.ArrayType(I8, len(described))
+    table = ir.GlobalVariable(code.module, kind, "tiles")
+    table.linkage, table.global_constant, table.align = "internal", True, 64
+    table.initializer = ir.Constant(kind, described)
+    code.intrinsic("llvm.x86.ldtilecfg", ir.VoidType(), [code.b.bitcast(table, POINTER)])
+
+
+def end(code: Code) -> None:
+    """Leave the unit to others."""
+    code.intrinsic("llvm.x86.tilerelease", ir.VoidType(), [])
+
+
+def product_of_rows(
+    code: Code,
+    source: Value,
+    panel: Value,
+    *,
+    inputs: int,
+    panel_columns: int,
+    sums: Value,
+    ahead: Callable[[Value], None],
+    use: Callable[[int, Callable[[Value, int], Value]], None],
+) -> None:
+    """:data:`ROWS` rows of bytes (``source``) times a ``panel`` of a matrix.
+
+    ``sums`` is memory for their sums of :data:`COLUMN_VECTORS` vectors of columns. When these are there, ``use`` is
+    called with the number of the first of these vectors, and with what loads the sums of a row and one of them.
+    ``ahead`` is called at each step, with its number.
+    """
+    b = code.b
+    line = COLUMN_VECTORS * LANES * 4  # bytes of a row of sums
+
+    def tile(name: str, number: int, *rest: Value) -> None:
+        code.intrinsic(f"llvm.x86.{name}", ir.VoidType(), [ir.Constant(I8, number), *rest])
+
+    def of_row(row: Value, vector: int) -> Value:
+        return code.load(sums, b.add(code.times(row, line), code.number(64 * vector)), INTS)
+
+    for first in range(0, panel_columns // LANES, COLUMN_VECTORS):
+        for number in range(len(_OF_ROWS) * COLUMN_VECTORS):
+            tile("tilezero", number)
+
+        def step(index: Value, _: list[Value], first: int = first) -> None:
+            ahead(index)
+            columns = code.at(panel, code.times(index, _TILE_INPUTS * panel_columns))
+            rows = code.at(source, code.times(index, _TILE_INPUTS))
+            for vector, number in enumerate(_OF_COLUMNS):
+                tile("tileloadd64", number, code.at(columns, 64 * (first + vector)), code.number(4 * panel_columns))
+            for row, number in enumerate(_OF_ROWS):
+                tile("tileloadd64", number, code.at(rows, row * _TILE_ROWS * inputs), code.number(inputs))
+                for vector, other in enumerate(_OF_COLUMNS):
+                    operands = ir.Constant(I8, number), ir.Constant(I8, other)
+                    tile("tdpbusd", row * COLUMN_VECTORS + vector, *operands)
+
+        code.loop(inputs // _TILE_INPUTS, step)
+        for row in range(len(_OF_ROWS)):
+            for vector in range(COLUMN_VECTORS):
+                place = code.at(sums, row * _TILE_ROWS * line + 64 * vector)
+                tile("tilestored64", row * COLUMN_VECTORS + vector, place, code.number(line))
+        use(first, of_row)
+
+
+def memory(code: Code) -> Value:
+    """What :func:`product_of_rows` needs for sums, as long as the function runs."""
+    kind = ir.ArrayType(I32, ROWS * COLUMN_VECTORS * LANES)
+    place = code.b.alloca(kind)
+    place.align = 64
+    return place
