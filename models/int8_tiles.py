@@ -80,9 +80,10 @@ def product_of_rows(
 
     ``sums`` is memory for their sums of :data:`COLUMN_VECTORS` vectors of columns. When these are there, ``use`` is
     called with the number of the first of these vectors, and with what loads the sums of a row and one of them.
-    ``ahead`` is called at each step, with its number.
+    ``ahead`` is called at each step, with its number among all.
     """
     b = code.b
+    steps = inputs // _TILE_INPUTS
     line = COLUMN_VECTORS * LANES * 4  # bytes of a row of sums
 
     def tile(name: str, number: int, *rest: Value) -> None:
@@ -96,7 +97,7 @@ def product_of_rows(
             tile("tilezero", number)
 
         def step(index: Value, _: list[Value], first: int = first) -> None:
-            ahead(index)
+            ahead(b.add(index, code.number(steps * first // COLUMN_VECTORS)))
             columns = code.at(panel, code.times(index, _TILE_INPUTS * panel_columns))
             rows = code.at(source, code.times(index, _TILE_INPUTS))
             for vector, number in enumerate(_OF_COLUMNS):
@@ -107,7 +108,7 @@ def product_of_rows(
                     operands = ir.Constant(I8, number), ir.Constant(I8, other)
                     tile("tdpbusd", row * COLUMN_VECTORS + vector, *operands)
 
-        code.loop(inputs // _TILE_INPUTS, step)
+        code.loop(steps, step)
         for row in range(len(_OF_ROWS)):
             for vector in range(COLUMN_VECTORS):
                 place = code.at(sums, row * _TILE_ROWS * line + 64 * vector)
