@@ -131,10 +131,11 @@ def with_sure(heads: Sequence[Exit], groups: Sequence[Seen], tolerated: float = 
 
 def temperatures(exits: Sequence[Exit], texts: Seen, labels: NDArray[np.int64]) -> tuple[float, ...]:
     """For each of the ``exits`` the temperature at which what it says is right as often as it promises, by the
-    ``labels`` (n,) of those ``texts`` that leave there; 1 where they are few.
+    ``labels`` (n,) of those ``texts`` that leave there; 1 where they are few, and at least 1.
 
     Heads learn from texts that the network was trained on, and so from what it says when it is surer than of others;
-    and that a text leaves where a head happens to be sure makes promises too large ("winner's curse").
+    and that a text leaves where a head happens to be sure makes promises too large ("winner's curse"). Nothing makes
+    them too small: where it looks like it, chance does, and on texts that chose nothing the promises are worse for it.
     """
     left = leave(exits, texts)
     found = []
@@ -142,7 +143,7 @@ def temperatures(exits: Sequence[Exit], texts: Seen, labels: NDArray[np.int64]) 
         leaving = left.layers == one.layers
         said = texts.said[leaving, AFTER.index(one.layers)]
         enough = len(said) >= LEAST_LEAVING
-        found.append(fit_temperature(logits_of(said), labels[leaving]) if enough else 1.0)
+        found.append(max(fit_temperature(logits_of(said), labels[leaving]), 1.0) if enough else 1.0)
     return tuple(found)
 
 

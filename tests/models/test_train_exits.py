@@ -207,7 +207,15 @@ def test_few_texts_that_leave_tell_no_temperature() -> None:
     texts = _texts(LEAST_LEAVING - 1, 3)
     exits = [dataclasses.replace(one, sure=LEAST_SURE) for one in HEADS]
     assert temperatures(exits, texts, (texts.tones + 1) % 3) == (1.0,) * len(AFTER)
-    assert temperatures(exits, _texts(5_000, 3), np.zeros(5_000, np.int64))[0] != 1
+    assert temperatures(exits, _texts(5_000, 3), np.zeros(5_000, np.int64))[0] > 1
+
+
+def test_promises_are_never_made_larger() -> None:
+    # Right always, and promised less than that.
+    texts = seen_cooled(_texts(5_000, 3), [3.0] * len(AFTER))
+    texts = dataclasses.replace(texts, probabilities=texts.said[:, -1])
+    exits = [dataclasses.replace(one, sure=LEAST_SURE) for one in HEADS[-1:]]
+    assert temperatures(exits, texts, texts.tones) == (1.0,)
 
 
 def test_a_head_is_cooled_as_what_it_says_is(head: Exit) -> None:
