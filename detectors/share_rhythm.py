@@ -36,8 +36,6 @@ MOST_VISITS = 20.0
 RANGE = (0.25, 4.0)
 _MOST_HELD = 16_384.0
 """Half precision ends at 65,504."""
-
-
 _DAYS_A_VISIT = np.repeat([1.0, 7.0], [DAY_CELLS, WEEK_CELLS])
 
 

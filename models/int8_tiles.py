@@ -47,6 +47,12 @@ def allowed() -> bool:
     return bool(ctypes.CDLL(None).syscall(_SYS_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XFEATURE_XTILEDATA) == 0)
 
 
+def tile(code: Code, name: str, *operands: int | Value) -> None:
+    """One instruction of the unit; an ``int`` is the number of a tile."""
+    values = [ir.Constant(I8, one) if isinstance(one, int) else one for one in operands]
+    code.intrinsic(f"llvm.x86.{name}", ir.VoidType(), values)
+
+
 def begin(code: Code) -> None:
     """Say how large tiles are; whoever used the unit before in this thread may have said something else."""
     described = [1, *[0] * 15]  # palette 1, and what is reserved
@@ -57,12 +63,12 @@ def begin(code: Code) -> None:
     table = ir.GlobalVariable(code.module, kind, "tiles")
     table.linkage, table.global_constant, table.align = "internal", True, 64
     table.initializer = ir.Constant(kind, described)
-    code.intrinsic("llvm.x86.ldtilecfg", ir.VoidType(), [code.b.bitcast(table, POINTER)])
+    tile(code, "ldtilecfg", code.b.bitcast(table, POINTER))
 
 
 def end(code: Code) -> None:
     """Leave the unit to others."""
-    code.intrinsic("llvm.x86.tilerelease", ir.VoidType(), [])
+    tile(code, "tilerelease")
 
 
 def product_of_rows(
@@ -86,33 +92,31 @@ def product_of_rows(
     steps = inputs // _TILE_INPUTS
     line = COLUMN_VECTORS * LANES * 4  # bytes of a row of sums
 
-    def tile(name: str, number: int, *rest: Value) -> None:
-        code.intrinsic(f"llvm.x86.{name}", ir.VoidType(), [ir.Constant(I8, number), *rest])
-
     def of_row(row: Value, vector: int) -> Value:
         return code.load(sums, b.add(code.times(row, line), code.number(64 * vector)), INTS)
 
     for first in range(0, panel_columns // LANES, COLUMN_VECTORS):
         for number in range(len(_OF_ROWS) * COLUMN_VECTORS):
-            tile("tilezero", number)
+            tile(code, "tilezero", number)
 
         def step(index: Value, _: list[Value], first: int = first) -> None:
             ahead(b.add(index, code.number(steps * first // COLUMN_VECTORS)))
             columns = code.at(panel, code.times(index, _TILE_INPUTS * panel_columns))
             rows = code.at(source, code.times(index, _TILE_INPUTS))
             for vector, number in enumerate(_OF_COLUMNS):
-                tile("tileloadd64", number, code.at(columns, 64 * (first + vector)), code.number(4 * panel_columns))
+                tile(
+                    code, "tileloadd64", number, code.at(columns, 64 * (first + vector)), code.number(4 * panel_columns)
+                )
             for row, number in enumerate(_OF_ROWS):
-                tile("tileloadd64", number, code.at(rows, row * _TILE_ROWS * inputs), code.number(inputs))
+                tile(code, "tileloadd64", number, code.at(rows, row * _TILE_ROWS * inputs), code.number(inputs))
                 for vector, other in enumerate(_OF_COLUMNS):
-                    operands = ir.Constant(I8, number), ir.Constant(I8, other)
-                    tile("tdpbusd", row * COLUMN_VECTORS + vector, *operands)
+                    tile(code, "tdpbusd", row * COLUMN_VECTORS + vector, number, other)
 
         code.loop(steps, step)
         for row in range(len(_OF_ROWS)):
             for vector in range(COLUMN_VECTORS):
                 place = code.at(sums, row * _TILE_ROWS * line + 64 * vector)
-                tile("tilestored64", row * COLUMN_VECTORS + vector, place, code.number(line))
+                tile(code, "tilestored64", row * COLUMN_VECTORS + vector, place, code.number(line))
         use(first, of_row)
 
 

@@ -104,7 +104,7 @@ class Code:
     def fetch(self, pointer: Value, offset: Value | int = 0) -> None:
         """Ask for the cache line at ``pointer`` + ``offset``, which may lie anywhere, into the second-level cache."""
         hints = [ir.Constant(I32, hint) for hint in (0, 2, 1)]  # to read; used again; data
-        self._intrinsic("llvm.prefetch.p0", ir.VoidType(), None, [self.at(pointer, offset), *hints])
+        self.intrinsic("llvm.prefetch.p0", ir.VoidType(), [self.at(pointer, offset), *hints])
 
     # -- control
 
@@ -148,26 +148,22 @@ class Code:
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """a * b + c, rounded once."""
-        return self._intrinsic("llvm.fma.v16f32", FLOATS, [FLOATS] * 3, [a, b, c])
+        return self.intrinsic("llvm.fma.v16f32", FLOATS, [a, b, c])
 
     def root(self, a: Value) -> Value:
         """Square root of one number."""
-        return self._intrinsic("llvm.sqrt.f32", F32, [F32], [a])
+        return self.intrinsic("llvm.sqrt.f32", F32, [a])
 
     def dot(self, sums: Value, unsigned: Value, signed: Value) -> Value:
         """``sums`` plus, in each lane, the products of four unsigned and four signed bytes: exact integers."""
-        return self._intrinsic("llvm.x86.avx512.vpdpbusd.512", INTS, None, [sums, unsigned, signed])
-
-    def _intrinsic(self, name: str, result: ir.Type, takes: list[ir.Type] | None, values: list[Value]) -> Value:
-        function = self.module.globals.get(name)
-        if function is None:
-            kind = ir.FunctionType(result, takes or [value.type for value in values])
-            function = ir.Function(self.module, kind, name)
-        return self.b.call(function, values)
+        return self.intrinsic("llvm.x86.avx512.vpdpbusd.512", INTS, [sums, unsigned, signed])
 
     def intrinsic(self, name: str, result: ir.Type, values: list[Value]) -> Value:
         """Call an instruction that LLVM has a name for."""
-        return self._intrinsic(name, result, None, values)
+        function = self.module.globals.get(name)
+        if function is None:
+            function = ir.Function(self.module, ir.FunctionType(result, [value.type for value in values]), name)
+        return self.b.call(function, values)
 
     def larger(self, a: Value, b: Value) -> Value:
         """The larger of each pair of lanes."""

@@ -9,15 +9,13 @@ from llvmlite import ir
 
 from models import int8_tiles
 from models.int8_network import why_not
-from models.vector_code import I8, I64, INTS, POINTER, Code, MachineCode, Value, translated
+from models.vector_code import I64, INTS, POINTER, Code, MachineCode, Value, translated
 
 SUMS = 24
 """Products under way at once: more than any processor needs to hide how long one takes."""
 ROUNDS = 4_000_000
 _OPERATIONS = 2 * 64
 """Of one instruction: a product and a sum a byte."""
-
-
 TILES = 4
 """Of the matrix unit: sums under way at once, as the network's products have them."""
 _OPERATIONS_OF_TILES = 2 * 16 * 16 * 64
@@ -28,8 +26,8 @@ def int8_peak(runs: int = 5) -> float | None:
     if why_not() is not None:
         return None
     if int8_tiles.allowed():
-        return _rate(_of_tiles(), ROUNDS, ROUNDS * TILES * _OPERATIONS_OF_TILES, runs)
-    return _rate(_of_vectors(), ROUNDS, ROUNDS * SUMS * _OPERATIONS, runs)
+        return _rate(_of_tiles(), TILES * _OPERATIONS_OF_TILES, runs)
+    return _rate(_of_vectors(), SUMS * _OPERATIONS, runs)
 
 
 def _of_vectors() -> ir.Module:
@@ -54,16 +52,13 @@ def _of_tiles() -> ir.Module:
     code = Code(module, "peak", [POINTER, I64], public=True)
     _, rounds = code.arguments
 
-    def tile(name: str, *tiles: int) -> None:
-        code.intrinsic(f"llvm.x86.{name}", ir.VoidType(), [ir.Constant(I8, tile) for tile in tiles])
-
     int8_tiles.begin(code)
     for number in range(TILES + 2):
-        tile("tilezero", number)
+        int8_tiles.tile(code, "tilezero", number)
 
     def once(_index: Value, _: list[Value]) -> None:
         for number in range(TILES):
-            tile("tdpbusd", number, TILES, TILES + 1)
+            int8_tiles.tile(code, "tdpbusd", number, TILES, TILES + 1)
 
     code.loop(rounds, once)
     int8_tiles.end(code)
@@ -71,13 +66,14 @@ def _of_tiles() -> ir.Module:
     return module
 
 
-def _rate(module: ir.Module, rounds: int, operations: int, runs: int) -> float:
+def _rate(module: ir.Module, operations: int, runs: int) -> float:
+    """Operations a second of code that does so many in each round."""
     machine_code = MachineCode(translated(module))
     run = machine_code.function("peak", 2)
     room = np.ones(64 * (2 + SUMS), np.uint8)
     best = 0.0
     for _ in range(runs):
         began = time.process_time()
-        run(room.ctypes.data, rounds)
-        best = max(best, operations / (time.process_time() - began))
+        run(room.ctypes.data, ROUNDS)
+        best = max(best, ROUNDS * operations / (time.process_time() - began))
     return best

@@ -8,20 +8,13 @@ import numpy as np
 
 from detectors.baseline import DELAY, Baseline
 from detectors.config import EngineConfig
+from tests.detectors.worlds import learn
 
 CONFIG = EngineConfig()
 
 
 def rhythm(hour: int) -> float:
     return 20.0 * (1.0 + 0.8 * math.sin(2 * math.pi * (hour % 24) / 24)) * (0.5 if hour // 24 % 7 >= 5 else 1.0)
-
-
-def learn(
-    baseline: Baseline, hour: int, authors: float, negative: float, observed: float = 1.0, skip: bool = False
-) -> None:
-    baseline.hold(np.array([authors]), np.array([negative]), np.array([observed]))
-    local = np.array([hour - (DELAY - 1)])  # the oldest that is held
-    baseline.learn(local, baseline.shapes(local[:, None])[:, :, 0], np.array([skip]), CONFIG)
 
 
 def taught(days: int, seed: int = 0) -> Baseline:

@@ -8,24 +8,17 @@ import numpy as np
 import pytest
 
 from detectors import share_rhythm
-from detectors.baseline import DELAY, Baseline
+from detectors.baseline import Baseline
 from detectors.columns import Floats
-from detectors.config import EngineConfig
 from detectors.exposure import ALL, NEGATIVE
+from tests.detectors.worlds import learn
 
-CONFIG = EngineConfig()
 RATE, SHARE = 40, 0.2
 WEEK = 168
 
 
 def _monday(hour: int) -> bool:
     return hour // 24 % 7 == 4  # the epoch began on a Thursday
-
-
-def _learn(baseline: Baseline, hour: int, authors: int, negative: int, skip: bool = False) -> None:
-    baseline.hold(np.array([authors]), np.array([negative]), np.array([1.0]))
-    local = np.array([hour - (DELAY - 1)])
-    baseline.learn(local, baseline.shapes(local[:, None])[:, :, 0], np.array([skip]), CONFIG)
 
 
 def _taught(
@@ -44,7 +37,7 @@ def _taught(
             day = float(rng.normal(0.0, wander))
         authors = int(rng.poisson(rate))
         negative = int(rng.binomial(authors, min(share(hour) * np.exp(day), 0.95)))
-        _learn(baseline, hour, authors, negative, skip(hour))
+        learn(baseline, hour, authors, negative, skip=skip(hour))
         if hour % 24 == 23:
             baseline.set_share_rhythm(np.array([hour]))
     return baseline

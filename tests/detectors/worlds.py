@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors import Decision, Engine, EngineConfig, Observations
+from detectors.baseline import DELAY, Baseline
 from detectors.config import BrandProfile
 
 START = 24_850_080 + 7 * 60
@@ -17,6 +18,15 @@ HEADLINE = " as every paper writes today"
 """Makes a text long enough to be taken for a copy."""
 
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata", "Asia/Tokyo")
+
+
+def learn(
+    baseline: Baseline, hour: int, authors: float, negative: float, observed: float = 1.0, skip: bool = False
+) -> None:
+    """Let the baseline of one brand have an hour, and learn the oldest that it holds."""
+    baseline.hold(np.array([authors]), np.array([negative]), np.array([observed]))
+    local = np.array([hour - (DELAY - 1)])
+    baseline.learn(local, baseline.shapes(local[:, None])[:, :, 0], np.array([skip]), EngineConfig())
 
 
 def profiles(n: int) -> list[BrandProfile]:
