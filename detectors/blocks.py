@@ -15,18 +15,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.calm_hours import hours_to_try, pass_calm_hours
-from detectors.columns import Ints
+from detectors.calm_hours import HoursIn, hours_to_try, pass_calm_hours
+from detectors.columns import Floats, Ints
 from detectors.core import Core
 from detectors.feed import last_seen
 from detectors.incidents import Decision
 from detectors.late import Late, late_mentions
 from detectors.learning import end_hour, forget
-from detectors.members import Members, take, voices
+from detectors.members import Members, samples_of, take, voices
 from detectors.model_changes import note_models
 from detectors.observations import Observations
 from detectors.segment import run_segment
 from detectors.telling import apply_due, next_due
+from detectors.topics import Kept
 from detectors.windows import AUTHORS, NEGATIVES
 
 STRETCH_CELLS = 200_000
@@ -73,6 +74,8 @@ def _stretch(
 ) -> None:
     """Close the ticks first..last."""
     voice = voices(core, members)
+    kept = samples_of(core, members, voice)
+    topic = core.topics.advance(first, last, kept, core.evidence, core.index, core.ignored_terms)
     counts, before, before_negative = core.windows.advance(
         first, last, members.row, members.tick, members.minute, members.author, voice, members.negative
     )
@@ -85,16 +88,18 @@ def _stretch(
         most = hours_to_try(core, start, last)
         if most:
             end = ends[hour + most - 1]
-            part = counts[..., start - first : start - first + 60 * most]
-            passed = pass_calm_hours(core, start, members.rows(begin, end), voice[begin:end], part)
+            part = slice(start - first, start - first + 60 * most)
+            hours = HoursIn(members.rows(begin, end), voice[begin:end], kept, counts[..., part], topic[:, part])
+            passed = pass_calm_hours(core, start, hours)
             if passed:
                 hour += passed
                 begin, start = ends[hour - 1], stops[hour - 1] + 1
                 continue
         end, stop = ends[hour], stops[hour]
         own = slice(begin, end)
-        taken = TakenIn(members.rows(begin, end), voice[own], before[own], before_negative[own])
-        _within_hour(core, start, stop, taken, counts[..., start - first : stop - first + 1], clock_ticks, out)
+        taken = TakenIn(members.rows(begin, end), voice[own], kept, before[own], before_negative[own])
+        part = slice(start - first, stop - first + 1)
+        _within_hour(core, start, stop, taken, counts[..., part], topic[:, part], clock_ticks, out)
         core.closed = stop
         if (stop + 1) % 60 == 0:
             end_hour(core, stop, out)
@@ -111,22 +116,31 @@ class TakenIn:
     members: Members
     voice: NDArray[np.uint64]
     """For whom a negative one counts."""
+    kept: Kept
     before: Ints
     before_negative: Ints
     """The newest minute of its author just before it, among all and among negative ones."""
 
 
 def _within_hour(
-    core: Core, first: int, last: int, taken: TakenIn, counts: Ints, clock_ticks: Collection[int], out: list[Decision]
+    core: Core,
+    first: int,
+    last: int,
+    taken: TakenIn,
+    counts: Ints,
+    topic: Floats,
+    clock_ticks: Collection[int],
+    out: list[Decision],
 ) -> None:
-    """Close the ticks first..last, which lie within one hour; `counts` (3, 5, n, ticks) are known already."""
+    """Close the ticks first..last, which lie within one hour; `counts` (3, 5, n, ticks) and `topic` (n, ticks) are
+    known already."""
     core.exposure.prepare(first // 60, core.baseline)
     members = taken.members
     k = last - first + 1
     ticks = np.arange(first, last + 1)
     late: Late = {}
     if len(members):
-        take(core, members, taken.voice)
+        take(core, members, taken.voice, taken.kept)
         late = late_mentions(members, taken.before, taken.before_negative)
     seen = last_seen(core, first, k, members)
     changes = note_models(core, members)
@@ -137,5 +151,5 @@ def _within_hour(
             core.models.changed[i] = first + at
         end = min((tick - first for tick in changes), default=k)
         part = slice(at, end)
-        at += run_segment(core, ticks[part], counts[..., part], seen[:, part], late, clock_ticks, out)
+        at += run_segment(core, ticks[part], counts[..., part], topic[:, part], seen[:, part], late, clock_ticks, out)
     core.gaps.last_seen = np.ascontiguousarray(seen[:, -1])

@@ -63,10 +63,10 @@ class Budget(Columns):
     days: Minutes = field(metadata=column(np.int32))
     negative: Floats = field(metadata=column(np.float64, fill=1.0))
     """Negative authors expected an hour at the end of the last day; says what is usual."""
-    loc: Floats = field(metadata=column(np.float64, DETECTOR_AXIS))
-    scale: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=1.0))
-    page: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=NEVER))
-    ticket: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=NEVER))
+    loc: NDArray[np.float32] = field(metadata=column(np.float32, DETECTOR_AXIS))
+    scale: NDArray[np.float32] = field(metadata=column(np.float32, DETECTOR_AXIS, fill=1.0))
+    page: NDArray[np.float32] = field(metadata=column(np.float32, DETECTOR_AXIS, fill=NEVER))
+    ticket: NDArray[np.float32] = field(metadata=column(np.float32, DETECTOR_AXIS, fill=NEVER))
     offset: Floats = field(metadata=column(np.float64))
     """By how many scales the controller has moved the page thresholds."""
     kept: NDArray[np.uint64] = field(metadata=column(np.uint64))
@@ -124,7 +124,8 @@ class Budget(Columns):
         """Thresholds from the maxima kept and the budget (n,), in pages a month."""
         n_days = self.own_days()
         usual_location, usual_scale = detectors.usual(self.negative)
-        self.loc, self.scale = gumbel(self.maxima.astype(np.float64), n_days, usual_location, usual_scale)
+        loc, scale = gumbel(self.maxima.astype(np.float64), n_days, usual_location, usual_scale)
+        self.loc, self.scale = loc.astype(np.float32), scale.astype(np.float32)
         every, able = self._together(detectors)
         days = np.minimum(self.days, DAYS)
         share = np.clip(pages / MONTH, 1e-6, 0.9)
@@ -132,22 +133,21 @@ class Budget(Columns):
         # One that has no days yet cannot page, and must not use up what is the others'.
         counted = n_days[:, list(detectors.paging)] + detectors.has_usual[list(detectors.paging)]
         most = np.maximum((counted > 0).sum(axis=1), 1)
-        page = self.loc + self.scale * together_level(every, able, days, share, most)[:, None]
-        page = page + np.where(detectors.pages, self.scale * self.offset[:, None], 0.0)
-        ticket = self.loc + self.scale * together_level(every, able, days, share_ticket, most)[:, None]
+        page = loc + scale * together_level(every, able, days, share, most)[:, None]
+        page = page + np.where(detectors.pages, scale * self.offset[:, None], 0.0)
+        ticket = loc + scale * together_level(every, able, days, share_ticket, most)[:, None]
         cold_page, _ = detectors.cold_levels(config)
         page, ticket = self._drawn_to_cold(page, ticket, detectors, config)
         # Until the brand's own days say how bursty it is, a page needs more than what is usual for others.
         young = np.maximum(1.0 - n_days / config.cold_days, 0.0)
         cold = young > 0
-        page = page + np.where(detectors.has_usual, CAUTION * young * self.scale, 0.0)
-        self.page = np.where(cold & ~detectors.has_usual, np.maximum(page, cold_page), page)
-        self.ticket = ticket
-        self.page = np.where(cold & ~detectors.pages_when_cold, NEVER, self.page)
-        self.page = np.where(detectors.pages | detectors.informs, np.maximum(self.page, detectors.floor), NEVER)
-        self.page = np.asarray(np.round(self.page, 6), np.float64)
-        self.ticket = np.minimum(np.maximum(self.ticket, detectors.ticket_floor), self.page)
-        self.ticket = np.asarray(np.round(np.where(detectors.informs, NEVER, self.ticket), 6), np.float64)
+        page = page + np.where(detectors.has_usual, CAUTION * young * scale, 0.0)
+        page = np.where(cold & ~detectors.has_usual, np.maximum(page, cold_page), page)
+        page = np.where(cold & ~detectors.pages_when_cold, NEVER, page)
+        page = np.where(detectors.pages | detectors.informs, np.maximum(page, detectors.floor), NEVER)
+        ticket = np.minimum(np.maximum(ticket, detectors.ticket_floor), page)
+        ticket = np.where(detectors.informs, NEVER, ticket)
+        self.page, self.ticket = page.astype(np.float32), ticket.astype(np.float32)
 
     def _drawn_to_cold(
         self, page: Floats, ticket: Floats, detectors: DetectorSet, config: EngineConfig

@@ -23,7 +23,8 @@ from detectors.exposure import ALL, NEGATIVE, Shape, observed, of_minutes
 from detectors.gaps import Gaps
 from detectors.learning import end_day, learn, learn_terms
 from detectors.members import Members, take
-from detectors.segment import is_calm, note_calm, record, scores, twice, with_incident
+from detectors.segment import forget_closed, is_calm, note_calm, record, scores, twice
+from detectors.topics import Kept
 from detectors.usual import Usual
 from detectors.windows import AUTHORS, LONG_AGO, LONGEST, WIDTHS
 from detectors.worth import reached
@@ -54,14 +55,24 @@ def _nothing_goes_on(core: Core, first: int) -> bool:
     return all(incident.closed is not None for incident in core.incidents.values())
 
 
-def pass_calm_hours(core: Core, first: int, members: Members, voice: NDArray[np.uint64], counts: Ints) -> int:
-    """Close as many whole hours from tick `first` on as nothing happens in; says how many.
+@dataclass(frozen=True, slots=True)
+class HoursIn:
+    """What came in some hours."""
 
-    Parameters
-    ----------
-    members, voice : of these hours, and for whom a negative one counts
-    counts : (3, 5, n, 60 hours), see windows.Windows
-    """
+    members: Members
+    voice: NDArray[np.uint64]
+    """For whom each counts where it is negative."""
+    kept: Kept
+    """Samples of these hours, and maybe of others."""
+    counts: Ints
+    """(3, 5, n, 60 hours), see windows.Windows"""
+    topic: Floats
+    """(n, 60 hours), see topics"""
+
+
+def pass_calm_hours(core: Core, first: int, came: HoursIn) -> int:
+    """Close as many whole hours from tick `first` on as nothing happens in; says how many."""
+    members, counts = came.members, came.counts
     hours = counts.shape[-1] // 60
     if members.models() is not None:
         core.hours_at_once = 1
@@ -77,7 +88,8 @@ def pass_calm_hours(core: Core, first: int, members: Members, voice: NDArray[np.
     before = _Before.of(core)
     expected = _learn_hours(core, first, hours, counts, seen)
     hours = expected.hours
-    scored = _scored(core, before, expected, first, np.ascontiguousarray(counts[..., : 60 * hours]), seen)
+    own, topic = np.ascontiguousarray(counts[..., : 60 * hours]), np.ascontiguousarray(came.topic[:, : 60 * hours])
+    scored = _scored(core, before, expected, first, own, topic, seen)
     calm = scored.calm_hours
     core.hours_at_once = min(2 * core.hours_at_once, MOST_HOURS) if calm == hours else 1
     if calm < hours:
@@ -85,7 +97,7 @@ def pass_calm_hours(core: Core, first: int, members: Members, voice: NDArray[np.
         if not calm:
             return 0
         _learn_hours(core, first, calm, counts, seen)
-    _take_hours(core, first, calm, members, voice)
+    _take_hours(core, first, calm, members, came)
     _take_scores(core, first, scored, counts, before.gaps.down)
     core.closed = first + 60 * calm - 1
     if (core.closed + 1) % 1440 == 0:
@@ -166,8 +178,10 @@ class _Scored:
     """(n, hours)"""
 
 
-def _scored(core: Core, before: _Before, expected: _Hours, first: int, counts: Ints, seen: Ints) -> _Scored:
-    """Score hours; `counts` are (3, 5, n, 60 hours)."""
+def _scored(
+    core: Core, before: _Before, expected: _Hours, first: int, counts: Ints, topic: Floats, seen: Ints
+) -> _Scored:
+    """Score hours; `counts` are (3, 5, n, 60 hours), `topic` (n, 60 hours)."""
     n, hours, usual = len(core), expected.hours, expected.usual
     rows = counts.reshape(3, len(WIDTHS), n * hours, 60)
     exposure = _exposure(before.gaps, expected, first)
@@ -177,7 +191,7 @@ def _scored(core: Core, before: _Before, expected: _Hours, first: int, counts: I
     turns = _turns(expected, first, rows[AUTHORS], seen[:, : 60 * hours], mu, known, down)
     judged = started & ~down & (usual.known_hours >= core.config.warm_hours)
     # The ticks are those of the first hour; the built-in detectors do not look at them.
-    raw = scores(core, usual, judged, np.arange(first, first + 60), expected.local, rows, mu, nu)
+    raw = scores(core, usual, judged, np.arange(first, first + 60), expected.local, rows, topic.reshape(-1, 60), mu, nu)
     raw = raw.reshape(len(core.detectors), n, -1)
     both = twice(core, raw)
     happens = reached(raw, both, core.budget, core.detectors).reshape(n, hours, 60).any(axis=(0, 2)) | turns
@@ -230,11 +244,11 @@ def _turns(
     return np.asarray(turns & settled.reshape(-1, hours).any(axis=0), np.bool_)
 
 
-def _take_hours(core: Core, first: int, hours: int, members: Members, voice: NDArray[np.uint64]) -> None:
+def _take_hours(core: Core, first: int, hours: int, members: Members, came: HoursIn) -> None:
     """Keep what members of hours leave behind."""
     end = int(np.searchsorted(members.tick, first + 60 * hours))
     if end:
-        take(core, members.rows(0, end), voice[:end])
+        take(core, members.rows(0, end), came.voice[:end], came.kept)
     learn_terms(core, first // 60, hours)
     core.relearned.update(core.index[core.track.started].tolist())
 
@@ -252,7 +266,7 @@ def _take_scores(core: Core, first: int, scored: _Scored, counts: Ints, down: ND
     core.track.score = np.ascontiguousarray(scored.raw[..., k - 1].T)
     last = first + k - 1
     note_calm(core, is_calm(counts, scored.nu[..., :k]), last)
-    with_incident(core, last)
+    forget_closed(core, last)
     core.last = LastTick(scored.exposure[..., k - 1].copy(), counts[..., k - 1].copy())
     if core.recorder is not None:
         for begin in range(0, k, 60):

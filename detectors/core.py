@@ -19,13 +19,14 @@ from detectors.commands import Applied, Command
 from detectors.config import BrandProfile, EngineConfig
 from detectors.copies import Copies
 from detectors.detector_set import BUILT_IN_SET, DetectorSet
-from detectors.evidence import Evidence, Sample
+from detectors.evidence import Evidence, Sample, ignored
 from detectors.exposure import Exposure
 from detectors.gaps import Gaps
 from detectors.incidents import Incident
 from detectors.ledger import Account, account
 from detectors.model_versions import ModelVersions
 from detectors.recording import Recorder
+from detectors.topics import Topics
 from detectors.track import Track
 from detectors.unsaved import Unsaved
 from detectors.windows import LONG_AGO, WIDTHS, Windows
@@ -74,6 +75,7 @@ class Core:
         """Name and version of the tone models met, by code."""
         self.windows = Windows(index, config.exact_authors)
         self.evidence = Evidence()
+        self.topics = Topics()
         self.copies = Copies()
         self.incidents: dict[int, Incident] = {}
         """By position in the engine, as in `dirty` and `relearned`; see `row`."""
@@ -96,7 +98,10 @@ class Core:
         """(n,) pages a month that were agreed."""
         self.exposure = Exposure([profiles[int(i)].time_zone for i in index])
         self.last = LastTick(np.zeros((2, len(WIDTHS), n)), np.zeros((3, len(WIDTHS), n), np.int64))
-        self._ignored: dict[int, frozenset[str]] = {}
+        self.ignored_terms = {
+            position: ignored(profiles[position].name, profiles[position].ignore_terms) for position in index.tolist()
+        }
+        """Terms that are never shown, by position, since every mention of the brand has them."""
         self.set_thresholds()
 
     def __len__(self) -> int:
@@ -145,13 +150,6 @@ class Core:
     def samples(self, position: int) -> list[Sample]:
         """Negative mentions kept of a brand."""
         return list(self.evidence.samples.get(position, ()))
-
-    def ignored(self, position: int) -> frozenset[str]:
-        """Terms that are never shown, since every mention of the brand has them."""
-        if position not in self._ignored:
-            terms = self.profiles[position].ignore_terms
-            self._ignored[position] = frozenset(w for term in terms for w in (term.lower(), *term.lower().split()))
-        return self._ignored[position]
 
     def everything_is_new(self) -> None:
         """Let the next snapshot hold everything: nothing of this state was saved yet."""
@@ -204,7 +202,7 @@ class Core:
         for p in parts:
             whole.evidence.samples.update(p.evidence.samples)
             whole.evidence.normal.update(p.evidence.normal)
-            whole.evidence.learned.update(p.evidence.learned)
+            whole.topics.take_over(p.topics)
             whole.incidents.update(p.incidents)
             whole.model_names.update(p.model_names)
             whole.casebooks.update(p.casebooks)

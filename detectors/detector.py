@@ -44,6 +44,8 @@ class Told:
     negative_expected: float
     share: float
     share_expected: float
+    terms: tuple[tuple[str, int], ...] = ()
+    """What more authors of negative mentions than usual write, the most telling term first, and how many authors do."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.columns import Floats
+from detectors.last_minutes import AUTHOR_MASK
+
 KEEP_MINUTES = 360
 PER_TICK = 20
 """Negative mentions kept per brand and tick: a storm of thousands an hour still shows 1,200 of the last one."""
@@ -27,8 +30,9 @@ TOP_MENTIONS = 3
 TOP_TERMS = 8
 BUCKETS = 256
 _NO_TERM = -1
-TERM_FADE = 2.0 ** (-1.0 / 168.0)
-"""Per hour: what a brand's negatives usually talk about is remembered with a half-life of a week."""
+_AUTHOR = int(AUTHOR_MASK)
+TERM_FADE = 2.0 ** (-1.0 / 7.0)
+"""Per day: what a brand's negatives usually talk about is remembered with a half-life of a week."""
 NORMAL_PER_HOUR = 60
 """Mentions of an hour that teach the table of normal terms; more would cost time and teach nothing new."""
 
@@ -51,7 +55,7 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A negative mention kept to be shown."""
+    """A negative mention kept to be shown, and to see what negative mentions are about."""
 
     tick: int
     author: int
@@ -60,11 +64,31 @@ class Sample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     url: str | None
     p_negative: float
     reach: float | None
+    voice: int = 0
+    """For whom it counts where that is not its author (see copies), else 0."""
+    terms: bytes | None = None
+    """Where its terms are counted, ascending; None in what the release before saved (see `used`)."""
+
+    @property
+    def speaks_for(self) -> int:
+        """The lower 44 bits of the hash of the author for whom it counts."""
+        return (self.voice or self.author) & _AUTHOR
+
+    @property
+    def used(self) -> bytes:
+        """Where its terms are counted, a byte each, ascending."""
+        return packed_buckets(self.text) if self.terms is None else self.terms
 
 
 def writable(text: str) -> str:
     """The text without what UTF-8 cannot hold (half of a surrogate pair, as some exports contain)."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def ignored(name: str, terms: Iterable[str]) -> frozenset[str]:
+    """A brand's name and its own terms as they are compared: whole, word by word, and in one word as in hashtags."""
+    every = (term.lower() for term in (name, *terms))
+    return frozenset(word for term in every for word in (term, *term.split(), "".join(term.split())))
 
 
 def terms_of(text: str) -> set[str]:
@@ -77,6 +101,11 @@ def buckets_of(text: str) -> set[int]:
     used = set(map(_bucket_of_word, _words(text)))
     used.discard(_NO_TERM)
     return used
+
+
+def packed_buckets(text: str) -> bytes:
+    """The same as bytes, ascending."""
+    return bytes(sorted(buckets_of(text)))
 
 
 def _words(text: str) -> list[str]:
@@ -109,28 +138,52 @@ def _bucket_of_word(word: str) -> int:
 
 @dataclass
 class NormalTerms:
-    """How many authors of negative mentions usually use a term, per hash bucket. The last bucket counts all authors."""
+    """How many authors of negative mentions usually use a term, per hash bucket. The last bucket counts all authors.
 
-    counts: NDArray[np.float32]
+    What a day teaches counts from the next day on: what is usual is the same for a whole UTC day.
+    """
+
+    usual: NDArray[np.float16]
+    """(BUCKETS + 1,) learned before `day`."""
+    today: NDArray[np.uint16]
+    """(BUCKETS + 1,) learned in it."""
+    day: int = -1
+    """Days since 1970, the last one in which anything was learned."""
 
     @staticmethod
     def none() -> NormalTerms:
         """Nothing learned yet."""
-        return NormalTerms(np.zeros(BUCKETS + 1, np.float32))
+        return NormalTerms(np.zeros(BUCKETS + 1, np.float16), np.zeros(BUCKETS + 1, np.uint16))
 
-    def learn(self, samples: Iterable[Sample], hours: int) -> None:
-        """Fade by `hours` and add an hour's samples."""
-        self.counts *= np.float32(TERM_FADE**hours)
-        used: list[int] = []
-        for sample in samples:
-            used += buckets_of(sample.text)
-            used.append(BUCKETS)
-        # One after the other: the last bit of a sum depends on how it is added up.
-        np.add.at(self.counts, used, np.float32(1.0))
+    def learn(self, samples: Sequence[Sample], hour: int) -> None:
+        """Add samples at the end of an hour (hours since 1970)."""
+        day = hour // 24
+        if day != self.day:
+            self.usual = self._before(day)
+            self.today = np.zeros_like(self.today)
+            self.day = day
+        used = np.frombuffer(b"".join(sample.used for sample in samples), np.uint8)
+        self.today[:BUCKETS] += np.bincount(used, minlength=BUCKETS).astype(np.uint16)
+        self.today[BUCKETS] += np.uint16(len(samples))
+
+    def _before(self, day: int) -> NDArray[np.float16]:
+        """(BUCKETS + 1,) what was learned before a day."""
+        if day <= self.day:
+            return self.usual
+        known = self.usual.astype(np.float64) + self.today
+        return (known * TERM_FADE ** min(day - self.day, 1000)).astype(np.float16)
+
+    def shares(self, day: int) -> tuple[Floats, float]:
+        """Part of the authors of negative mentions who used each bucket before a day, (BUCKETS,), and how many
+        authors that rests on."""
+        known = self._before(day).astype(np.float64)
+        return (known[:BUCKETS] + 0.5) / (known[BUCKETS] + 10.0), float(known[BUCKETS])
 
     def share(self, term: str) -> float:
         """Part of the authors of negative mentions who usually use the term (an upper bound: buckets are shared)."""
-        return float(self.counts[bucket(term)] + 0.5) / float(self.counts[BUCKETS] + 10.0)
+        at = bucket(term)
+        own, everyone = float(self.usual[at]) + int(self.today[at]), float(self.usual[-1]) + int(self.today[-1])
+        return (own + 0.5) / (everyone + 10.0)
 
 
 def top_mentions(samples: Sequence[Sample]) -> list[dict[str, Any]]:
@@ -174,8 +227,6 @@ class Evidence:
     def __init__(self) -> None:
         self.samples: dict[int, deque[Sample]] = {}
         self.normal: dict[int, NormalTerms] = {}
-        self.learned: dict[int, int] = {}
-        """Hour up to which the normal terms of a brand are faded and learned."""
 
     def has_room(self, brand: int, tick: int) -> bool:
         """Whether one more sample of the brand's tick, the newest, would be kept."""
@@ -190,7 +241,7 @@ class Evidence:
         return True
 
     def add(self, brand: int, sample: Sample) -> None:
-        """Keep a sample for which there is room."""
+        """Keep a sample, of which there must be no more than PER_TICK a tick."""
         kept = self.samples.get(brand)
         if kept is None:
             kept = self.samples[brand] = deque()
@@ -225,9 +276,8 @@ class Evidence:
             normal = self.normal.get(brand)
             if normal is None:
                 normal = self.normal[brand] = NormalTerms.none()
-            samples = hours[hour][::-1][:NORMAL_PER_HOUR]
-            normal.learn(samples, min(hour - self.learned.get(brand, hour), 100_000))
-            self.learned[brand] = hour
+            # An hour is learned at the end of the next one.
+            normal.learn(hours[hour][::-1][:NORMAL_PER_HOUR], hour + 1)
 
     def forget(self, closed: int) -> None:
         """Drop samples older than six hours."""

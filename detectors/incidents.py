@@ -267,6 +267,8 @@ def step(
     if view.level > incident.notify or (view.level == incident.notify and view.severity > incident.severity):
         if view.level > incident.notify:
             incident.spacing = config.update_minutes
+            # What began as a ticket has not been known as what it is now for that long.
+            incident.absorb_from = view.tick
         if view.severity > incident.severity and incident.fell:
             incident.fell, incident.calming = False, min(2 * incident.calming, SLOWEST)
         incident.notify = view.level

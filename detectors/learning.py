@@ -94,6 +94,7 @@ def forget(core: Core, tick: int) -> None:
     core.windows.forget(tick)
     core.track.known_since = core.windows.storms().T
     core.evidence.forget(tick)
+    core.topics.forget(tick)
     core.copies.forget(tick)
     core.unsaved.forget(tick)
 

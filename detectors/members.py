@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from detectors.columns import Ints
 from detectors.core import Core
-from detectors.evidence import EXCERPT, Sample, writable
+from detectors.evidence import EXCERPT, PER_TICK, Sample, packed_buckets, writable
 from detectors.near_copies import mark
 from detectors.observations import Observations
+from detectors.topics import Kept
 from detectors.windows import IS_NEGATIVE, LONG_AGO, member_flags
 
 
@@ -82,8 +83,41 @@ def voices(core: Core, members: Members) -> NDArray[np.uint64]:
     return voice
 
 
-def take(core: Core, members: Members, voice: NDArray[np.uint64]) -> None:
-    """Note members: first ticks of new brands, what snapshots need, samples to show."""
+def samples_of(core: Core, members: Members, voice: NDArray[np.uint64]) -> Kept:
+    """The first few negative members of each brand and tick, to be shown and to see what they are about."""
+    at = np.nonzero(members.negative)[0]
+    if len(at) > PER_TICK:
+        # Behind how many of its brand and tick each one is.
+        row, tick = members.row[at], members.tick[at]
+        order = np.lexsort((row, tick))
+        edge = np.append(True, (np.diff(row[order]) != 0) | (np.diff(tick[order]) != 0))
+        starts = np.nonzero(edge)[0]
+        rank = np.empty(len(at), np.int64)
+        rank[order] = np.arange(len(at)) - starts[np.cumsum(edge) - 1]
+        at = at[rank < PER_TICK]
+    place = members.begin + at
+    observations = members.observations
+    brands = core.index[members.row[at]].tolist()
+    author, spoken_for = members.author[at], voice[at]
+    columns = (
+        members.tick[at].tolist(),
+        author.tolist(),
+        np.where(spoken_for == author, 0, spoken_for).tolist(),
+        place.tolist(),
+        observations.p_negative[place].tolist(),
+        observations.reach[place].tolist(),
+    )
+    samples = []
+    for tick, who, whose, j, p, reach in zip(*columns, strict=True):
+        text = writable(observations.text[j][:EXCERPT])
+        reached, used = None if math.isnan(reach) else reach, packed_buckets(text)
+        id_, url = observations.id[j], observations.url[j]
+        samples.append(Sample(tick, who, id_, text, url, round(p, 4), reached, whose, used))
+    return Kept(place, brands, samples)
+
+
+def take(core: Core, members: Members, voice: NDArray[np.uint64], kept: Kept) -> None:
+    """Note members: first ticks of new brands, what snapshots need, those of `kept` that are among them."""
     touched, at_first = np.unique(members.row, return_index=True)
     new = core.track.start[touched] == LONG_AGO
     for i, start in zip(touched[new].tolist(), members.tick[at_first[new]].tolist(), strict=True):
@@ -92,9 +126,12 @@ def take(core: Core, members: Members, voice: NDArray[np.uint64]) -> None:
     core.dirty.update(core.index[touched].tolist())
     if core.unsaved.wanted:
         _keep_for_snapshot(core, members, voice)
-    at = np.nonzero(members.negative)[0]
-    if len(at):
-        _keep_samples(core, members, at, core.index[members.row[at]].tolist())
+    begin, end = np.searchsorted(kept.place, [members.begin, members.begin + len(members)]).tolist()
+    for brand, sample in zip(kept.brands[begin:end], kept.samples[begin:end], strict=True):
+        core.evidence.add(brand, sample)
+        core.topics.add(brand, sample.tick)
+        if core.unsaved.wanted:
+            core.unsaved.samples.setdefault((brand, sample.tick), []).append(sample)
 
 
 def _keep_for_snapshot(core: Core, members: Members, voice: NDArray[np.uint64]) -> None:
@@ -105,21 +142,3 @@ def _keep_for_snapshot(core: Core, members: Members, voice: NDArray[np.uint64]) 
     if len(copied):
         flags = np.full(len(copied), IS_NEGATIVE, np.uint8)
         core.unsaved.chunks.append((name[copied], tick[copied], minute[copied], voice[copied], flags))
-
-
-def _keep_samples(core: Core, members: Members, at: Ints, names: list[int]) -> None:
-    """Keep some of these negative members (rows `at`, brands `names`) to be shown."""
-    observations, place = members.observations, members.begin + at
-    reach, p_negative = observations.reach[place].tolist(), observations.p_negative[place].tolist()
-    evidence, unsaved = core.evidence, core.unsaved.samples if core.unsaved.wanted else None
-    columns = (names, members.tick[at].tolist(), members.author[at].tolist(), place.tolist(), p_negative, reach)
-    for name, tick, author, j, p, r in zip(*columns, strict=True):
-        if not evidence.has_room(name, tick):
-            continue
-        text = writable(observations.text[j][:EXCERPT])
-        sample = Sample(
-            tick, author, observations.id[j], text, observations.url[j], round(p, 4), None if math.isnan(r) else r
-        )
-        evidence.add(name, sample)
-        if unsaved is not None:
-            unsaved.setdefault((name, tick), []).append(sample)

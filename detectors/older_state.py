@@ -6,22 +6,25 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from detectors import share_rhythm
+VERSION = 7
+"""With thresholds in double precision, and one table of usual terms that faded by the hour."""
 
-VERSION = 6
-"""Without a rhythm of the share, and with some counts in double precision."""
-
-_NOW_SINGLE = ("held_authors", "held_negative", "held_observed", "low_authors", "low_negative", "low_weight")
+_NOW_SINGLE = {"Budget": ("loc", "scale", "page", "ticket"), "Track": ("day_max",)}
 
 
-def baseline(row: Mapping[str, bytes]) -> dict[str, bytes]:
-    """A brand's row of `Baseline`, as this release has it. Raises ValueError for one that is damaged."""
+def columns(kind: str, row: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A brand's row of `Budget` or `Track`, as this release has it. Raises ValueError for one that is damaged."""
     out = dict(row)
-    for name in _NOW_SINGLE:
+    for name in _NOW_SINGLE[kind]:
         if name not in row:
-            raise ValueError(f"state record lacks Baseline.{name}")
+            raise ValueError(f"state record lacks {kind}.{name}")
         out[name] = np.frombuffer(row[name], "<f8").astype("<f4").tobytes()
-    nothing = np.zeros(share_rhythm.CELLS, "<f2")
-    out |= {"share_count": nothing.tobytes(), "share_expected": nothing.tobytes()}
-    out["share_factor"] = np.ones(share_rhythm.CELLS, "<f2").tobytes()
     return out
+
+
+def normal_terms(counts: bytes, hour: int) -> tuple[bytes, int]:
+    """The table of usual terms and the day up to which it has learned, from one that had learned up to an hour (since
+    1970)."""
+    usual = np.frombuffer(counts, "<f4").astype("<f2")
+    # What was learned of the day so far counts at once, this once.
+    return usual.tobytes() + np.zeros(len(usual), "<u2").tobytes(), (hour + 1) // 24

@@ -30,7 +30,7 @@ from detectors.incidents import Incident
 
 R = TypeVar("R", "BrandRecord", "HourlyRecord", "PaneRecord")
 
-VERSION = 7
+VERSION = 8
 BRAND, PANE = b"brand\0", b"pane\0"
 HOURLY = (b"hourly0\0", b"hourly1\0")
 
@@ -64,7 +64,9 @@ class HourlyRecord(msgspec.Struct):
     baseline: dict[str, bytes]
     budget: dict[str, bytes]
     normal: bytes | None
+    """Of evidence.NormalTerms: `usual` and `today`, 16 bits a number."""
     learned: int | None
+    """Its `day`."""
     detectors_learned: dict[str, dict[str, bytes]]
     """What detectors have learned, by name and version."""
     casebook: Casebook | None = None
@@ -100,11 +102,21 @@ def decode(value: bytes, kind: type[R]) -> R:
     check_version(found)
     try:
         record = msgspec.msgpack.decode(value, type=kind)
-        if found == older_state.VERSION and isinstance(record, HourlyRecord):
-            record.baseline = older_state.baseline(record.baseline)
+        if found == older_state.VERSION:
+            _renew(record)
     except (msgspec.DecodeError, ValueError) as error:
         raise StateVersionError(f"detector state record is damaged: {error}") from error
     return record
+
+
+def _renew(record: BrandRecord | HourlyRecord | PaneRecord) -> None:
+    """Make a record of the release before this one's. Panes are as they were."""
+    if isinstance(record, BrandRecord):
+        record.track = older_state.columns("Track", record.track)
+    elif isinstance(record, HourlyRecord):
+        record.budget = older_state.columns("Budget", record.budget)
+        if record.normal is not None and record.learned is not None:
+            record.normal, record.learned = older_state.normal_terms(record.normal, record.learned)
 
 
 def check_version(found: object) -> None:

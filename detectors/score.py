@@ -14,8 +14,8 @@ from scipy import special
 
 from detectors.columns import Axis, Floats, Ints, ln
 
-FAST, MID, SLOW, TONE, COUNT, DAY, SURGE = range(7)
-DETECTORS = ("fast", "mid", "slow", "tone", "count", "day", "surge")
+FAST, MID, SLOW, TONE, COUNT, TOPIC, DAY, SURGE = range(8)
+DETECTORS = ("fast", "mid", "slow", "tone", "count", "topic", "day", "surge")
 """The built-in ones, which always come first (see built_in.py)."""
 DETECTOR_AXIS = Axis("detectors", len(DETECTORS))
 DECIMALS = 6

@@ -34,6 +34,7 @@ def run_segment(
     core: Core,
     ticks: Ints,
     counts: Ints,
+    topic: Floats,
     seen: Ints,
     late: Late,
     clock_ticks: Collection[int],
@@ -45,6 +46,7 @@ def run_segment(
     ----------
     ticks : (ticks,) within one hour
     counts : (3, 5, n, ticks), see windows.Windows
+    topic : (n, ticks), see topics
     seen : (n, ticks) tick of the brand's last mention
     """
     usual = Usual.of(core.baseline)
@@ -66,7 +68,8 @@ def run_segment(
         nu = np.where(unsettled[:, None], np.maximum(nu, np.minimum(nu * margin[:, None], MOST_SHARE * mu)), nu)
 
     judged = core.track.started & ~core.gaps.down & (usual.known_hours >= core.config.warm_hours)
-    raw = scores(core, usual, judged, ticks, core.exposure.local, counts, mu, nu, None if margin is None else unsettled)
+    new = None if margin is None else unsettled
+    raw = scores(core, usual, judged, ticks, core.exposure.local, counts, topic[:, :k], mu, nu, new)
     both = twice(core, raw)
     core.track.score = np.ascontiguousarray(raw[..., -1].T)
 
@@ -77,11 +80,12 @@ def run_segment(
     value, agree = worth(raw, both, counts, mu, nu, settled, unsettled, core.budget, core.config, core.detectors)
     opened = np.zeros((len(core), k), np.bool_) if core.recorder is not None else None
     involved = set(np.nonzero(value.any(axis=1) | (core.track.waiting > 0))[0].tolist())
-    involved |= with_incident(core, int(ticks[-1]))
+    involved |= with_incident(core)
     core.track.waiting = np.where(core.gaps.down, 0, core.track.waiting)
     # What is arithmetic is done for all of them at once: brand by brand it takes twice the time of everything else.
     at = np.array(sorted(involved), np.int64)
-    page, ticket, scale = core.budget.page[at], core.budget.ticket[at], core.budget.scale[at]
+    budget = core.budget
+    page, ticket, scale = (own[at].astype(np.float64) for own in (budget.page, budget.ticket, budget.scale))
     excess = excess_over_page(both[:, at], page.T[:, :, None], scale.T[:, :, None])
     severe = severity(excess, counts[NEGATIVES, SIX_HOURS][at])
     watched = active(raw[:, at], resolve_levels(page, ticket).T[:, :, None])
@@ -108,6 +112,8 @@ def run_segment(
             if opened is not None:
                 opened[i] = True
 
+    # Only now: what closed less than six hours before one of these ticks could still be re-opened in it.
+    forget_closed(core, int(ticks[-1]))
     note_calm(core, calm, int(ticks[-1]))
     if opened is not None:
         record(core, ticks, counts, mu, nu, raw, opened, core.gaps.down)
@@ -141,8 +147,8 @@ def record(
         mu,
         nu,
         raw,
-        core.budget.page.copy(),
-        core.budget.ticket.copy(),
+        core.budget.page.astype(np.float64),
+        core.budget.ticket.astype(np.float64),
         opened,
         down.copy(),
     )
@@ -156,6 +162,7 @@ def scores(
     ticks: Ints,
     local_hour: Ints,
     counts: Ints,
+    topic: Floats,
     mu: Floats,
     nu: Floats,
     unsettled: NDArray[np.bool_] | None = None,
@@ -171,6 +178,7 @@ def scores(
         negative=counts[NEGATIVES],
         authors_expected=mu,
         negative_expected=nu,
+        topic=topic,
         share_weight=core.config.share_weight,
         correlation=usual.correlation,
         unsettled=unsettled,
@@ -208,13 +216,14 @@ def note_calm(core: Core, calm: NDArray[np.bool_], last: int) -> None:
     core.track.calm = np.where(calm.any(axis=1), last - np.argmax(calm[:, ::-1], axis=1), core.track.calm)
 
 
-def with_incident(core: Core, tick: int) -> set[int]:
-    """Rows of brands with an open incident; forgets those that cannot re-open any more."""
-    rows = set()
+def with_incident(core: Core) -> set[int]:
+    """Rows of brands with an open incident."""
+    return {core.row(name) for name, incident in core.incidents.items() if incident.closed is None}
+
+
+def forget_closed(core: Core, tick: int) -> None:
+    """Forget incidents that cannot be re-opened after this tick."""
     for name, incident in list(core.incidents.items()):
-        if incident.closed is None:
-            rows.add(core.row(name))
-        elif tick - incident.closed > core.config.reopen_minutes:
+        if incident.closed is not None and tick - incident.closed > core.config.reopen_minutes:
             del core.incidents[name]
             core.dirty.add(name)
-    return rows

@@ -112,8 +112,8 @@ def _hourly_record(core: Core, i: int, name: int, number: int) -> records.Hourly
         core.detectors.keys,
         core.baseline.row(i),
         core.budget.row(i),
-        None if normal is None else normal.counts.astype("<f4").tobytes(),
-        core.evidence.learned.get(name),
+        None if normal is None else normal.usual.astype("<f2").tobytes() + normal.today.astype("<u2").tobytes(),
+        None if normal is None else normal.day,
         {d.key: core.learned[d.name].row(i) for d in core.detectors.learners},
         core.casebooks.get(name),
     )
@@ -228,10 +228,13 @@ def _load(core: Core, i: int, position: int, record: records.BrandRecord, hourly
                     f"what detector {detector.name} has learned was saved in another form under the same version "
                     f"{detector.version} ({error}): give the detector another version"
                 ) from error
-    if hourly.normal is not None:
-        core.evidence.normal[position] = NormalTerms(np.frombuffer(hourly.normal, "<f4").astype(np.float32))
-    if hourly.learned is not None:
-        core.evidence.learned[position] = hourly.learned
+    if hourly.normal is not None and hourly.learned is not None:
+        usual, today = hourly.normal[: len(hourly.normal) // 2], hourly.normal[len(hourly.normal) // 2 :]
+        core.evidence.normal[position] = NormalTerms(
+            np.frombuffer(usual, "<f2").astype(np.float16),
+            np.frombuffer(today, "<u2").astype(np.uint16),
+            hourly.learned,
+        )
     if hourly.casebook is not None:
         core.casebooks[position] = hourly.casebook
         core.note_plans(position)
@@ -253,8 +256,8 @@ def _load_panes(core: Core, panes: Mapping[int, list[tuple[int, bytes]]], writte
             sketches += [(i, *one) for one in record.sketches]
             core.copies.load(First(position, *first) for first in record.firsts if first[0] > closed - LIVES)
             for sample in record.samples:
-                if sample.tick > closed - KEEP_MINUTES:
-                    core.evidence.keep(position, sample)
+                if sample.tick > closed - KEEP_MINUTES and core.evidence.keep(position, sample):
+                    core.topics.add(position, sample.tick)
         if known:
             written.panes[position] = known
     if members:

@@ -24,7 +24,7 @@ class Track(Columns):
     last_open: Minutes = field(metadata=column(np.int32, fill=LONG_AGO))
     waiting: Minutes = field(metadata=column(np.int32))
     """Ticks whose evidence would open something less urgent than a page, less those since whose would not."""
-    day_max: Floats = field(metadata=column(np.float64, DETECTOR_AXIS, fill=UNSCORED))
+    day_max: NDArray[np.float32] = field(metadata=column(np.float32, DETECTOR_AXIS, fill=UNSCORED))
     day_ticks: Minutes = field(metadata=column(np.int32))
     known_since: Minutes = field(metadata=column(np.int32, 2, fill=LONG_AGO))
     """Of all and of negative authors: the minute after which they are known by name, where a storm is (see storm)."""

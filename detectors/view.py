@@ -36,6 +36,8 @@ class View:
     local_hour : (n,) the hour in the brand's time zone, hours since 1970 there
     mentions, authors, negative : mentions, distinct authors and distinct negative authors in each window
     authors_expected, negative_expected : what the baseline expects; 0 where it knows nothing or the feed was silent
+    topic : (n, ticks) log Bayes factor that the negative authors of 3 h talk about one thing that they do not usually
+        talk about, 0 where nothing tells (see topics); None: nothing is known of what they say
     share_weight : EngineConfig.share_weight
     correlation : (n,) the brand's rho, see score.CORRELATION; None: the usual one for all
     learned : what this detector has learned (`Detector.learns`), read-only; None if it learns nothing
@@ -54,6 +56,7 @@ class View:
         negative: Ints,
         authors_expected: Floats,
         negative_expected: Floats,
+        topic: Floats | None = None,
         share_weight: float = 0.4,
         correlation: Floats | None = None,
         learned: Any = None,
@@ -65,6 +68,7 @@ class View:
         self.authors_expected, self.negative_expected = frozen(authors_expected), frozen(negative_expected)
         self.share_weight = share_weight
         n = authors.shape[1]
+        self.topic = frozen(np.zeros(authors.shape[1:]) if topic is None else topic)
         self.correlation = frozen(np.full(n, CORRELATION) if correlation is None else correlation)
         self.learned = learned
         self._unsettled = unsettled

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from detectors import topics
 from detectors.brand_rows import BrandRows
 from detectors.budget import NEVER, return_period
 from detectors.casebook import CRISIS, FALSE, UNKNOWN, Casebook
@@ -15,11 +17,13 @@ from detectors.detector import Detector, Told
 from detectors.detector_set import DetectorSet
 from detectors.evidence import top_mentions, top_terms
 from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType, Incident, instant
-from detectors.score import FAST, MID, SLOW, expected_shares
+from detectors.score import FAST, MID, SLOW, TOPIC, expected_shares
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS
 from detectors.worth import INFO, PAGE, resolve_levels
 
 _WINDOW_NAMES = ("10 min", "1 h", "3 h", "6 h", "24 h")
+TOLD_TERMS = 3
+"""Named in a sentence."""
 FEWEST_DAYS = 3
 """Quiet days without which no return period is told."""
 
@@ -59,7 +63,10 @@ def describe(
         period = return_period(score, float(loc[detector]), float(scale[detector]))
     book = core.casebooks.get(name)
     ledger = core.account(i, tick)
-    samples = core.evidence.between(name, tick - 60, tick) or core.evidence.between(name, tick - 360, tick)
+    # What is told of a topic are the mentions that made it.
+    span = topics.WINDOW if detector == TOPIC else 60
+    samples = core.evidence.between(name, tick - span, tick) or core.evidence.between(name, tick - 360, tick)
+    terms = tuple(top_terms(samples, core.evidence.normal_of(name), core.ignored_terms.get(name, frozenset())))
     return Decision(
         type=event,
         brand=profile.name,
@@ -89,12 +96,12 @@ def describe(
         budget=profile.budget,
         detectors=tuple(core.detectors.names[d] for d in _places(int(rows.agree[j]))),
         windows=_windows(rows, j),
-        reason=_reason(event, core.detectors.all[detector], incident, share, share_expected),
+        reason=_reason(event, core.detectors.all[detector], incident, share, share_expected, terms),
         resolves_when=_resolves_when(core, incident, page, ticket),
         amends=amends,
         closed_by="clock" if by_clock else "event",
         top_mentions=tuple(top_mentions(samples)),
-        top_terms=tuple(top_terms(samples, core.evidence.normal_of(name), core.ignored(name))),
+        top_terms=terms,
         runbook_url=profile.runbook_url,
         detector_version=core.versions[0],
         model_version=core.model_of(i),
@@ -196,7 +203,14 @@ def _resolves_when(core: Core, incident: Incident, page: Floats, ticket: Floats)
     return f"scores below {parts} for {incident.resolve_minutes(core.config)} minutes in which the feed is heard"
 
 
-def _reason(event: EventType, detector: Detector, incident: Incident, share: float, share_expected: float) -> str:
+def _reason(
+    event: EventType,
+    detector: Detector,
+    incident: Incident,
+    share: float,
+    share_expected: float,
+    terms: Sequence[dict[str, Any]],
+) -> str:
     negative, nu = incident.event_negative, incident.event_negative_expected
     span = _WINDOW_NAMES[incident.event_window]
     if event == "resolved":
@@ -212,5 +226,6 @@ def _reason(event: EventType, detector: Detector, incident: Incident, share: flo
         negative_expected=nu,
         share=share,
         share_expected=share_expected,
+        terms=tuple((term["term"], term["authors"]) for term in terms[:TOLD_TERMS]),
     )
     return detector.reason(told)

@@ -47,6 +47,14 @@ def test_grouping_of_ticks(seed: int, data: st.DataObject) -> None:
     assert states(pieces) == states(whole)
 
 
+def test_a_return_at_the_end_of_six_hours() -> None:
+    """An incident closed six hours before the end of an hour, whose return comes earlier in that hour, is re-opened
+    whether the hour is closed at once or tick by tick."""
+    observations, begin = world(67), 24_852_426
+    expected = run(Engine(profiles(3), QUICK), observations, END)
+    assert run(Engine(profiles(3), QUICK), observations, END, list(range(begin, begin + 300))) == expected
+
+
 @pytest.mark.parametrize("seed", [1, 4])
 def test_weeks_of_silence_between_mentions(seed: int) -> None:
     """Hours in which nobody is judged are passed quickly, at once or one by one, and what follows is the same."""

@@ -134,8 +134,8 @@ def test_scores_of_all_are_recorded_by_name() -> None:
         span(world(1), 0, START + 600),
         START + 600,
     )
-    assert {r.detectors for r in seen} == {("fast", "mid", "slow", "tone", "count", "day", "surge", "half")}
-    assert all(r.scores.shape[0] == 8 and r.page.shape[1] == 8 for r in seen)
+    assert {r.detectors for r in seen} == {("fast", "mid", "slow", "tone", "count", "topic", "day", "surge", "half")}
+    assert all(r.scores.shape[0] == r.page.shape[1] == len(r.detectors) for r in seen)
 
 
 def test_nan_is_no_score_and_too_much_is_cut() -> None:

@@ -34,9 +34,10 @@ def profiles(n: int) -> list[BrandProfile]:
 
 
 def world(seed: int, n_brands: int = 3, hours: int = 60, rate: float = 12.0, late: float = 0.1) -> Observations:
-    """Mentions of `hours` hours. Each brand has a rate of its own, a daily rhythm, and maybe a crisis and a gap."""
+    """Mentions of `hours` hours. Each brand has a rate of its own, a daily rhythm, and maybe a gap and a crisis, which
+    has a subject."""
     rng = np.random.default_rng(seed)
-    tick, brand, author, negative = [], [], [], []
+    tick, brand, author, negative, subject = [], [], [], [], []
     for b in range(n_brands):
         level = rate * rng.uniform(0.2, 1.5)
         share = rng.uniform(0.1, 0.4)
@@ -55,6 +56,7 @@ def world(seed: int, n_brands: int = 3, hours: int = 60, rate: float = 12.0, lat
                 brand.append(b)
                 author.append(rng.choice(people))
                 negative.append(rng.random() < (0.75 if hot else share))
+                subject.append(f" strike{begin}" if hot and len(tick) % 3 else "")
     order = np.lexsort((np.array(brand), np.array(tick)))
     own = np.array(tick, np.int64)[order]
     m = len(own)
@@ -72,7 +74,10 @@ def world(seed: int, n_brands: int = 3, hours: int = 60, rate: float = 12.0, lat
         kind=np.zeros(m, np.uint8),
         reach=np.full(m, np.nan),
         id=[f"m{i}" for i in range(m)],
-        text=[f"late again word{i % 7} #delay{i % 3}" + HEADLINE * (i % 5 == 0) for i in range(m)],
+        text=[
+            f"late again word{i % 7} #delay{i % 3}{subject[j]}" + HEADLINE * (i % 5 == 0)
+            for i, j in enumerate(order.tolist())
+        ],
         url=[None] * m,
     )
 

@@ -1,0 +1,234 @@
+"""Topics: whether the negative mentions of three hours are about one thing that they are not usually about.
+
+Complaints of a calm day are about this and that; a crisis has a subject. Given how many authors are negative, which
+words they use is evidence of its own, beside their number and their share. It is the log Bayes factor
+
+    W = ln( 1/V sum_v 1/2 sum_s BB(k_v; K, s_v, rho) / BB(k_v; K, p_v, rho) ),   s in {1/4, 1/2}, at least 2 p_v
+
+that some term v, each as likely as any other, is used by a share s of the authors and not by the share p that usually
+uses it: of K negative authors k use it. Copies speak for the author they repeat (copies.py), terms are counted by hash
+(evidence.py), and BB is the beta-binomial probability, since what one says another takes up on calm days too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special
+
+from detectors.columns import Floats, Ints, ln
+from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, bucket
+
+WINDOW = 180
+"""Minutes."""
+SHARES = (0.25, 0.5)
+"""s: of the authors of a crisis, how many may name what it is about."""
+TIMES = 2.0
+"""Times its usual share that a term must be used to say anything."""
+CORRELATION = 0.03
+"""rho."""
+LEAST_AUTHORS, LEAST_USERS = 5, 3
+"""K and k below which W is 0: two who use a word are no topic."""
+LEAST_KNOWN = 30.0
+"""Negative authors of the days before, without which nobody knows what is usual."""
+_NEVER_NEW = 1.0
+_AUTHORS = BUCKETS
+"""Place of the number of all authors, behind those of the terms."""
+_MOST_SAMPLES = 4096
+"""Of brands taken at once; bounds the memory."""
+
+
+class Kept(NamedTuple):
+    """Samples of some ticks, in tick order."""
+
+    place: Ints
+    """(m,) row of each among the observations."""
+    brands: list[int]
+    """By the position in the engine."""
+    samples: list[Sample]
+
+
+class Topics:
+    """W of brands as it stands, and when it may change."""
+
+    def __init__(self) -> None:
+        self.now: dict[int, float] = {}
+        """W of brands at the tick closed last, where it is not 0."""
+        self.ends: dict[int, list[int]] = {}
+        """Brands with samples of a tick, by tick: W may change when these leave the window."""
+        self.stale = True
+        """`now` is not known, as after a restore."""
+
+    def add(self, brand: int, tick: int) -> None:
+        """Note that there is a sample."""
+        brands = self.ends.setdefault(tick, [])
+        if not brands or brands[-1] != brand:
+            brands.append(brand)
+
+    def take_over(self, other: Topics) -> None:
+        """Add another group of brands."""
+        self.now |= other.now
+        self.stale |= other.stale
+        for tick, brands in other.ends.items():
+            self.ends.setdefault(tick, []).extend(brands)
+
+    def forget(self, closed: int) -> None:
+        """Drop what has left the window."""
+        self.ends = {tick: brands for tick, brands in self.ends.items() if tick > closed - WINDOW}
+
+    def advance(
+        self,
+        first: int,
+        last: int,
+        kept: Kept,
+        evidence: Evidence,
+        index: Ints,
+        ignored: Mapping[int, Collection[str]],
+    ) -> Floats:
+        """W of ticks first..last of one UTC day, (n, ticks).
+
+        Parameters
+        ----------
+        kept : samples of these ticks; `evidence` has those before
+        index : (n,) positions of the brands
+        ignored : terms that say nothing, by position; a brand need not be in it
+        """
+        k = last + 1 - first
+        out = np.zeros((len(index), k))
+        new: dict[int, list[Sample]] = {}
+        for brand, sample in zip(kept.brands, kept.samples, strict=True):
+            new.setdefault(brand, []).append(sample)
+        moved = set(new)
+        for tick in range(first - WINDOW, last - WINDOW + 1):
+            moved.update(self.ends.get(tick, ()))
+        if self.stale or first % 1440 == 0:
+            moved.update(evidence.samples)
+            self.now, self.stale = {}, False
+        rows = {brand: int(np.searchsorted(index, brand)) for brand in (*self.now, *moved)}
+        for brand, value in self.now.items():
+            if brand not in moved:
+                out[rows[brand]] = value
+        batch: list[_Brand] = []
+        size = 0
+        for brand in sorted(moved):
+            self.now.pop(brand, None)
+            samples = evidence.between(brand, first - WINDOW, first - 1) + new.get(brand, [])
+            normal = evidence.normal.get(brand)
+            if len(samples) < LEAST_AUTHORS or normal is None:
+                continue
+            shares = usual_shares(normal, first // 1440, ignored.get(brand, ()))
+            if shares is None:
+                continue
+            batch.append(_Brand(rows[brand], samples, shares))
+            size += len(samples)
+            if size >= _MOST_SAMPLES:
+                _judge(batch, first, last, out)
+                batch, size = [], 0
+        _judge(batch, first, last, out)
+        for brand in moved:
+            if out[rows[brand], -1]:
+                self.now[brand] = float(out[rows[brand], -1])
+        return out
+
+
+class _Brand(NamedTuple):
+    row: int
+    samples: list[Sample]
+    usual: Floats
+    """(BUCKETS,)"""
+
+
+def usual_shares(normal: NormalTerms, day: int, ignored: Iterable[str]) -> Floats | None:
+    """p of each bucket before a day (days since 1970), (BUCKETS,); None where too little is known. No term in the
+    bucket of an ignored one can be new."""
+    shares, authors = normal.shares(day)
+    if authors < LEAST_KNOWN:
+        return None
+    for term in ignored:
+        shares[[bucket(term), bucket(f"#{term}")]] = _NEVER_NEW
+    return shares
+
+
+def _judge(batch: Sequence[_Brand], first: int, last: int, out: Floats) -> None:
+    """Put W of these brands in the ticks first..last into `out`."""
+    if not batch:
+        return
+    steps = _Steps.of(batch, first, last)
+    users, authors = steps.counts[:, :_AUTHORS], steps.counts[:, _AUTHORS]
+    usual = np.stack([one.usual for one in batch])[steps.brand]
+    telling = (users >= LEAST_USERS) & (users > TIMES * usual * authors[:, None])
+    telling &= (authors >= LEAST_AUTHORS)[:, None]
+    at, term = np.nonzero(telling)
+    if not len(at):
+        return
+    factor = bayes_factors(users[at, term], authors[at], usual[at, term])
+    total = np.bincount(at, factor, len(authors)) / BUCKETS
+    value = np.where(total > 1.0, ln(np.maximum(total, 1.0)), 0.0)
+    row = np.array([one.row for one in batch])[steps.brand]
+    end = np.append(steps.tick[1:], last + 1)
+    end[np.append(steps.brand[1:] != steps.brand[:-1], True)] = last + 1
+    for i in np.nonzero(value)[0].tolist():
+        out[row[i], steps.tick[i] - first : end[i] - first] = value[i]
+
+
+class _Steps(NamedTuple):
+    """Counts of brands where they change, brand by brand, each from the first tick on."""
+
+    brand: Ints
+    """(steps,) place in the batch."""
+    tick: Ints
+    counts: Ints
+    """(steps, BUCKETS + 1) distinct authors who use each, and all."""
+
+    @staticmethod
+    def of(batch: Sequence[_Brand], first: int, last: int) -> _Steps:
+        """Count in windows that end at first..last."""
+        samples = [sample for one in batch for sample in one.samples]
+        used = [sample.used for sample in samples]
+        brand = np.repeat(np.arange(len(batch)), [len(one.samples) for one in batch])
+        tick = np.array([sample.tick for sample in samples], np.int64)
+        _, voice = np.unique(np.array([sample.speaks_for for sample in samples], np.uint64), return_inverse=True)
+        # Each sample counts in the place of each of its terms, and in that of all authors.
+        place = np.concatenate([np.frombuffer(b"".join(used), np.uint8), np.full(len(samples), _AUTHORS)])
+        which = np.concatenate([np.repeat(np.arange(len(samples)), [len(u) for u in used]), np.arange(len(samples))])
+        key = ((brand[which] * len(samples) + voice[which]) * (BUCKETS + 1)) + place
+        order = np.lexsort((tick[which], key))
+        key, which, place = key[order], which[order], place[order]
+        begin = tick[which]
+        # An author counts from a mention on until the last one that follows within the window has left it.
+        apart = np.append(True, (key[1:] != key[:-1]) | (begin[1:] - begin[:-1] >= WINDOW))
+        starts, ends = np.nonzero(apart)[0], np.nonzero(np.append(apart[1:], True))[0]
+        whose, where = brand[which[starts]], place[starts]
+        since, until = np.maximum(begin[starts], first), begin[ends] + WINDOW
+        leaves = until <= last
+        # One step a brand and tick at which a count changes, the first one always.
+        k = last + 1 - first
+        step_of_start, step_of_end = whose * k + (since - first), whose[leaves] * k + (until[leaves] - first)
+        steps = np.unique(np.concatenate([np.arange(len(batch)) * k, step_of_start, step_of_end]))
+        change = np.zeros((len(steps) + 1, BUCKETS + 1), np.int64)
+        np.add.at(change, (np.searchsorted(steps, step_of_start) + 1, where), 1)
+        np.add.at(change, (np.searchsorted(steps, step_of_end) + 1, where[leaves]), -1)
+        running = np.cumsum(change, axis=0)
+        own = steps // k
+        before = running[np.searchsorted(steps, np.arange(len(batch)) * k)]
+        return _Steps(own, steps % k + first, running[1:] - before[own])
+
+
+def bayes_factors(users: Ints, authors: Ints, usual: Floats) -> Floats:
+    """Mean over SHARES of BB(k; K, s, rho) / BB(k; K, p, rho), of terms (m,), see above."""
+    size = (1.0 - CORRELATION) / CORRELATION
+    k, rest = users.astype(np.float64), (authors - users).astype(np.float64)
+
+    def log_bb(p: Floats) -> Floats:
+        a, b = size * p, size * (1.0 - p)
+        made = special.gammaln(k + a) - special.gammaln(a) + special.gammaln(rest + b) - special.gammaln(b)
+        return np.asarray(made, np.float64)
+
+    base = log_bb(usual)
+    total = np.zeros(len(k))
+    for share in SHARES:
+        moved = log_bb(np.minimum(np.maximum(TIMES * usual, share), 0.95))
+        total = total + special.exp2(np.minimum((moved - base) / np.log(2.0), 500.0))
+    return total / len(SHARES)

@@ -1,0 +1,173 @@
+"""Topics: what negative mentions are about tells a crisis from as many complaints about this and that."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from detectors import BrandProfile, Decision, Engine, Observations
+from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, packed_buckets
+from detectors.topics import (
+    CORRELATION,
+    LEAST_AUTHORS,
+    LEAST_USERS,
+    SHARES,
+    TIMES,
+    WINDOW,
+    Kept,
+    Topics,
+    bayes_factors,
+    usual_shares,
+)
+from tests.detectors.worlds import START
+
+DAY = START // 1440
+WORDS = ["queue", "price", "refund", "screen", "broken", "lawyer", "battery", "support", "crash", "login"]
+
+
+def sample(tick: int, voice: int, text: str) -> Sample:
+    return Sample(tick, voice, f"m{tick}", text, None, 0.9, None, 0, packed_buckets(text))
+
+
+def known(words: list[str] = WORDS) -> NormalTerms:
+    """A brand of which people complain about each of these as often."""
+    normal = NormalTerms.none()
+    normal.learn([sample(0, i, words[i % len(words)]) for i in range(300)], 24 * (DAY - 2))
+    return normal
+
+
+def plainly(samples: list[Sample], tick: int, usual: np.ndarray) -> float:
+    """W of one brand at a tick, by its definition."""
+    inside = [s for s in samples if tick - WINDOW < s.tick <= tick]
+    users: dict[int, set[int]] = {}
+    for s in inside:
+        for place in s.used:
+            users.setdefault(place, set()).add(s.speaks_for)
+    authors = len({s.speaks_for for s in inside})
+    if authors < LEAST_AUTHORS:
+        return 0.0
+    total = 0.0
+    size = (1 - CORRELATION) / CORRELATION
+    for place, who in users.items():
+        k, p = len(who), usual[place]
+        if k < LEAST_USERS or k <= TIMES * p * authors:
+            continue
+        for share in SHARES:
+            moved = min(max(share, TIMES * p), 0.95)
+            ratio = stats.betabinom.logpmf(k, authors, size * moved, size * (1 - moved)) - stats.betabinom.logpmf(
+                k, authors, size * p, size * (1 - p)
+            )
+            total += math.exp(ratio) / len(SHARES) / BUCKETS
+    return max(math.log(total), 0.0) if total else 0.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 10_000))
+def test_it_is_the_formula_however_ticks_are_grouped(data: st.DataObject, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    first, last = START, START + 400
+    index = np.array([2, 5])
+    evidence, topics = Evidence(), Topics()
+    for brand in index.tolist():
+        evidence.normal[brand] = known()
+    everything: dict[int, list[Sample]] = {2: [], 5: []}
+    ticks = np.sort(rng.integers(first, last + 1, 60)).tolist()
+    for tick in ticks:
+        brand = int(rng.choice(index))
+        words = " ".join(rng.choice([*WORDS, "strike", "strike"], 2))
+        everything[brand].append(sample(tick, int(rng.integers(1, 40)), words))
+    cuts = sorted({*data.draw(st.lists(st.integers(first, last - 1), max_size=8)), last})
+    got = []
+    begin = first
+    for cut in cuts:
+        came = sorted(
+            ((s.tick, brand, s) for brand, own in everything.items() for s in own if begin <= s.tick <= cut),
+            key=lambda one: one[:2],
+        )
+        kept = Kept(np.arange(len(came)), [brand for _, brand, _ in came], [s for _, _, s in came])
+        got.append(topics.advance(begin, cut, kept, evidence, index, {}))
+        for _, brand, s in came:
+            evidence.add(brand, s)
+            topics.add(brand, s.tick)
+        topics.forget(cut)
+        topics.stale = data.draw(st.booleans())  # As after a restore.
+        begin = cut + 1
+    usual = usual_shares(known(), DAY, ())
+    assert usual is not None
+    expected = [[plainly(own, tick, usual) for tick in range(first, last + 1)] for own in everything.values()]
+    np.testing.assert_allclose(np.concatenate(got, axis=1), expected, atol=1e-9)
+
+
+def test_a_topic_is_worth_more_the_more_name_it_and_the_rarer_it_is() -> None:
+    users, authors = np.array([3, 6, 9, 6]), np.array([12, 12, 12, 12])
+    factors = bayes_factors(users, authors, np.array([0.01, 0.01, 0.01, 0.1]))
+    assert factors[0] < factors[1] < factors[2]
+    assert factors[3] < factors[1]
+
+
+def _now(samples: list[Sample], normal: NormalTerms | None, ignored: set[str]) -> float:
+    topics, evidence = Topics(), Evidence()
+    if normal is not None:
+        evidence.normal[0] = normal
+    kept = Kept(np.arange(len(samples)), [0] * len(samples), samples)
+    return float(topics.advance(START, START + 30, kept, evidence, np.array([0]), {0: ignored})[0, -1])
+
+
+def test_what_is_a_topic() -> None:
+    said = [sample(START + i, i + 1, "strike " + WORDS[i]) for i in range(10)]
+    assert _now(said, known(), set()) > 5
+    assert _now(said, known(), {"strike"}) == 0, "the brand's own name is in every mention"
+    assert _now(said, None, set()) == 0, "nobody knows yet what is usual"
+    assert _now(said, known(["strike"]), set()) == 0, "it is what they always say"
+    assert _now([sample(START + i, i + 1, WORDS[i]) for i in range(10)], known(), set()) == 0, "this and that"
+    assert _now([sample(START + i, 7, "strike " + WORDS[i]) for i in range(10)], known(), set()) == 0, "one author"
+
+
+def test_what_a_day_teaches_counts_from_the_next_day_on() -> None:
+    normal = NormalTerms.none()
+    normal.learn([sample(0, i, "refund") for i in range(50)], 24 * DAY)
+    today, _ = normal.shares(DAY)
+    tomorrow, authors = normal.shares(DAY + 1)
+    place = packed_buckets("refund")[0]
+    assert today[place] == pytest.approx(0.05)
+    assert tomorrow[place] > 0.8
+    assert authors == pytest.approx(50 * 2 ** (-1 / 7), rel=1e-3)
+    before = normal.shares(DAY + 3)[0]
+    normal.learn([sample(0, 0, "price")], 24 * (DAY + 3))
+    np.testing.assert_array_equal(before, normal.shares(DAY + 3)[0])
+
+
+def _a_week(rng: np.random.Generator, subject: bool) -> list[Decision]:
+    """Six calm days of eight mentions an hour, two of them negative; then three hours with six more negative ones an
+    hour, which name one thing, or this and that."""
+    rows = []
+    for minute in range(6 * 1440 + 180):
+        hot = minute >= 6 * 1440
+        usual = int(rng.poisson(8 / 60))
+        rows += [(minute, rng.random() < 0.25, " ".join(rng.choice(WORDS, 2))) for _ in range(usual)]
+        for _ in range(int(rng.poisson(3 / 60)) if hot else 0):
+            word = "strike" if subject and rng.random() < 0.8 else rng.choice(WORDS)
+            rows.append((minute, True, f"{word} {rng.choice(WORDS)}"))
+    m = len(rows)
+    tick = np.array([START + minute for minute, _, _ in rows])
+    negative = np.array([one for _, one, _ in rows])
+    observations = Observations(
+        tick, tick, np.zeros(m, np.int32), np.arange(1, m + 1).astype(np.uint64), negative,
+        negative.astype(np.float32), np.zeros(m, np.uint8), np.full(m, np.nan),
+        [f"m{i}" for i in range(m)], [text for _, _, text in rows], [None] * m,
+    )  # fmt: skip
+    return Engine([BrandProfile("acme")]).advance(int(tick[-1]), observations)
+
+
+def test_few_who_name_one_thing_open_a_ticket_and_the_event_says_what() -> None:
+    opened = [d for seed in range(6) for d in _a_week(np.random.default_rng(seed), subject=True) if d.type == "opened"]
+    about = [d for d in opened if d.detector == "topic" and d.tick >= START + 6 * 1440]
+    assert len(about) >= 3
+    assert all(d.notify == "ticket" and "“strike” by" in d.reason for d in about)
+    others = [d for seed in range(6) for d in _a_week(np.random.default_rng(seed), subject=False)]
+    assert not [d for d in others if d.detector == "topic" and d.tick >= START + 6 * 1440]
