@@ -52,12 +52,19 @@ def advance(
     while core.closed < upto:
         first = core.closed + 1
         apply_due(core, first)
+        due = next_due(core)
+        if core.asleep:
+            begin = int(np.searchsorted(observations.tick, first))
+            wakes = [int(tick) for tick in observations.tick[begin : begin + 1]] + ([] if due is None else [due])
+            until = min([upto, *(tick - 1 for tick in wakes)])
+            if until >= first:
+                _sleep(core, first, until)
+                continue
         # Thresholds change at the ends of days: what is passed at once does not reach beyond.
         last = min(upto, first + most - 1, first - first % 1440 + 1439)
         whole_hours = (last + 1) // 60 * 60 - 1
         if last < upto and whole_hours >= first:
             last = whole_hours
-        due = next_due(core)
         if due is not None:
             last = min(last, due - 1)
         begin, end = np.searchsorted(observations.tick, [first, last + 1]).tolist()
@@ -67,6 +74,20 @@ def advance(
             end = int(np.searchsorted(observations.tick, last, "right"))
         _stretch(core, first, last, Members.of(observations, row, begin, end), clock_ticks, out)
     return out
+
+
+def _sleep(core: Core, first: int, last: int) -> None:
+    """Close the ticks first..last, in which nothing happens to brands of which nothing is known: at once, however many
+    there are, and as if they had been gone through."""
+    core.closed = last
+    core.track.calm = np.full_like(core.track.calm, last)
+    days_end, hours_end = (last + 1) // 1440 * 1440 - 1, (last + 1) // 60 * 60 - 1
+    if days_end >= first:
+        for position, book in core.casebooks.items():
+            book.forget(days_end)
+            core.note_plans(position)
+    if hours_end >= first:
+        forget(core, hours_end)
 
 
 def _stretch(

@@ -33,13 +33,19 @@ def catch_up(
         low = min(behind)
         core, standing = _join(standing, low)
         # Cores meet at ends of hours, where they are joined.
-        target = upto if len(behind) == 1 else min(upto, low + 1 - (low + 1) % 60 + 59)
+        next_low = min((closed for closed in behind if closed > low), default=upto)
+        target = min(upto, max(end_of_hour(low + 1), end_of_hour(next_low)))
         inside = (observations.tick > low) & (observations.tick <= target) & np.isin(observations.brand, core.index)
         own_rows = observations.rows(np.nonzero(inside)[0])
         out.extend(advance(core, target, own_rows, np.searchsorted(core.index, own_rows.brand), clock_ticks))
     for closed in sorted({c.closed for c in standing if c.closed is not None}):
         _, standing = _join(standing, closed)
     return standing, out
+
+
+def end_of_hour(tick: int) -> int:
+    """The last tick of the hour of a tick."""
+    return tick - tick % 60 + 59
 
 
 def _join(cores: list[Core], closed: int) -> tuple[Core, list[Core]]:

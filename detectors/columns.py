@@ -97,6 +97,11 @@ class Columns:
         """The same columns, which go their own way from here on."""
         return type(self)(**{f.name: getattr(self, f.name).copy() for f in fields(self)})  # type: ignore[arg-type]
 
+    def begin_anew(self, rows: Ints) -> None:
+        """Forget what is known of these brands, as if they were new."""
+        for f in fields(self):  # type: ignore[arg-type]  # subclasses are dataclasses
+            getattr(self, f.name)[rows] = f.metadata["fill"]
+
     def row(self, i: int) -> dict[str, bytes]:
         """Brand i's row as little-endian bytes per field."""
         out = {}

@@ -119,6 +119,15 @@ class Core:
         """Whether brand i has had a member."""
         return bool(self.track.start[i] != LONG_AGO)
 
+    @property
+    def asleep(self) -> bool:
+        """Whether no brand has had a member, or each has begun anew since (see anew): nothing changes in time."""
+        return self.recorder is None and not self.track.started.any()
+
+    def remembered(self, i: int) -> bool:
+        """Whether brand i has had a member or a command."""
+        return self.started(i) or int(self.index[i]) in self.casebooks
+
     def model_of(self, i: int) -> str:
         """Name and version of the tone model that brand i's negatives are counted by."""
         return self.model_names.get(int(self.models.model[i]), self.versions[1])
@@ -155,10 +164,12 @@ class Core:
         """Let the next snapshot hold everything: nothing of this state was saved yet."""
         closed = 0 if self.closed is None else self.closed
         for i, position in enumerate(self.index.tolist()):
-            if self.started(i):
+            if self.remembered(i):
                 self.dirty.add(position)
                 self.relearned.add(position)
                 minute, author, flags = self.windows.dump(i)
+                if not len(minute):
+                    continue
                 whole = (np.full(len(minute), position), np.full(len(minute), closed), minute, author, flags)
                 self.unsaved.chunks.append(whole)
                 self.unsaved.samples[position, closed] = self.samples(position)

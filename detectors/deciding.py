@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors import incidents
+from detectors.anew import SILENT
 from detectors.brand_rows import BrandRows
 from detectors.core import Core
 from detectors.incidents import Decision, Incident, TickView, step
@@ -84,6 +87,33 @@ def decide(
     core.track.waiting[i] = waiting
     if incident is None:
         core.incidents.pop(name, None)
+
+
+def give_up(
+    core: Core,
+    i: int,
+    rows: BrandRows,
+    clock_ticks: Collection[int],
+    out: list[Decision],
+    opened: NDArray[np.bool_] | None,
+) -> None:
+    """Brand i begins anew after the last tick of a segment: an incident that is open still is over. Parameters as in
+    `decide`."""
+    name, j, tick = int(core.index[i]), len(rows.ticks) - 1, int(rows.ticks[-1])
+    incident = core.incidents.get(name)
+    if incident is None or incident.closed is not None:
+        return
+    # Whoever is silent has no score; what is usual is one of 0.
+    rows = replace(rows, raw=np.maximum(rows.raw, 0.0))
+    ratio = float((rows.counts[NEGATIVES, 1, j] + 2.0) / (rows.nu[1, j] + 2.0))
+    view = TickView(tick, 0, incident.severity, 0.0, 0, False, ratio, 0)
+    event = incidents.give_up(incident, view, core.config)
+    file_event(core, name, incident, event, tick, page=False)
+    told = describe(core, i, j, rows, incident, event, pages=False, by_clock=tick in clock_ticks)
+    why = f"nothing was heard of the brand for {SILENT // 1440} days: what comes next is taken as of a new one"
+    out.append(replace(told, reason=why))
+    if opened is not None:
+        opened[j] = False
 
 
 def _set_onset(core: Core, i: int, j: int, rows: BrandRows, incident: Incident) -> None:

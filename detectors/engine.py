@@ -7,7 +7,8 @@ engine, of snapshots taken and restored in between, nor of any clock.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -133,17 +134,19 @@ class Engine:
 
     def _portfolio_ledger(self) -> list[Account]:
         closed = max((core.closed for core in self._cores if core.closed is not None), default=None)
-        return self._portfolios.ledger(self._portfolio_started, closed)
+        return self._portfolios.ledger(partial(self._portfolio_started, self._starts()), closed)
 
-    def _portfolio_started(self, portfolio: str) -> int | None:
-        """The tick of the first mention of any of a portfolio's brands."""
-        starts = [
-            int(core.track.start[i])
-            for core in self._cores
-            for i, position in enumerate(core.index.tolist())
-            if self.brands[position].portfolio == portfolio
-        ]
-        return min((start for start in starts if start != LONG_AGO), default=None)
+    def _starts(self) -> Ints:
+        """The tick of each brand's first mention; LONG_AGO before."""
+        starts = np.full(len(self.brands), LONG_AGO, np.int64)
+        for core in self._cores:
+            starts[core.index] = core.track.start
+        return starts
+
+    def _portfolio_started(self, starts: Ints, portfolio: str) -> int | None:
+        """The tick of the first mention of any of a portfolio's brands; `starts` as of `_starts`."""
+        own = [start for brand, start in zip(self.brands, starts.tolist(), strict=True) if brand.portfolio == portfolio]
+        return min((start for start in own if start != LONG_AGO), default=None)
 
     def advance(self, upto: int, observations: Observations, clock_ticks: Collection[int] = ()) -> list[Decision]:
         """Process every tick t with closed < t <= upto, in order, empty ones included.
@@ -174,17 +177,29 @@ class Engine:
             self._settle(stop)
             end = int(np.searchsorted(observations.tick, stop, "right"))
             rows = observations if end - begin == len(observations) else observations.rows(np.arange(begin, end))
-            out += self._portfolios.apply(self._advance(stop, rows, clock_ticks), stop, self._portfolio_started)
+            # Brands begin anew at the ends of days, after all that is decided in them.
+            before = self._starts()
+            decided = self._advance(stop, rows, clock_ticks)
+            starts = np.where(before == LONG_AGO, self._starts(), before)
+            out += self._portfolios.apply(decided, stop, partial(self._portfolio_started, starts))
             begin = end
         return out
 
-    def _stops(self, upto: int, observations: Observations) -> list[int]:
+    def _stops(self, upto: int, observations: Observations) -> Iterator[int]:
         """The last ticks of days on the way to `upto`, and it. There brands are told what their portfolio has made of
-        the day: with longer steps the layer would see decisions only after the brands had gone on without it."""
+        the day: with longer steps the layer would see decisions only after the brands had gone on without it. Days in
+        which nothing can be decided are one step."""
         standing = [core.closed for core in self._cores if core.closed is not None]
         begin = min([*standing, *(int(tick) - 1 for tick in observations.tick[:1])], default=upto)
-        first = begin + 1
-        return [*range(first - first % 1440 + 1439, upto, 1440), upto]
+        stop = _days_end(begin + 1)
+        while stop < upto:
+            yield stop
+            if all(core.asleep for core in self._cores):
+                place = int(np.searchsorted(observations.tick, stop, "right"))
+                wakes = min((int(tick) for tick in observations.tick[place : place + 1]), default=upto)
+                stop = max(stop, _days_end(wakes) - 1440)
+            stop += 1440
+        yield upto
 
     def _settle(self, stop: int) -> None:
         """Before brands that stand at the end of a day go on: let them know how its pages ended."""
@@ -270,6 +285,11 @@ class Engine:
     def nbytes(self) -> int:
         """Bytes of the arrays of the state (not of kept texts)."""
         return sum(c.nbytes() for c in self._cores)
+
+
+def _days_end(tick: int) -> int:
+    """The last tick of the UTC day of a tick."""
+    return tick - tick % 1440 + 1439
 
 
 __all__ = ["DETECTOR_VERSION", "BrandProfile", "Decision", "Engine", "EngineConfig", "Levels"]

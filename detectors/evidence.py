@@ -279,6 +279,11 @@ class Evidence:
             # An hour is learned at the end of the next one.
             normal.learn(hours[hour][::-1][:NORMAL_PER_HOUR], hour + 1)
 
+    def begin_anew(self, brand: int) -> None:
+        """Forget what is known of a brand."""
+        for known in (self.samples, self.normal):
+            known.pop(brand, None)
+
     def forget(self, closed: int) -> None:
         """Drop samples older than six hours."""
         for brand in list(self.samples):

@@ -290,6 +290,12 @@ def step(
     return incident, None
 
 
+def give_up(incident: Incident, view: TickView, config: EngineConfig) -> EventType:
+    """Resolve an incident of a brand of which nothing is heard any more."""
+    incident.closed = view.tick
+    return _say(incident, view, "resolved", config)[1]
+
+
 def _say(incident: Incident, view: TickView, type_: EventType, config: EngineConfig) -> tuple[Incident, EventType]:
     incident.revision += 1
     if type_ in ("opened", "reopened"):

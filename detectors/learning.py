@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import controller
+from detectors.anew import begin_anew
 from detectors.baseline import DELAY, MIXED
 from detectors.budget import MONTH
 from detectors.columns import Floats, Ints
@@ -100,7 +101,8 @@ def forget(core: Core, tick: int) -> None:
 
 
 def end_day(core: Core, tick: int) -> None:
-    """Keep the day's maxima where it was quiet and long enough, and set the thresholds anew."""
+    """Keep the day's maxima where it was quiet and long enough, set the thresholds anew, and forget brands of which
+    nothing is heard any more."""
     paging = list(core.detectors.paging)
     most = core.budget.page + IMMEDIATE * core.budget.scale
     extreme = (core.track.day_max[:, paging] >= most[:, paging]).any(axis=1)
@@ -124,6 +126,7 @@ def end_day(core: Core, tick: int) -> None:
         # Tickets alone are part of quiet life: days left out for them would make thresholds too low.
         if incident.closed is None and (incident.notify == PAGE or incident.peak >= IMMEDIATE):
             core.track.day_carried[core.row(name)] = True
+    begin_anew(core, tick)
 
 
 def _teach(core: Core, observed: Floats, quiet: NDArray[np.bool_]) -> None:

@@ -123,6 +123,9 @@ def take(core: Core, members: Members, voice: NDArray[np.uint64], kept: Kept) ->
     for i, start in zip(touched[new].tolist(), members.tick[at_first[new]].tolist(), strict=True):
         core.track.start[i] = start
         core.gaps.add(i, LONG_AGO, start - 1)
+    for learned in core.learned.values():
+        # Hours before a brand's first mention teach nothing, however many there were.
+        learned.begin_anew(touched[new])
     core.dirty.update(core.index[touched].tolist())
     if core.unsaved.wanted:
         _keep_for_snapshot(core, members, voice)

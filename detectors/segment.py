@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import feed
+from detectors.anew import is_over
 from detectors.brand_rows import BrandRows
 from detectors.columns import Floats, Ints
 from detectors.core import Core, LastTick
-from detectors.deciding import decide
+from detectors.deciding import decide, give_up
 from detectors.exposure import ALL, NEGATIVE
 from detectors.gaps import is_heard
 from detectors.incidents import Decision
@@ -88,9 +89,11 @@ def run_segment(
     page, ticket, scale = (own[at].astype(np.float64) for own in (budget.page, budget.ticket, budget.scale))
     excess = excess_over_page(both[:, at], page.T[:, :, None], scale.T[:, :, None])
     severe = severity(excess, counts[NEGATIVES, SIX_HOURS][at])
+    over = is_over(core, int(ticks[-1]), seen[:, k - 1])
     watched = active(raw[:, at], resolve_levels(page, ticket).T[:, :, None])
     for place, i in enumerate(at.tolist()):
-        if not core.gaps.down[i]:
+        own = None if opened is None else opened[i]
+        if not core.gaps.down[i] or over[i]:
             rows = BrandRows(
                 ticks,
                 counts[:, :, i],
@@ -106,11 +109,14 @@ def run_segment(
                 severe[place],
                 watched[place],
             )
-            decide(core, i, rows, late, clock_ticks, out, None if opened is None else opened[i])
+        if not core.gaps.down[i]:
+            decide(core, i, rows, late, clock_ticks, out, own)
         elif core.index[i] in core.incidents and core.incidents[int(core.index[i])].closed is None:
             core.track.last_open[i] = ticks[-1]
-            if opened is not None:
-                opened[i] = True
+            if own is not None:
+                own[:] = True
+        if over[i]:
+            give_up(core, i, rows, clock_ticks, out, own)
 
     # Only now: what closed less than six hours before one of these ticks could still be re-opened in it.
     forget_closed(core, int(ticks[-1]))

@@ -124,7 +124,7 @@ def whole(cores: Iterable[Core], brands: Sequence[BrandProfile], written: Writte
     items: list[list[bytes]] = []
     for core in cores:
         for i, position in enumerate(core.index.tolist()):
-            if core.closed is None or not core.started(i):
+            if core.closed is None or not core.remembered(i):
                 continue
             brand = brands[position].name
             number = written.hourly.get(position, 1)

@@ -18,6 +18,8 @@ _DAY: Final = 86400
 _MISSING_SHARE: Final = 1 / 3
 _SAME_STEPS: Final = 24
 _LONGEST_LULL: Final = 4 * 3600
+#: Seconds between two rows that are filled with zeros at most.
+_LONGEST_OF_ZEROS: Final = 366 * _DAY
 #: So many rows are filled in at most: 95 years in bins of five minutes.
 _MOST_ROWS: Final = 10_000_000
 
@@ -109,6 +111,18 @@ def other_width(seconds: Sequence[int], width: int) -> tuple[int, int] | None:
 def missing_between(before: int, after: int, width: int) -> int:
     """How many rows are missing between two that follow each other."""
     return max(round((after - before) / width) - 1, 0)
+
+
+def refuse_years(seconds: Sequence[int], stamps: Sequence[str], lines: Sequence[int], name: str) -> None:
+    """Raise UserError where more than `_LONGEST_OF_ZEROS` would be filled with zeros: a date is wrong, as 2000 is where
+    one could not be read, or the series ended and is another one."""
+    for i, (a, b) in enumerate(itertools.pairwise(seconds)):
+        if b - a > _LONGEST_OF_ZEROS:
+            raise UserError(
+                f"{name}, line {lines[i + 1]}: {stamps[i + 1]} is {(b - a) // _DAY:,} days after the row before (line "
+                f"{lines[i]}: {stamps[i]}), which --missing-is-zero would fill with 0. If one of the two times is "
+                "a mistake, correct it or leave the row out; if not, score the rows before and from there on separately"
+            )
 
 
 def with_zeros(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streams.commands.console import note
-from streams.commands.count_bins import left_out, missing_between, other_width, span, width_of, with_zeros
+from streams.commands.count_bins import left_out, missing_between, other_width, refuse_years, span, width_of, with_zeros
 from streams.errors import UserError
 from streams.mention_files import STDIN, open_binary
 
@@ -37,6 +37,8 @@ class Series:
     seconds: Sequence[int]
     counts: Sequence[float]
     width: int
+    lines: Sequence[int] = ()
+    """Of the file, where each row ends."""
 
 
 def run(
@@ -72,6 +74,7 @@ def run(
     series = read_series(file, name, width)
     seconds, counts, places = series.seconds, series.counts, list(range(len(series.stamps)))
     if missing_is_zero:
+        refuse_years(series.seconds, series.stamps, series.lines, name)
         seconds, counts, places = with_zeros(seconds, counts, series.width, name)
     scores = score_counts(np.array(seconds, np.int64), np.array(counts, np.float64), series.width, config)
     # An alarm that begins in a row that the file does not have is told with the next one.
@@ -95,6 +98,7 @@ def read_series(file: str, name: str, width: float | None = None) -> Series:
         With the line, and what to do about it.
     """
     stamps: list[str] = []
+    lines: list[int] = []
     seconds: list[int] = []
     counts: list[float] = []
     zoned: bool | None = None
@@ -118,11 +122,12 @@ def read_series(file: str, name: str, width: float | None = None) -> Series:
                 )
             raise UserError(f"{where}: {stamp} is earlier than the row before; {clock}sort the rows by time")
         stamps.append(stamp)
+        lines.append(line)
         seconds.append(at)
         counts.append(_count(value, where))
     if not stamps:
         raise UserError(f"{name}: no rows; wanted is a CSV with the columns {_TIME},{_VALUE}")
-    return Series(stamps, seconds, counts, width_of(seconds, stamps, name, width))
+    return Series(stamps, seconds, counts, width_of(seconds, stamps, name, width), lines)
 
 
 def _put_back(seconds: Sequence[int], at: int) -> bool:

@@ -85,13 +85,8 @@ def test_decisions_say_everything() -> None:
     assert order == sorted(order)
     opened = next(d for d in decisions if d.type == "opened")
     assert opened.top_mentions
-    assert {t["term"] for t in opened.top_terms} <= {
-        "late",
-        "#delay0",
-        "#delay1",
-        "#delay2",
-        *(f"word{i}" for i in range(7)),
-    }
+    usual = {"late", "#delay0", "#delay1", "#delay2", *(f"word{i}" for i in range(7))}
+    assert {t["term"] for t in opened.top_terms if not t["term"].startswith("strike")} <= usual
 
 
 def test_one_page_per_incident_unless_it_returns() -> None:

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streams import cli
+from streams.commands import count_bins
 
 BEGIN = datetime(2026, 1, 1, 0, 2, 53, tzinfo=UTC)
 
@@ -230,9 +231,29 @@ def test_local_times_when_the_clock_is_put_back_are_told_so(tmp_path: Path, minu
     assert "clock" not in stderr
 
 
-def test_so_many_zeros_are_a_mistake(tmp_path: Path) -> None:
-    lines = _lines([1] * 100, 1)
-    code, _, stderr = _run(_file(tmp_path, ["timestamp,value", "1972-01-01,1", *lines[1:]]), "--missing-is-zero")
+def test_a_row_years_off_is_named_before_the_years_are_filled_with_zeros(tmp_path: Path) -> None:
+    lines = _lines([1] * 100, 60)
+    path = _file(tmp_path, ["timestamp,value", "2000-01-01 00:00:00,1", *lines[1:]])
+    code, out, stderr = _run(path, "--missing-is-zero")
+    assert (code, out) == (2, "")
+    first = lines[1].split(",")[0]
+    assert f"line 3: {first} is " in stderr
+    assert "days after the row before (line 2: 2000-01-01 00:00:00)" in stderr
+    assert "correct it or leave the row out" in stderr
+    assert _run(path)[0] == 0, "a gap is none of this"
+
+
+@pytest.mark.parametrize(("days", "code"), [(366, 0), (367, 2)])
+def test_a_year_of_zeros_is_believed(tmp_path: Path, days: int, code: int) -> None:
+    lines = _lines([1] * 100, 60)
+    last = datetime.fromisoformat(lines[-1].split(",")[0]) + timedelta(days=days)
+    assert _run(_file(tmp_path, [*lines, f"{last},1"]), "--missing-is-zero")[0] == code
+
+
+def test_so_many_zeros_are_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(count_bins, "_MOST_ROWS", 1000)
+    lines = [*_lines([1] * 100, 1), "2026-01-21 00:02:53,1"]
+    code, _, stderr = _run(_file(tmp_path, lines), "--missing-is-zero")
     assert code == 2
     assert "is the first or the last time a mistake?" in stderr
 
