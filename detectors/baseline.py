@@ -14,6 +14,8 @@ pseudo-counts; g counts once a cell has two visits.
   partly observed counts as that part.
 * Correlation: rho, by how much more than chance the negative share of an hour's authors varies, is learned from
   (K - T p)^2 / (p (1 - p)) - T = T (T - 1) rho, hours weighted by what they tell, drawn to what is usual.
+* Lasting: what of it is left in six hours is learned in the same way at the end of each hour, from the window that ends
+  then and the share that scores expect in it, if no incident was open in it; where a share wanders slowly, more is.
 * Absorption: after 72 h an episode is the new level: L and N are taken from an ungated average with a half-life of 12
   hours.
 """
@@ -29,7 +31,8 @@ from numpy.typing import NDArray
 from detectors import share_rhythm
 from detectors.columns import Columns, Floats, Ints, Minutes, clipped, column, row_sum
 from detectors.config import EngineConfig
-from detectors.score import CORRELATION
+from detectors.score import CORRELATION, CORRELATION_IN
+from detectors.windows import SIX_HOURS
 
 DELAY = 3
 """Hours."""
@@ -53,6 +56,13 @@ CORRELATION_HALF_LIFE = 28 * 24.0
 CORRELATION_RANGE = (0.005, 0.15)
 CORRELATION_GATE = 16.0
 """An hour teaches at most a deviation of four standard ones."""
+LASTING_PRIOR = 400_000.0
+"""Weight of what is usually left in six hours, in pairs of authors of windows, which overlap: half of all at some five
+mentions an hour."""
+LASTING_RANGE = (CORRELATION_IN[SIX_HOURS], 1.5)
+"""Never less than usual: that would make a moved share tell more, and pages come more often than agreed."""
+LASTING_GATE = 9.0
+"""A window teaches at most a deviation of three standard ones."""
 MIXED = -1.0
 """For `held_negative`: mentions of the hour were read by two tone models."""
 NEW_MODEL_HOURS = 6.0
@@ -76,6 +86,9 @@ class Baseline(Columns):
     spread_weight: Floats = field(metadata=column(np.float64))
     pairs_excess: Floats = field(metadata=column(np.float64))
     pairs: Floats = field(metadata=column(np.float64))
+    long_excess: Floats = field(metadata=column(np.float64))
+    """The same of windows of six hours."""
+    long_pairs: Floats = field(metadata=column(np.float64))
     recent_authors: Floats = field(metadata=column(np.float64))
     recent_negative: Floats = field(metadata=column(np.float64))
     recent_weight: Floats = field(metadata=column(np.float64))
@@ -120,6 +133,13 @@ class Baseline(Columns):
         """rho: intra-class correlation of negativity within an hour, (n,)."""
         rho = (self.pairs_excess + CORRELATION_PRIOR * CORRELATION) / (self.pairs + CORRELATION_PRIOR)
         return clipped(rho, *CORRELATION_RANGE)
+
+    def lasting(self) -> Floats:
+        """The part of rho that is left in windows of six hours, (n,)."""
+        rho = self.correlation()
+        usual = CORRELATION_IN[SIX_HOURS] * rho
+        left = (self.long_excess + LASTING_PRIOR * usual) / (self.long_pairs + LASTING_PRIOR)
+        return clipped(left / rho, *LASTING_RANGE)
 
     def shapes(self, local_hour: Ints) -> Floats:
         """s and s q for hours since 1970 of the brand's own clock: (2, n, hours) from (n, hours)."""
@@ -244,6 +264,28 @@ class Baseline(Columns):
         one = mixed[:, None]
         self.negative = np.where(one, self.negative, negative_now)
         self.negative_weight = np.where(one, self.negative_weight, weight_now)
+
+    def learn_lasting(
+        self, authors: Ints, negative: Ints, share: Floats, quiet: NDArray[np.bool_], config: EngineConfig
+    ) -> None:
+        """Learn from the six hours that just ended, where they were `quiet`: how far their share was from `share`, the
+        one that scores expected. All (n,).
+        """
+        known = self.known_hours()
+        settled = (known >= config.settled_hours) & (self.negative_weight[:, SLOW] >= config.settled_hours)
+        there = _Where(quiet & settled & (authors >= 2))
+        if not there.which.any():
+            return
+        rho = self.lasting() * self.correlation()
+        total = authors.astype(np.float64)
+        more = np.maximum(total - 1.0, 0.0)
+        chance = np.maximum(share * (1.0 - share), 1e-9)
+        off = negative - total * share
+        squared = np.minimum(off * off / chance, LASTING_GATE * total * (1.0 + more * rho))
+        worth = there.only(1.0 / np.square(1.0 + more * (CORRELATION_IN[SIX_HOURS] * CORRELATION)))
+        fade = there.fade(CORRELATION_HALF_LIFE)
+        self.long_excess = self.long_excess * fade + worth * (squared - total)
+        self.long_pairs = self.long_pairs * fade + worth * total * more
 
     def _learn_share(
         self,

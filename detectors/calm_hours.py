@@ -153,7 +153,8 @@ def _learn_hours(core: Core, first: int, hours: int, counts: Ints, seen: Ints) -
         )
         usual.append(Usual.of(core.baseline))
         core.gaps.last_seen = np.ascontiguousarray(seen[:, at])
-        learn(core, first + at, core.exposure.of_last_hour(core.gaps), counts[..., at], [])
+        exposure = core.exposure.of_windows(np.array([first + at]), core.gaps)[..., 0]
+        learn(core, first + at, exposure, counts[..., at], [])
         if (core.gaps.down != down).any():
             break
     k = len(usual)

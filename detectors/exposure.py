@@ -23,7 +23,6 @@ from detectors.windows import WIDTHS
 ALL, NEGATIVE = 0, 1
 """First axis of shapes and exposures: of authors, and of negative authors."""
 _ROW = np.array(WIDTHS, np.int64)[:, None]
-_AN_HOUR = WIDTHS.index(60)
 _HOURS = np.arange(1 - HISTORY, 1)
 
 Shape = NDArray[np.float32]
@@ -69,15 +68,6 @@ class Exposure:
         base = _base(ticks)
         near = gaps.near(int(ticks[0]))
         return observed(self._shape, ticks - base, near, gaps.since[near] - base, gaps.until[near] - base)
-
-    def of_last_hour(self, gaps: Gaps) -> Floats:
-        """The same for authors, of the hour that was laid out, from its first minute to its last: (n,)."""
-        assert self._hour is not None
-        last = 60 * self._hour + 59
-        if gaps.reach(last - 59):
-            return np.ascontiguousarray(self.of_windows(np.array([last]), gaps)[ALL, _AN_HOUR, :, 0])
-        reach = running(self._shape[ALL])
-        return np.maximum(reach[:, HISTORY] - reach[:, HISTORY - 1], 0.0)
 
     @property
     def laid_out(self) -> Shape:

@@ -53,10 +53,6 @@ class Gaps(Columns):
         """Brands with a gap that a window ending at tick `first` or later can reach."""
         return np.nonzero((self.until > first - LONGEST).any(axis=1))[0]
 
-    def reach(self, tick: int) -> bool:
-        """Whether any gap ends at this tick or later."""
-        return bool((self.until >= tick).any())
-
 
 def improbable(count: Ints, expected: Floats, phi: Floats) -> NDArray[np.bool_]:
     """Whether so few in a window are very improbable: Chernoff bound of a Poisson count, its exponent divided by the

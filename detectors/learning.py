@@ -17,16 +17,18 @@ from detectors.feed import come_up
 from detectors.incidents import Decision
 from detectors.model_changes import change_models
 from detectors.planned import planned_hour
-from detectors.score import UNSCORED
+from detectors.score import TONE_CLIP, UNSCORED, expected_shares
 from detectors.view import frozen
-from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS
+from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, SIX_HOURS, WIDTHS
 from detectors.worth import IMMEDIATE, PAGE
 
 LOW_HOURS = 24
 """Hours with mentions after which a feed that stays thin is the new level."""
 LONG_DAY = 720
 """Ticks that were judged, from which a day's maxima count."""
-LEAST_MAXIMUM = -3.0
+LEAST_MAXIMUM = TONE_CLIP[0]
+"""Not higher: of a busy brand most days' maxima of `tone` are far below zero, and cut they would seem alike, so that
+usual days looked extreme and were left out."""
 LEFT_OUT = 1
 """Days of a month that may be left out for each page agreed, since they were far above a threshold."""
 NOT_SETTLED = 3
@@ -38,7 +40,7 @@ _AN_HOUR, _A_DAY = WIDTHS.index(60), WIDTHS.index(1440)
 
 def end_hour(core: Core, tick: int, out: list[Decision]) -> None:
     """After the last tick of an hour: learn an earlier hour, hold this one. Decisions are added to `out`."""
-    learn(core, tick, core.last.exposure[ALL, _AN_HOUR], core.last.counts, out)
+    learn(core, tick, core.last.exposure, core.last.counts, out)
     learn_terms(core, tick // 60, 1)
     core.relearned.update(core.index[core.track.started].tolist())
     if (tick + 1) % 1440 == 0:
@@ -50,17 +52,18 @@ def learn(core: Core, tick: int, exposure: Floats, counts: Ints, out: list[Decis
 
     Parameters
     ----------
-    exposure : (n,) of this hour, of authors
+    exposure : (2, 5, n) at the tick
     counts : (3, 5, n) at the tick
     """
     hour = tick // 60
     started = core.track.started
     shape = core.exposure.shape(0)
-    observed = np.where(started & ~core.gaps.down, np.minimum(exposure / shape[ALL], 1.0), 0.0)
+    observed = np.where(started & ~core.gaps.down, np.minimum(exposure[ALL, _AN_HOUR] / shape[ALL], 1.0), 0.0)
     planned = planned_hour(core, hour)
     observed = np.where(planned, 0.0, observed)
     if core.detectors.learners:
         _teach(core, observed, ~(open_since(core, hour - 1) | planned))
+    _learn_lasting(core, hour, exposure, counts, observed)
     core.baseline.learn(
         core.exposure.local - DELAY, core.exposure.shape(DELAY), open_since(core, hour - DELAY), core.config
     )
@@ -73,6 +76,15 @@ def learn(core: Core, tick: int, exposure: Floats, counts: Ints, out: list[Decis
     _take_low_for_normal(core, tick)
     _absorb(core, tick)
     core.exposure.outdated()
+
+
+def _learn_lasting(core: Core, hour: int, exposure: Floats, counts: Ints, observed: Floats) -> None:
+    """Learn how far the share of the last six hours was from what scores expected, unless an incident was open in
+    them."""
+    level, level_negative = core.baseline.level()
+    share = expected_shares(exposure[NEGATIVE, SIX_HOURS:] * level_negative, exposure[ALL, SIX_HOURS:] * level)[0]
+    quiet = (observed > 0) & ~open_since(core, hour - 5)
+    core.baseline.learn_lasting(counts[AUTHORS, SIX_HOURS], counts[NEGATIVES, SIX_HOURS], share, quiet, core.config)
 
 
 def open_since(core: Core, hour: int) -> NDArray[np.bool_]:

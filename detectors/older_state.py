@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 VERSION = 7
-"""With thresholds in double precision, and one table of usual terms that faded by the hour."""
+"""With thresholds in double precision, one table of usual terms that faded by the hour, and without what is left of the
+share's correlation in six hours."""
 
 _NOW_SINGLE = {"Budget": ("loc", "scale", "page", "ticket"), "Track": ("day_max",)}
 
@@ -28,3 +29,11 @@ def normal_terms(counts: bytes, hour: int) -> tuple[bytes, int]:
     usual = np.frombuffer(counts, "<f4").astype("<f2")
     # What was learned of the day so far counts at once, this once.
     return usual.tobytes() + np.zeros(len(usual), "<u2").tobytes(), (hour + 1) // 24
+
+
+def baseline(row: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A brand's row of `Baseline`, as this release has it. Raises ValueError for one that is damaged."""
+    if "pairs" not in row:
+        raise ValueError("state record lacks Baseline.pairs")
+    nothing = np.zeros(1, "<f8").tobytes()
+    return dict(row) | {"long_excess": nothing, "long_pairs": nothing}

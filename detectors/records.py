@@ -114,6 +114,7 @@ def _renew(record: BrandRecord | HourlyRecord | PaneRecord) -> None:
     if isinstance(record, BrandRecord):
         record.track = older_state.columns("Track", record.track)
     elif isinstance(record, HourlyRecord):
+        record.baseline = older_state.baseline(record.baseline)
         record.budget = older_state.columns("Budget", record.budget)
         if record.normal is not None and record.learned is not None:
             record.normal, record.learned = older_state.normal_terms(record.normal, record.learned)

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special
 
 from detectors.columns import Axis, Floats, Ints, ln
+from detectors.windows import SIX_HOURS, WIDTHS
 
 FAST, MID, SLOW, TONE, COUNT, TOPIC, DAY, SURGE = range(8)
 DETECTORS = ("fast", "mid", "slow", "tone", "count", "topic", "day", "surge")
@@ -29,7 +30,9 @@ CORRELATION = 0.03
 """rho: intra-class correlation of negativity within an hour that is usual (authors copy each other, and a day has its
 topics); a brand's own is learned, see baseline.py."""
 CORRELATION_IN = (1.2, 1.0, 0.65, 0.5, 0.3)
-"""Of it, what is left in the windows of windows.WIDTHS: topics change. Measured on 14,640 airline tweets."""
+"""Of it, what is usually left in the windows of windows.WIDTHS: topics change. Measured on 14,640 airline tweets; of a
+brand's own, what is left in six hours is learned too."""
+_LONGER = WIDTHS.index(180)
 MOST_EXPECTED = 0.95
 """Share of negative authors: where all are expected to be negative, no share can move."""
 ODDS = (2.0, 4.0, 8.0)
@@ -56,6 +59,14 @@ def expected_shares(negative_expected: Floats, authors_expected: Floats) -> Floa
     both = authors_expected * negative_expected[-1]
     rhythm = np.divide(negative_expected * authors_expected[-1], both, out=np.ones_like(both), where=both > 0)
     return np.asarray(np.minimum(longest * rhythm, MOST_EXPECTED), np.float64)
+
+
+def correlations(correlation: Floats, lasting: Floats) -> Floats:
+    """rho in each window, (5, n), from that in an hour and the part of it that is left in six, (n,): where this is more
+    than usual, as much more is left in three hours and in a day."""
+    rho = np.array(CORRELATION_IN)[:, None] * correlation
+    rho[_LONGER:] = rho[_LONGER:] * (lasting / CORRELATION_IN[SIX_HOURS])
+    return rho
 
 
 def share_evidence(authors: Ints, ratios: Sequence[Floats]) -> Floats:

@@ -187,6 +187,7 @@ def scores(
         topic=topic,
         share_weight=core.config.share_weight,
         correlation=usual.correlation,
+        lasting=usual.lasting,
         unsettled=unsettled,
     )
     raw = core.detectors.scores(view, core.learned)

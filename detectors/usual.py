@@ -24,12 +24,14 @@ class Usual:
     dispersion: Floats
     """phi of all authors."""
     correlation: Floats
+    lasting: Floats
+    """The part of the correlation that is left in six hours."""
 
     @classmethod
     def of(cls, baseline: Baseline) -> Self:
         """As it is now."""
         phi, _ = baseline.dispersion()
-        return cls(*baseline.level(), baseline.known_hours(), phi, baseline.correlation())
+        return cls(*baseline.level(), baseline.known_hours(), phi, baseline.correlation(), baseline.lasting())
 
     @classmethod
     def in_hours(cls, hours: Sequence[Self]) -> Self:

@@ -15,6 +15,7 @@ from detectors.score import (
     CORRELATION_IN,
     ODDS,
     TONE_ODDS,
+    correlations,
     expected_shares,
     joint,
     pace,
@@ -22,7 +23,7 @@ from detectors.score import (
     share_ratios,
     size_of_surge,
 )
-from detectors.windows import WIDTHS
+from detectors.windows import SIX_HOURS, WIDTHS
 
 
 class View:
@@ -40,6 +41,7 @@ class View:
         talk about, 0 where nothing tells (see topics); None: nothing is known of what they say
     share_weight : EngineConfig.share_weight
     correlation : (n,) the brand's rho, see score.CORRELATION; None: the usual one for all
+    lasting : (n,) the part of that which is left in 6 h, see baseline.py; None: the usual one for all
     learned : what this detector has learned (`Detector.learns`), read-only; None if it learns nothing
     unsettled : (n,) brands whose tone model is new, so that nobody knows yet which share is usual; None: of none
 
@@ -59,6 +61,7 @@ class View:
         topic: Floats | None = None,
         share_weight: float = 0.4,
         correlation: Floats | None = None,
+        lasting: Floats | None = None,
         learned: Any = None,
         unsettled: NDArray[np.bool_] | None = None,
     ) -> None:
@@ -70,6 +73,7 @@ class View:
         n = authors.shape[1]
         self.topic = frozen(np.zeros(authors.shape[1:]) if topic is None else topic)
         self.correlation = frozen(np.full(n, CORRELATION) if correlation is None else correlation)
+        self.lasting = frozen(np.full(n, CORRELATION_IN[SIX_HOURS]) if lasting is None else lasting)
         self.learned = learned
         self._unsettled = unsettled
 
@@ -95,8 +99,13 @@ class View:
         return frozen(expected_shares(self.negative_expected[1:], self.authors_expected[1:]))
 
     @cached_property
+    def correlations(self) -> Floats:
+        """rho of each window, (5, n)."""
+        return frozen(correlations(self.correlation, self.lasting))
+
+    @cached_property
     def _share_ratios(self) -> list[Floats]:
-        rho = (np.array(CORRELATION_IN[1:])[:, None] * self.correlation)[:, :, None]
+        rho = self.correlations[1:, :, None]
         return share_ratios(self.negative[1:], self.authors[1:], self.share_expected, rho, ODDS)
 
     @cached_property
@@ -113,7 +122,7 @@ class View:
         """B of one window (index), (n, ticks), for the milder moves of a share at usual volume (score.TONE_ODDS)."""
         known = {odds: ratio[w - 1] for odds, ratio in zip(ODDS, self._share_ratios, strict=True)}
         others = [odds for odds in TONE_ODDS if odds not in known]
-        rho = (CORRELATION_IN[w] * self.correlation)[:, None]
+        rho = self.correlations[w, :, None]
         made = share_ratios(self.negative[w], self.authors[w], self.share_expected[w - 1], rho, others)
         known |= dict(zip(others, made, strict=True))
         return share_evidence(self.authors[w], [known[odds] for odds in TONE_ODDS])

@@ -93,7 +93,7 @@ def test_less_than_that_forgets_nothing() -> None:
     assert (engine._cores[0].track.start < START + DAY).all()
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=seeds, goes_on=st.booleans(), data=st.data())
 def test_grouping_of_ticks(seed: int, goes_on: bool, data: st.DataObject) -> None:
     observations = two_lives(seed, goes_on)
@@ -106,7 +106,7 @@ def test_grouping_of_ticks(seed: int, goes_on: bool, data: st.DataObject) -> Non
         assert states(pieces) == states(whole)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=seeds, data=st.data())
 def test_company_and_order_of_brands(seed: int, data: st.DataObject) -> None:
     observations, everyone = two_lives(seed), profiles(3)
@@ -117,7 +117,7 @@ def test_company_and_order_of_brands(seed: int, data: st.DataObject) -> None:
     assert some == [d for d in expected if d.brand in {everyone[b].name for b in chosen}]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=seeds, goes_on=st.booleans(), whole=st.booleans(), data=st.data())
 def test_snapshots(seed: int, goes_on: bool, whole: bool, data: st.DataObject) -> None:
     """A brand that was quiet since its record was written, and one that has begun anew since, catch up alike."""

@@ -30,6 +30,8 @@ def _as_before(value: bytes) -> bytes:
         record["learned"] = 24 * record["learned"]
     if "samples" in record:
         record["samples"] = [sample[:7] for sample in record["samples"]]
+    if "baseline" in record:
+        record["baseline"] = {k: v for k, v in record["baseline"].items() if not k.startswith("long_")}
     return msgspec.msgpack.encode(record)
 
 
@@ -43,6 +45,10 @@ def test_an_upgrade_goes_on_with_what_was_learned() -> None:
     observations = world(3)
     engine = Engine(profiles(3), QUICK)
     run(engine, span(observations, 0, CUT), CUT)
+    # What the way back loses is all that the release before did not know.
+    for core in engine._cores:
+        core.baseline.long_excess = np.zeros(len(core))
+        core.baseline.long_pairs = np.zeros(len(core))
     upgraded = Engine(profiles(3), QUICK)
     upgraded.load_state_dict(_saved(engine))
     rest = span(observations, CUT + 1, END)
