@@ -17,7 +17,7 @@ from detectors.core import Core
 from detectors.windows import LONG_AGO
 from tests.detectors.test_commands import command
 from tests.detectors.test_determinism import states
-from tests.detectors.worlds import QUICK, START, only, profiles, run, span, world
+from tests.detectors.worlds import QUICK, START, of_one, only, profiles, run, span, world
 
 DAY = 1440
 SHORT = 3 * DAY
@@ -162,19 +162,7 @@ def _dying_feed(settled: bool) -> Observations:
     minutes = np.concatenate([calm, 2 * DAY + np.sort(rng.integers(0, 40, 80))])
     m = len(minutes)
     negative = np.arange(m) >= len(calm)
-    return Observations(
-        tick=START + minutes,
-        minute=START + minutes,
-        brand=np.zeros(m, np.int32),
-        author=rng.integers(1, 2**63, m, dtype=np.uint64),
-        negative=negative,
-        p_negative=negative.astype(np.float32),
-        kind=np.zeros(m, np.uint8),
-        reach=np.full(m, np.nan),
-        id=[str(i) for i in range(m)],
-        text=["closed"] * m,
-        url=[None] * m,
-    )
+    return of_one(START + minutes, negative, rng.integers(1, 2**63, m, dtype=np.uint64), ["closed"] * m)
 
 
 @pytest.mark.parametrize("settled", [True, False])

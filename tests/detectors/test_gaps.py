@@ -9,7 +9,7 @@ from detectors.columns import Floats
 from detectors.config import BrandProfile
 from detectors.gaps import improbable
 from detectors.incidents import Decision
-from tests.detectors.worlds import START
+from tests.detectors.worlds import START, of_one
 
 DAY = 1440
 
@@ -27,19 +27,7 @@ def feed(rate: dict[int, float], share: dict[int, float], end: int, seed: int = 
     tick = START + np.repeat(minutes, counts)
     m = len(tick)
     negative = rng.random(m) < np.repeat(at(share), counts)
-    return Observations(
-        tick=tick,
-        minute=tick,
-        brand=np.zeros(m, np.int32),
-        author=rng.integers(1, 2**63, m, dtype=np.uint64),
-        negative=negative,
-        p_negative=negative.astype(np.float32),
-        kind=np.zeros(m, np.uint8),
-        reach=np.full(m, np.nan),
-        id=[str(i) for i in range(m)],
-        text=["delayed"] * m,
-        url=[None] * m,
-    )
+    return of_one(tick, negative, rng.integers(1, 2**63, m, dtype=np.uint64), ["delayed"] * m)
 
 
 def play(observations: Observations, end: int) -> tuple[Engine, list[Decision]]:

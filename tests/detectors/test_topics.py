@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from detectors import BrandProfile, Decision, Engine, Observations
+from detectors import BrandProfile, Decision, Engine
 from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, packed_buckets
 from detectors.topics import (
     CORRELATION,
@@ -24,7 +24,7 @@ from detectors.topics import (
     bayes_factors,
     usual_shares,
 )
-from tests.detectors.worlds import START
+from tests.detectors.worlds import START, of_one
 
 DAY = START // 1440
 WORDS = ["queue", "price", "refund", "screen", "broken", "lawyer", "battery", "support", "crash", "login"]
@@ -156,11 +156,8 @@ def _a_week(rng: np.random.Generator, subject: bool) -> list[Decision]:
     m = len(rows)
     tick = np.array([START + minute for minute, _, _ in rows])
     negative = np.array([one for _, one, _ in rows])
-    observations = Observations(
-        tick, tick, np.zeros(m, np.int32), np.arange(1, m + 1).astype(np.uint64), negative,
-        negative.astype(np.float32), np.zeros(m, np.uint8), np.full(m, np.nan),
-        [f"m{i}" for i in range(m)], [text for _, _, text in rows], [None] * m,
-    )  # fmt: skip
+    author = np.arange(1, m + 1).astype(np.uint64)
+    observations = of_one(tick, negative, author, [text for _, _, text in rows])
     return Engine([BrandProfile("acme")]).advance(int(tick[-1]), observations)
 
 

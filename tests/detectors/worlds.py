@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors import Decision, Engine, EngineConfig, Observations
 from detectors.baseline import DELAY, Baseline
+from detectors.columns import Ints
 from detectors.config import BrandProfile
 
 START = 24_850_080 + 7 * 60
@@ -78,6 +80,24 @@ def world(seed: int, n_brands: int = 3, hours: int = 60, rate: float = 12.0, lat
             f"late again word{i % 7} #delay{i % 3}{subject[j]}" + HEADLINE * (i % 5 == 0)
             for i, j in enumerate(order.tolist())
         ],
+        url=[None] * m,
+    )
+
+
+def of_one(tick: Ints, negative: NDArray[np.bool_], author: NDArray[np.uint64], text: list[str]) -> Observations:
+    """Mentions of one brand, in order of time."""
+    m = len(tick)
+    return Observations(
+        tick=tick,
+        minute=tick,
+        brand=np.zeros(m, np.int32),
+        author=author,
+        negative=negative,
+        p_negative=negative.astype(np.float32),
+        kind=np.zeros(m, np.uint8),
+        reach=np.full(m, np.nan),
+        id=[f"m{i}" for i in range(m)],
+        text=text,
         url=[None] * m,
     )
 
