@@ -221,17 +221,12 @@ class Baseline(Columns):
         # Hours of many authors say more, but not in proportion: two hours differ, however many authors they have.
         total = authors
         share = clipped(level_negative * share_factor / np.maximum(level, 1e-9), 0.02, 0.98)
-        chance = np.maximum(share * (1.0 - share), 1e-9)
-        rho = self.correlation()
-        off_share = negative - total * share
-        usual = total * (1.0 + np.maximum(total - 1.0, 0.0) * rho)
-        squared = np.minimum(off_share * off_share / chance, CORRELATION_GATE * usual)
+        excess, pairs = _more_than_chance(total, negative, share, self.correlation(), CORRELATION_GATE, CORRELATION)
         share_known = (known_hours >= config.settled_hours) & (self.negative_weight[:, SLOW] >= config.settled_hours)
         tells = settled.which & (total >= 2) & ~mixed & share_known
-        worth = np.where(tells, 1.0 / np.square(1.0 + np.maximum(total - 1.0, 0.0) * CORRELATION), 0.0)
         fade_pairs = settled.fade(CORRELATION_HALF_LIFE)
-        self.pairs_excess = self.pairs_excess * fade_pairs + worth * (squared - total)
-        self.pairs = self.pairs * fade_pairs + worth * total * (total - 1.0)
+        self.pairs_excess = self.pairs_excess * fade_pairs + np.where(tells, excess, 0.0)
+        self.pairs = self.pairs * fade_pairs + np.where(tells, pairs, 0.0)
 
         # The rhythm is learned relative to the slow level, for the quick one follows it; on the first day the slow one
         # does too, so what that teaches counts little.
@@ -276,16 +271,11 @@ class Baseline(Columns):
         there = _Where(quiet & settled & (authors >= 2))
         if not there.which.any():
             return
-        rho = self.lasting() * self.correlation()
-        total = authors.astype(np.float64)
-        more = np.maximum(total - 1.0, 0.0)
-        chance = np.maximum(share * (1.0 - share), 1e-9)
-        off = negative - total * share
-        squared = np.minimum(off * off / chance, LASTING_GATE * total * (1.0 + more * rho))
-        worth = there.only(1.0 / np.square(1.0 + more * (CORRELATION_IN[SIX_HOURS] * CORRELATION)))
+        rho, usual = self.lasting() * self.correlation(), CORRELATION_IN[SIX_HOURS] * CORRELATION
+        excess, pairs = _more_than_chance(authors.astype(np.float64), negative, share, rho, LASTING_GATE, usual)
         fade = there.fade(CORRELATION_HALF_LIFE)
-        self.long_excess = self.long_excess * fade + worth * (squared - total)
-        self.long_pairs = self.long_pairs * fade + worth * total * more
+        self.long_excess = self.long_excess * fade + there.only(excess)
+        self.long_pairs = self.long_pairs * fade + there.only(pairs)
 
     def _learn_share(
         self,
@@ -398,6 +388,20 @@ class _Where:
         """By what to multiply, so that half is left after so many times; 1 elsewhere."""
         by = 2.0 ** (-1.0 / half_life)
         return by if self.everywhere else np.where(self.which, by, 1.0)
+
+
+def _more_than_chance(
+    authors: Floats, negative: Floats | Ints, share: Floats, rho: Floats, gate: float, usual: float
+) -> tuple[Floats, Floats]:
+    """By how much more than chance a window's negative authors differ from `share`, and pairs of authors that this
+    rests on: their ratio is rho. Cut at `gate` times the usual square, and weighted by what it tells if rho is `usual`.
+    """
+    others = np.maximum(authors - 1.0, 0.0)
+    off = negative - authors * share
+    chance = np.maximum(share * (1.0 - share), 1e-9)
+    squared = np.minimum(off * off / chance, gate * authors * (1.0 + others * rho))
+    worth = 1.0 / np.square(1.0 + others * usual)
+    return worth * (squared - authors), worth * authors * others
 
 
 def _fade_and_add(cells: NDArray[np.float32], at: Ints, fade: Floats | float, more: Floats) -> None:

@@ -155,6 +155,17 @@ class NormalTerms:
         """Nothing learned yet."""
         return NormalTerms(np.zeros(BUCKETS + 1, np.float16), np.zeros(BUCKETS + 1, np.uint16))
 
+    def packed(self) -> bytes:
+        """Both tables, 16 bits a number."""
+        return self.usual.astype("<f2").tobytes() + self.today.astype("<u2").tobytes()
+
+    @staticmethod
+    def unpacked(tables: bytes, day: int) -> NormalTerms:
+        """What `packed` gave."""
+        half = len(tables) // 2
+        usual, today = np.frombuffer(tables[:half], "<f2"), np.frombuffer(tables[half:], "<u2")
+        return NormalTerms(usual.astype(np.float16), today.astype(np.uint16), day)
+
     def learn(self, samples: Sequence[Sample], hour: int) -> None:
         """Add samples at the end of an hour (hours since 1970)."""
         day = hour // 24

@@ -90,19 +90,22 @@ def share_ratios(
     if not authors.any():
         one = np.ones(np.broadcast_shapes(authors.shape, p0.shape, np.shape(correlation)))
         return [one] * len(odds_ratios)
-    size = (1.0 - correlation) / correlation
-    k, rest = negative.astype(np.float64), (authors - negative).astype(np.float64)
-
-    def log_bb(p: Floats) -> Floats:
-        a, b = size * p, size * (1.0 - p)
-        return np.asarray(
-            special.gammaln(k + a) - special.gammaln(a) + special.gammaln(rest + b) - special.gammaln(b),
-            dtype=np.float64,
-        )
-
-    base = log_bb(p0)
-    moved = (log_bb(p0 * odds / (1.0 - p0 + p0 * odds)) for odds in odds_ratios)
+    base = log_beta_binomial(negative, authors, p0, correlation)
+    moved = (
+        log_beta_binomial(negative, authors, p0 * odds / (1.0 - p0 + p0 * odds), correlation) for odds in odds_ratios
+    )
     return [np.asarray(special.exp2((one - base) / np.log(2.0)), np.float64) for one in moved]
+
+
+def log_beta_binomial(count: Ints, total: Ints, p: Floats, correlation: Floats | float) -> Floats:
+    """ln BB(k; T, p, rho), but for what does not depend on p (see share_ratios)."""
+    size = (1.0 - correlation) / correlation
+    k, rest = count.astype(np.float64), (total - count).astype(np.float64)
+    a, b = size * p, size * (1.0 - p)
+    return np.asarray(
+        special.gammaln(k + a) - special.gammaln(a) + special.gammaln(rest + b) - special.gammaln(b),
+        dtype=np.float64,
+    )
 
 
 def size_of_surge(negative: Ints, expected: Floats) -> Floats:

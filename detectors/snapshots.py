@@ -112,7 +112,7 @@ def _hourly_record(core: Core, i: int, name: int, number: int) -> records.Hourly
         core.detectors.keys,
         core.baseline.row(i),
         core.budget.row(i),
-        None if normal is None else normal.usual.astype("<f2").tobytes() + normal.today.astype("<u2").tobytes(),
+        None if normal is None else normal.packed(),
         None if normal is None else normal.day,
         {d.key: core.learned[d.name].row(i) for d in core.detectors.learners},
         core.casebooks.get(name),
@@ -229,12 +229,7 @@ def _load(core: Core, i: int, position: int, record: records.BrandRecord, hourly
                     f"{detector.version} ({error}): give the detector another version"
                 ) from error
     if hourly.normal is not None and hourly.learned is not None:
-        usual, today = hourly.normal[: len(hourly.normal) // 2], hourly.normal[len(hourly.normal) // 2 :]
-        core.evidence.normal[position] = NormalTerms(
-            np.frombuffer(usual, "<f2").astype(np.float16),
-            np.frombuffer(today, "<u2").astype(np.uint16),
-            hourly.learned,
-        )
+        core.evidence.normal[position] = NormalTerms.unpacked(hourly.normal, hourly.learned)
     if hourly.casebook is not None:
         core.casebooks[position] = hourly.casebook
         core.note_plans(position)

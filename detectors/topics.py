@@ -20,6 +20,7 @@ from scipy import special
 
 from detectors.columns import Floats, Ints, ln
 from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, bucket
+from detectors.score import log_beta_binomial
 
 WINDOW = 180
 """Minutes."""
@@ -218,17 +219,9 @@ class _Steps(NamedTuple):
 
 def bayes_factors(users: Ints, authors: Ints, usual: Floats) -> Floats:
     """Mean over SHARES of BB(k; K, s, rho) / BB(k; K, p, rho), of terms (m,), see above."""
-    size = (1.0 - CORRELATION) / CORRELATION
-    k, rest = users.astype(np.float64), (authors - users).astype(np.float64)
-
-    def log_bb(p: Floats) -> Floats:
-        a, b = size * p, size * (1.0 - p)
-        made = special.gammaln(k + a) - special.gammaln(a) + special.gammaln(rest + b) - special.gammaln(b)
-        return np.asarray(made, np.float64)
-
-    base = log_bb(usual)
-    total = np.zeros(len(k))
+    base = log_beta_binomial(users, authors, usual, CORRELATION)
+    total = np.zeros(len(users))
     for share in SHARES:
-        moved = log_bb(np.minimum(np.maximum(TIMES * usual, share), 0.95))
+        moved = log_beta_binomial(users, authors, np.minimum(np.maximum(TIMES * usual, share), 0.95), CORRELATION)
         total = total + special.exp2(np.minimum((moved - base) / np.log(2.0), 500.0))
     return total / len(SHARES)
