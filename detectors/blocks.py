@@ -13,21 +13,19 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from detectors.calm_hours import HoursIn, hours_to_try, pass_calm_hours
+from detectors.calm_hours import hours_to_try, pass_calm_hours
 from detectors.columns import Floats, Ints
 from detectors.core import Core
 from detectors.feed import last_seen
 from detectors.incidents import Decision
 from detectors.late import Late, late_mentions
 from detectors.learning import end_hour, forget
-from detectors.members import Members, samples_of, take, voices
+from detectors.members import Came, Members, samples_of, take, voices
 from detectors.model_changes import note_models
 from detectors.observations import Observations
 from detectors.segment import run_segment
 from detectors.telling import apply_due, next_due
-from detectors.topics import Kept
 from detectors.windows import AUTHORS, NEGATIVES
 
 STRETCH_CELLS = 200_000
@@ -95,8 +93,8 @@ def _stretch(
 ) -> None:
     """Close the ticks first..last."""
     voice = voices(core, members)
-    kept = samples_of(core, members, voice)
-    topic = core.topics.advance(first, last, kept, core.evidence, core.index, core.ignored_terms)
+    came = Came(members, voice, samples_of(core, members, voice))
+    topic = core.topics.advance(first, last, came.kept, core.evidence, core.index, core.ignored_terms)
     counts, before, before_negative = core.windows.advance(
         first, last, members.row, members.tick, members.minute, members.author, voice, members.negative
     )
@@ -110,15 +108,14 @@ def _stretch(
         if most:
             end = ends[hour + most - 1]
             part = slice(start - first, start - first + 60 * most)
-            hours = HoursIn(members.rows(begin, end), voice[begin:end], kept, counts[..., part], topic[:, part])
-            passed = pass_calm_hours(core, start, hours)
+            passed = pass_calm_hours(core, start, came.rows(begin, end), counts[..., part], topic[:, part])
             if passed:
                 hour += passed
                 begin, start = ends[hour - 1], stops[hour - 1] + 1
                 continue
         end, stop = ends[hour], stops[hour]
         own = slice(begin, end)
-        taken = TakenIn(members.rows(begin, end), voice[own], kept, before[own], before_negative[own])
+        taken = TakenIn(came.rows(begin, end), before[own], before_negative[own])
         part = slice(start - first, stop - first + 1)
         _within_hour(core, start, stop, taken, counts[..., part], topic[:, part], clock_ticks, out)
         core.closed = stop
@@ -134,10 +131,7 @@ def _stretch(
 class TakenIn:
     """Members (m,) with what the windows say of them."""
 
-    members: Members
-    voice: NDArray[np.uint64]
-    """For whom a negative one counts."""
-    kept: Kept
+    came: Came
     before: Ints
     before_negative: Ints
     """The newest minute of its author just before it, among all and among negative ones."""
@@ -156,12 +150,12 @@ def _within_hour(
     """Close the ticks first..last, which lie within one hour; `counts` (3, 5, n, ticks) and `topic` (n, ticks) are
     known already."""
     core.exposure.prepare(first // 60, core.baseline)
-    members = taken.members
+    members = taken.came.members
     k = last - first + 1
     ticks = np.arange(first, last + 1)
     late: Late = {}
     if len(members):
-        take(core, members, taken.voice, taken.kept)
+        take(core, taken.came)
         late = late_mentions(members, taken.before, taken.before_negative)
     seen = last_seen(core, first, k, members)
     changes = note_models(core, members)

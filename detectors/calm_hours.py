@@ -22,9 +22,8 @@ from detectors.core import Core, LastTick
 from detectors.exposure import ALL, NEGATIVE, Shape, observed, of_minutes
 from detectors.gaps import Gaps
 from detectors.learning import end_day, learn, learn_terms
-from detectors.members import Members, take
+from detectors.members import Came, take
 from detectors.segment import forget_closed, is_calm, note_calm, record, scores, twice
-from detectors.topics import Kept
 from detectors.usual import Usual
 from detectors.windows import AUTHORS, LONG_AGO, LONGEST, WIDTHS
 from detectors.worth import reached
@@ -55,24 +54,16 @@ def _nothing_goes_on(core: Core, first: int) -> bool:
     return all(incident.closed is not None for incident in core.incidents.values())
 
 
-@dataclass(frozen=True, slots=True)
-class HoursIn:
-    """What came in some hours."""
+def pass_calm_hours(core: Core, first: int, came: Came, counts: Ints, topic: Floats) -> int:
+    """Close as many whole hours from tick `first` on as nothing happens in; says how many.
 
-    members: Members
-    voice: NDArray[np.uint64]
-    """For whom each counts where it is negative."""
-    kept: Kept
-    """Samples of these hours, and maybe of others."""
-    counts: Ints
-    """(3, 5, n, 60 hours), see windows.Windows"""
-    topic: Floats
-    """(n, 60 hours), see topics"""
-
-
-def pass_calm_hours(core: Core, first: int, came: HoursIn) -> int:
-    """Close as many whole hours from tick `first` on as nothing happens in; says how many."""
-    members, counts = came.members, came.counts
+    Parameters
+    ----------
+    came : in these hours
+    counts : (3, 5, n, 60 hours), see windows.Windows
+    topic : (n, 60 hours), see topics
+    """
+    members = came.members
     hours = counts.shape[-1] // 60
     if members.models() is not None:
         core.hours_at_once = 1
@@ -83,12 +74,13 @@ def pass_calm_hours(core: Core, first: int, came: HoursIn) -> int:
         core.hours_at_once = 1
         if hours < _FEWEST:
             return 0
-        members = members.rows(0, int(np.searchsorted(members.tick, first + 60 * hours)))
+        came = came.rows(0, int(np.searchsorted(members.tick, first + 60 * hours)))
+        members = came.members
     seen = feed.last_seen(core, first, 60 * hours, members)
     before = _Before.of(core)
     expected = _learn_hours(core, first, hours, counts, seen)
     hours = expected.hours
-    own, topic = np.ascontiguousarray(counts[..., : 60 * hours]), np.ascontiguousarray(came.topic[:, : 60 * hours])
+    own, topic = np.ascontiguousarray(counts[..., : 60 * hours]), np.ascontiguousarray(topic[:, : 60 * hours])
     scored = _scored(core, before, expected, first, own, topic, seen)
     calm = scored.calm_hours
     core.hours_at_once = min(2 * core.hours_at_once, MOST_HOURS) if calm == hours else 1
@@ -97,7 +89,7 @@ def pass_calm_hours(core: Core, first: int, came: HoursIn) -> int:
         if not calm:
             return 0
         _learn_hours(core, first, calm, counts, seen)
-    _take_hours(core, first, calm, members, came)
+    _take_hours(core, first, calm, came)
     _take_scores(core, first, scored, counts, before.gaps.down)
     core.closed = first + 60 * calm - 1
     if (core.closed + 1) % 1440 == 0:
@@ -245,11 +237,11 @@ def _turns(
     return np.asarray(turns & settled.reshape(-1, hours).any(axis=0), np.bool_)
 
 
-def _take_hours(core: Core, first: int, hours: int, members: Members, came: HoursIn) -> None:
+def _take_hours(core: Core, first: int, hours: int, came: Came) -> None:
     """Keep what members of hours leave behind."""
-    end = int(np.searchsorted(members.tick, first + 60 * hours))
+    end = int(np.searchsorted(came.members.tick, first + 60 * hours))
     if end:
-        take(core, members.rows(0, end), came.voice[:end], came.kept)
+        take(core, came.rows(0, end))
     learn_terms(core, first // 60, hours)
     core.relearned.update(core.index[core.track.started].tolist())
 

@@ -83,6 +83,21 @@ def voices(core: Core, members: Members) -> NDArray[np.uint64]:
     return voice
 
 
+@dataclass(frozen=True, slots=True)
+class Came:
+    """Members of some ticks with what is made of them."""
+
+    members: Members
+    voice: NDArray[np.uint64]
+    """For whom each counts where it is negative, (m,)."""
+    kept: Kept
+    """Samples of these ticks, and maybe of others."""
+
+    def rows(self, begin: int, end: int) -> Came:
+        """Some of them."""
+        return Came(self.members.rows(begin, end), self.voice[begin:end], self.kept)
+
+
 def samples_of(core: Core, members: Members, voice: NDArray[np.uint64]) -> Kept:
     """The first few negative members of each brand and tick, to be shown and to see what they are about."""
     at = np.nonzero(members.negative)[0]
@@ -116,8 +131,9 @@ def samples_of(core: Core, members: Members, voice: NDArray[np.uint64]) -> Kept:
     return Kept(place, brands, samples)
 
 
-def take(core: Core, members: Members, voice: NDArray[np.uint64], kept: Kept) -> None:
-    """Note members: first ticks of new brands, what snapshots need, those of `kept` that are among them."""
+def take(core: Core, came: Came) -> None:
+    """Note members: first ticks of new brands, what snapshots need, those of the samples that are among them."""
+    members, voice, kept = came.members, came.voice, came.kept
     touched, at_first = np.unique(members.row, return_index=True)
     new = core.track.start[touched] == LONG_AGO
     for i, start in zip(touched[new].tolist(), members.tick[at_first[new]].tolist(), strict=True):

@@ -56,9 +56,9 @@ def test_calm_hours_are_passed_at_once_and_others_on_their_own(seed: int, monkey
     passed: list[tuple[int, int]] = []
     real = calm_hours.pass_calm_hours
 
-    def watched(core: Any, first: int, came: calm_hours.HoursIn) -> int:
-        done = real(core, first, came)
-        passed.append((came.counts.shape[-1] // 60, done))
+    def watched(core: Any, first: int, came: Any, counts: Any, topic: Any) -> int:
+        done = real(core, first, came, counts, topic)
+        passed.append((counts.shape[-1] // 60, done))
         return done
 
     monkeypatch.setattr("detectors.blocks.pass_calm_hours", watched)
@@ -72,9 +72,9 @@ def test_an_incident_is_never_passed_over(monkeypatch: pytest.MonkeyPatch) -> No
     """While one is open each hour is taken on its own: what resolves it is decided tick by tick."""
     real = calm_hours.pass_calm_hours
 
-    def watched(core: Any, first: int, came: calm_hours.HoursIn) -> int:
+    def watched(core: Any, first: int, came: Any, counts: Any, topic: Any) -> int:
         assert all(incident.closed is not None for incident in core.incidents.values())
-        return real(core, first, came)
+        return real(core, first, came, counts, topic)
 
     monkeypatch.setattr("detectors.blocks.pass_calm_hours", watched)
     assert {d.type for d in run(Engine(profiles(3), QUICK), world(2, hours=HOURS), END)} >= {"opened", "resolved"}
