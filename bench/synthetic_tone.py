@@ -2,7 +2,8 @@
 
 The true share of negative mentions has a level per brand, wanders over a day, and differs from hour to hour more than
 chance (people talk about the same thing); the classifier errs. Strengths are those measured on 14,640 airline tweets
-with a human tone: correlation within an hour 0.03 to 0.1, within a day about 0.02.
+with a human tone: correlation within an hour 0.03 to 0.1, within a day about 0.02. What negative mentions say is
+bench/synthetic_words.py, where words are asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import synthetic_words
 from bench.crisis_shapes import Shape
+from bench.synthetic_words import Words
 from bench.volumes import BIN, DAY_BINS, HOUR_BINS, Floats, Ints, Volume, wander
 
 SENSITIVITY, SPECIFICITY = 0.8, 0.9
@@ -36,6 +39,7 @@ class Mentions:
     negative: NDArray[np.bool_]
     """What the classifier says."""
     text: list[str] | None = None
+    """None: all say the same."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,8 @@ class Brand:
     """(m,) decides whether the classifier errs."""
 
     @staticmethod
-    def of(volume: Volume, seed: int) -> Brand:
-        """The volume with the tone of this seed."""
+    def of(volume: Volume, seed: int, words: bool = True) -> Brand:
+        """The volume with the tone of this seed, and words or one text for all."""
         rng = np.random.default_rng([seed, *volume.name.encode()])
         bins = len(volume.counts)
         level = rng.uniform(*LEVEL)
@@ -71,7 +75,12 @@ class Brand:
         chance, error = rng.random(len(at)), rng.random(len(at))
         brand = Brand(volume, volume.usual(), share, Mentions(minute, author, np.zeros(0, np.bool_)), chance, error)
         negative = classified(chance < share[brand.bin(minute)], error)
-        return Brand(volume, brand.usual, share, Mentions(minute, author, negative), chance, error)
+        text = None
+        if words:
+            rng = np.random.default_rng([seed, 2, *volume.name.encode()])
+            about = Words(volume.counts, brand.usual, share, daily, rng)
+            text = _said(negative, about.stories(brand.bin(minute[negative]), rng), rng)
+        return Brand(volume, brand.usual, share, Mentions(minute, author, negative, text), chance, error)
 
     def bin(self, minute: Ints) -> Ints:
         """The bin a minute lies in."""
@@ -83,17 +92,21 @@ class Brand:
         a, b = np.searchsorted(self.mentions.minute, [begin, end]).tolist()
         minute, author = self.mentions.minute[a:b], self.mentions.author[a:b]
         negative = self.mentions.negative[a:b].copy()
+        text = None if self.mentions.text is None else self.mentions.text[a:b]
         for onset, shape in crises:
             if shape.odds != 1.0:
                 c, d = np.searchsorted(self.mentions.minute, [max(onset, begin), min(onset + shape.minutes, end)])
                 share = raised(self.share[self.bin(self.mentions.minute[c:d])], shape.odds)
-                negative[c - a : d - a] = classified(self.chance[c:d] < share, self.error[c:d])
+                turned = classified(self.chance[c:d] < share, self.error[c:d])
+                if text is not None:
+                    rng = np.random.default_rng([seed, onset, 3, *self.volume.name.encode()])
+                    new = _said(turned & ~negative[c - a : d - a], None, rng)
+                    text[c - a : d - a] = [t or old for t, old in zip(new, text[c - a : d - a], strict=True)]
+                negative[c - a : d - a] = turned
         on_top = [self._on_top(onset, shape, seed) for onset, shape in crises if shape.extra]
-        text: list[str] | None = None
-        if any(top.text is not None for top in on_top):
-            text = [""] * len(minute)
-            for top in on_top:
-                text += top.text or [""] * len(top.minute)
+        if text is not None or any(top.text is not None for top in on_top):
+            text = text or [""] * len(minute)
+            text = [t for said in (text, *(top.text or [""] * len(top.minute) for top in on_top)) for t in said]
         minute = np.concatenate([minute, *(top.minute for top in on_top)])
         author = np.concatenate([author, *(top.author for top in on_top)])
         negative = np.concatenate([negative, *(top.negative for top in on_top)])
@@ -111,7 +124,17 @@ class Brand:
         minute = np.sort(onset + BIN * at + rng.integers(0, BIN, len(at)))
         share = self.share[bins[at]] if np.isnan(shape.negative) else np.full(len(at), shape.negative)
         author, text = shape.write(rng, len(at))
-        return Mentions(minute, author, classified(rng.random(len(at)) < share, rng.random(len(at))), text)
+        negative = classified(rng.random(len(at)) < share, rng.random(len(at)))
+        if text is None and self.mentions.text is not None:
+            text = _said(negative, None, rng)
+        return Mentions(minute, author, negative, text)
+
+
+def _said(negative: NDArray[np.bool_], stories: Ints | None, rng: np.random.Generator) -> list[str]:
+    """Texts of mentions (m,): those of the negative ones about these stories or a new one, the others empty."""
+    m = int(negative.sum())
+    said = iter(synthetic_words.write(synthetic_words.crisis(m, rng) if stories is None else stories, rng))
+    return [next(said) if it else "" for it in negative.tolist()]
 
 
 def expit(x: Floats) -> Floats:

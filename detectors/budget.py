@@ -124,23 +124,23 @@ class Budget(Columns):
         """Thresholds from the maxima kept and the budget (n,), in pages a month."""
         n_days = self.own_days()
         usual_location, usual_scale = detectors.usual(self.negative)
-        loc, scale = gumbel(self.maxima.astype(np.float64), n_days, usual_location, usual_scale)
+        loc, scale = gumbel(self.maxima.astype(np.float64), n_days, usual_location, usual_scale, detectors.least_scale)
         self.loc, self.scale = loc.astype(np.float32), scale.astype(np.float32)
-        every, able = self._together(detectors)
+        # One that cannot page yet must not use up what is the others'.
+        young = np.maximum(1.0 - n_days / config.cold_days, 0.0)
+        cold = young > 0
+        shares = detectors.pages & ~(cold & ~detectors.pages_when_cold) & ((n_days > 0) | detectors.has_usual)
+        every, able = self._together(shares, detectors)
         days = np.minimum(self.days, DAYS)
         share = np.clip(pages / MONTH, 1e-6, 0.9)
         share_ticket = np.clip(config.ticket_budget_factor * pages / MONTH, 1e-6, 0.9)
-        # One that has no days yet cannot page, and must not use up what is the others'.
-        counted = n_days[:, list(detectors.paging)] + detectors.has_usual[list(detectors.paging)]
-        most = np.maximum((counted > 0).sum(axis=1), 1)
+        most = np.maximum(shares.sum(axis=1), 1)
         page = loc + scale * together_level(every, able, days, share, most)[:, None]
         page = page + np.where(detectors.pages, scale * self.offset[:, None], 0.0)
         ticket = loc + scale * together_level(every, able, days, share_ticket, most)[:, None]
         cold_page, _ = detectors.cold_levels(config)
         page, ticket = self._drawn_to_cold(page, ticket, detectors, config)
         # Until the brand's own days say how bursty it is, a page needs more than what is usual for others.
-        young = np.maximum(1.0 - n_days / config.cold_days, 0.0)
-        cold = young > 0
         page = page + np.where(detectors.has_usual, CAUTION * young * scale, 0.0)
         page = np.where(cold & ~detectors.has_usual, np.maximum(page, cold_page), page)
         page = np.where(cold & ~detectors.pages_when_cold, NEVER, page)
@@ -167,13 +167,14 @@ class Budget(Columns):
         """Days behind each detector's thresholds, (n, detectors): fewer for one that was added later."""
         return np.asarray((~np.isnan(self.maxima)).sum(axis=2), np.int64)
 
-    def _together(self, detectors: DetectorSet) -> tuple[Floats, Floats]:
-        """The largest standardised daily maximum over the detectors that page, (n, days), nan where there is no day.
+    def _together(self, shares: NDArray[np.bool_], detectors: DetectorSet) -> tuple[Floats, Floats]:
+        """The largest standardised daily maximum over the detectors that share in the budget, (n, detectors), as (n,
+        days), nan where there is no day.
 
         Once among all of them, once among those that reached the lowest level at which they may page (-5 where none).
         """
         which = list(detectors.paging)
-        maxima = self.maxima[:, which].astype(np.float64)
+        maxima: Floats = np.where(shares[:, which, None], self.maxima[:, which].astype(np.float64), np.nan)
         y = (maxima - self.loc[:, which, None]) / self.scale[:, which, None]
         able = np.where(maxima >= detectors.floor[which][:, None], y, NOT_ABLE)
         return _largest(y), _largest(np.where(np.isnan(y), np.nan, able))
@@ -213,7 +214,9 @@ def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats, mos
     return model + weight * (np.where(n_days > 0, seen, model) - model)
 
 
-def gumbel(maxima: Floats, n_days: Ints, usual_location: Floats, usual_scale: Floats) -> tuple[Floats, Floats]:
+def gumbel(
+    maxima: Floats, n_days: Ints, usual_location: Floats, usual_scale: Floats, least_scale: Floats | float = 0.0
+) -> tuple[Floats, Floats]:
     """Location and scale, (n, detectors) each, of maxima (n, detectors, days), of which n_days (n, detectors) are
     numbers and the others nan, drawn to what is usual (n, detectors); a location that is nan is not known."""
     ordered = np.sort(maxima, axis=2)  # nan last
@@ -228,7 +231,7 @@ def gumbel(maxima: Floats, n_days: Ints, usual_location: Floats, usual_scale: Fl
     b1 = ranked / np.maximum(days * (days - 1), 1)
     own = np.maximum(2.0 * b1 - mean, 0.0) / np.log(2.0)
     known = np.where(days > 1, days, 0)
-    scale = (known * own + PRIOR_DAYS * usual_scale) / (known + PRIOR_DAYS)
+    scale = np.maximum((known * own + PRIOR_DAYS * usual_scale) / (known + PRIOR_DAYS), least_scale)
     usual_mean = usual_location + EULER * usual_scale
     drawn = (days * mean + LOCATION_DAYS * usual_mean) / (days + LOCATION_DAYS)
     mean = np.where(np.isnan(usual_mean), mean, drawn)

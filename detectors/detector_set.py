@@ -61,6 +61,7 @@ class DetectorSet:
         self.informing = tuple(np.nonzero(self.informs)[0].tolist())
         self.floor = np.array([d.floor for d in self.all], np.float64)
         self.ticket_floor = np.array([d.ticket_floor for d in self.all], np.float64)
+        self.least_scale = np.array([d.least_scale for d in self.all], np.float64)
         self._usual_scale = np.array([_at_each(d.usual_scale) for d in self.all], np.float64)
         self._usual_location = np.array([_at_each(d.usual_location) for d in self.all], np.float64)
         self.has_usual = ~np.isnan(self._usual_location[:, 0])
@@ -177,6 +178,9 @@ def _problems(detector: Detector) -> Iterable[str]:
             continue
         if not isinstance(value, (int, float)) or not 0 < value <= HIGHEST:
             yield f"{attribute} must be above 0 and at most {HIGHEST:g}, not {value!r}"
+    least = given["least_scale"]
+    if not isinstance(least, (int, float)) or not 0 <= least <= HIGHEST:
+        yield f"least_scale must be at least 0 and at most {HIGHEST:g}, not {least!r}"
     learns: Any = given["learns"]
     if learns is not None and not (
         isinstance(learns, type) and issubclass(learns, Columns) and hasattr(learns, "__dataclass_fields__")

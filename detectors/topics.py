@@ -33,9 +33,14 @@ CORRELATION = 0.03
 """rho."""
 LEAST_AUTHORS, LEAST_USERS = 5, 3
 """K and k below which W is 0: two who use a word are no topic."""
+LOUD = 3
+"""Who wrote more than so many of the negative mentions of the window counts as nobody while it is so: a few accounts
+are no crowd."""
 LEAST_KNOWN = 30.0
 """Negative authors of the days before, without which nobody knows what is usual."""
 _NEVER_NEW = 1.0
+_FAR = 1 << 36
+"""Later than any minute."""
 _MOST_SAMPLES = 4096
 """Of brands taken at once; bounds the memory."""
 
@@ -190,26 +195,31 @@ class _Steps(NamedTuple):
     def of(batch: Sequence[_Brand], first: int, last: int) -> _Steps:
         """Count in windows that end at first..last."""
         samples = [sample for one in batch for sample in one.samples]
-        used = [sample.used for sample in samples]
         brand = np.repeat(np.arange(len(batch)), [len(one.samples) for one in batch])
-        tick = np.array([sample.tick for sample in samples], np.int64)
         _, voice = np.unique(np.array([sample.speaks_for for sample in samples], np.uint64), return_inverse=True)
+        heard = _heard(samples, brand)
+        pieces = np.arange(len(heard.sample))
+        used = [samples[i].used for i in heard.sample.tolist()]
         place = np.frombuffer(b"".join(used), np.uint8).astype(np.int64)
-        which = np.repeat(np.arange(len(samples)), [len(u) for u in used])
-        often = _often(brand[which] * BUCKETS + place, tick[which])
+        piece = np.repeat(pieces, [len(u) for u in used])
+        often = _often(brand[heard.sample[piece]] * BUCKETS + place, heard.begin[piece])
         terms, place = np.unique(place[often], return_inverse=True)
-        # Each sample counts in the place of each of its terms, and in that of all authors.
-        place = np.concatenate([place, np.full(len(samples), len(terms))])
-        which = np.concatenate([which[often], np.arange(len(samples))])
-        key = ((brand[which] * len(samples) + voice[which]) * (len(terms) + 1)) + place
-        order = np.lexsort((tick[which], key))
-        key, which, place = key[order], which[order], place[order]
-        begin = tick[which]
-        # An author counts from a mention on until the last one that follows within the window has left it.
-        apart = np.append(True, (key[1:] != key[:-1]) | (begin[1:] - begin[:-1] >= WINDOW))
-        starts, ends = np.nonzero(apart)[0], np.nonzero(np.append(apart[1:], True))[0]
-        whose, where = brand[which[starts]], place[starts]
-        since, until = np.maximum(begin[starts], first), begin[ends] + WINDOW
+        # Each mention counts in the place of each of its terms, and in that of all authors.
+        place = np.concatenate([place, np.full(len(pieces), len(terms))])
+        piece = np.concatenate([piece[often], pieces])
+        sample = heard.sample[piece]
+        key = ((brand[sample] * len(samples) + voice[sample]) * (len(terms) + 1)) + place
+        order = np.lexsort((heard.begin[piece], key))
+        key, place, piece = key[order], place[order], piece[order]
+        begin, end = heard.begin[piece], heard.end[piece]
+        # An author counts from a mention on until the last one that came before its end has ended.
+        apart = np.append(True, begin[1:] > _latest(key, end)[:-1])
+        apart[1:] |= key[1:] != key[:-1]
+        starts = np.nonzero(apart)[0]
+        whose, where = brand[heard.sample[piece[starts]]], place[starts]
+        since, until = np.maximum(begin[starts], first), np.maximum.reduceat(end, starts)
+        seen = (since <= last) & (until > first)
+        whose, where, since, until = whose[seen], where[seen], since[seen], until[seen]
         leaves = until <= last
         # One step a brand and tick at which a count changes, the first one always.
         k = last + 1 - first
@@ -224,14 +234,60 @@ class _Steps(NamedTuple):
         return _Steps(own, steps % k + first, terms, running[1:] - before[own])
 
 
-def _often(term: Ints, tick: Ints) -> NDArray[np.bool_]:
+def _often(term: Ints, begin: Ints) -> NDArray[np.bool_]:
     """(m,) which uses are of a term that was ever used often enough to tell: as many times as it takes authors, within
-    a window. Uses of a term stand in order of ticks. Most terms never are."""
-    order = np.argsort(term, kind="stable")
-    own, when = term[order], tick[order]
+    a window. Most terms never are."""
+    order = np.lexsort((begin, term))
+    own, when = term[order], begin[order]
     few = LEAST_USERS - 1
     together = (own[few:] == own[:-few]) & (when[few:] - when[:-few] < WINDOW)
     return np.isin(term, own[few:][together])
+
+
+def _latest(key: Ints, end: Ints) -> Ints:
+    """The latest end so far of each key's rows, which stand together."""
+    rank = np.cumsum(np.append(0, key[1:] != key[:-1]))
+    far = rank * _FAR
+    return np.asarray(np.maximum.accumulate(end + far) - far, np.int64)
+
+
+class _Heard(NamedTuple):
+    """From when until when mentions count, (pieces,) each; until is not counted any more."""
+
+    sample: Ints
+    """Position among the samples."""
+    begin: Ints
+    end: Ints
+
+
+def _heard(samples: Sequence[Sample], brand: Ints) -> _Heard:
+    """When samples, of brands (m,) and in tick order in each, count: in the window, and while their author is not
+    loud."""
+    at = np.arange(len(samples))
+    tick = np.array([sample.tick for sample in samples], np.int64)
+    _, author = np.unique(np.array([sample.author for sample in samples], np.uint64), return_inverse=True)
+    author = brand * len(samples) + author
+    order = np.argsort(author, kind="stable")
+    who, when = author[order], tick[order]
+    loud = np.nonzero((who[LOUD:] == who[:-LOUD]) & (when[LOUD:] - when[:-LOUD] < WINDOW))[0]
+    if not len(loud):
+        return _Heard(at, tick, tick + WINDOW)
+    spells: dict[int, list[tuple[int, int]]] = {}
+    for j in loud.tolist():
+        spells.setdefault(int(who[j]), []).append((int(when[j + LOUD]), int(when[j]) + WINDOW))
+    quiet = ~np.isin(author, list(spells))
+    pieces: list[tuple[int, int, int]] = []
+    for i in np.nonzero(~quiet)[0].tolist():
+        begin, end = int(tick[i]), int(tick[i]) + WINDOW
+        for loud_from, loud_until in spells[int(author[i])]:
+            if begin < min(loud_from, end):
+                pieces.append((i, begin, min(loud_from, end)))
+            begin = max(begin, loud_until)
+        if begin < end:
+            pieces.append((i, begin, end))
+    more = np.array(pieces, np.int64).reshape(-1, 3).T
+    sample, begins, ends = np.concatenate([[at[quiet], tick[quiet], tick[quiet] + WINDOW], more], axis=1)
+    return _Heard(sample, begins, ends)
 
 
 def bayes_factors(users: Ints, authors: Ints, usual: Floats) -> Floats:

@@ -127,6 +127,12 @@ class View:
         known |= dict(zip(others, made, strict=True))
         return share_evidence(self.authors[w], [known[odds] for odds in TONE_ODDS])
 
+    def tone_evidence_at(self, w: int, brand: Ints, tick: Ints) -> Floats:
+        """The same at some places only, (m,): rows of brands and columns of ticks."""
+        negative, authors = self.negative[w][brand, tick], self.authors[w][brand, tick]
+        p0, rho = self.share_expected[w - 1][brand, tick], self.correlations[w][brand]
+        return share_evidence(authors, share_ratios(negative, authors, p0, rho, TONE_ODDS))
+
     @cached_property
     def joint(self) -> Floats:
         """S = x + min(lambda clip(B, -2.5, 8), max(x, 0))."""

@@ -1,11 +1,12 @@
 """Crises put into real volumes: what the engine finds at a budget, how soon, and how often it pages for nothing.
 
-usage: python -m bench.injection [--full] [--volumes FOLDER | --simulated SEED] [--seed N] [--by-volume]
+usage: python -m bench.injection [--full] [--volumes FOLDER | --simulated SEED] [--seed N] [--no-words] [--by-volume]
 
 Volumes are NAB's realTweets (../shared/data/nab; real mentions per five minutes of 55 days) or simulated ones where
-these are absent. Each gets a synthetic tone (bench/synthetic_tone.py); the shapes are bench/crisis_shapes.py. The
-real engine (detectors.Engine) runs over the whole series; at each onset its state is copied, and every shape is tried
-from there, so all shapes meet the same hours.
+these are absent. Each gets a synthetic tone (bench/synthetic_tone.py) and words (bench/synthetic_words.py: a crisis has
+a subject, and so have bursts and some hours of calm days; with --no-words all say the same); the shapes are
+bench/crisis_shapes.py. The real engine (detectors.Engine) runs over the whole series; at each onset its state is
+copied, and every shape is tried from there, so all shapes meet the same hours.
 
 found: a page from the onset until one hour after the crisis is over. Everything else is a miss, however soon a page
 comes later, and whatever ticket was opened. A delay is from the onset; misses count as 24 h. Trials begin after the

@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--volumes", type=Path, default=NAB, help="folder with Twitter_volume_*.csv and windows.json")
     parser.add_argument("--simulated", type=int, metavar="SEED", help="simulated volumes instead")
     parser.add_argument("--seed", type=int, default=1, help="of tone, onsets and crises")
+    parser.add_argument("--no-words", action="store_true", help="all mentions say the same")
     parser.add_argument("--by-volume", action="store_true", help="recall of each volume too")
     parser.add_argument("--budgets", default="0.5,1,2,4", help="1 must be among them")
     asked = parser.parse_args()
@@ -42,10 +43,11 @@ def main() -> None:
         volumes = read_nab(asked.volumes, plan.most)
     else:
         volumes = simulated(asked.simulated, 55, plan.most)
-    brands = [Brand.of(v, 1000 * asked.seed + tone) for tone in range(plan.tones) for v in volumes]
+    brands = [Brand.of(v, 1000 * asked.seed + tone, not asked.no_words) for tone in range(plan.tones) for v in volumes]
     suite = Suite(brands, plan, asked.seed, [float(b) for b in asked.budgets.split(",")])
     many = ", ".join(f"{v.name} {np.mean(v.counts) * DAY_BINS:.0f}" for v in volumes)
-    console.print(f"mentions a day: {many}; {plan.tones} tones each; seed {asked.seed}")
+    said = "all say the same" if asked.no_words else "with words"
+    console.print(f"mentions a day: {many}; {plan.tones} tones each; seed {asked.seed}; {said}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("days run", total=suite.runs)
