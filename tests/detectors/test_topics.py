@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from scipy import stats
 
 from detectors import BrandProfile, Decision, Engine
@@ -16,6 +18,7 @@ from detectors.topics import (
     CORRELATION,
     LEAST_AUTHORS,
     LEAST_USERS,
+    LOUD,
     SHARES,
     TIMES,
     WINDOW,
@@ -44,6 +47,8 @@ def known(words: list[str] = WORDS) -> NormalTerms:
 def plainly(samples: list[Sample], tick: int, usual: np.ndarray) -> float:
     """W of one brand at a tick, by its definition."""
     inside = [s for s in samples if tick - WINDOW < s.tick <= tick]
+    wrote = Counter(s.author for s in inside)
+    inside = [s for s in inside if wrote[s.author] <= LOUD]
     users: dict[int, set[int]] = {}
     for s in inside:
         for place in s.used:
@@ -80,7 +85,10 @@ def test_it_is_the_formula_however_ticks_are_grouped(data: st.DataObject, seed: 
     for tick in ticks:
         brand = int(rng.choice(index))
         words = " ".join(rng.choice([*WORDS, "strike", "strike"], 2))
-        everything[brand].append(sample(tick, int(rng.integers(1, 40)), words))
+        # Some write again and again, some repeat what another wrote.
+        author = int(rng.integers(1, 6) if rng.random() < 0.3 else rng.integers(6, 40))
+        one = sample(tick, author, words)
+        everything[brand].append(structs.replace(one, voice=3) if rng.random() < 0.1 else one)
     cuts = sorted({*data.draw(st.lists(st.integers(first, last - 1), max_size=8)), last})
     got = []
     begin = first
@@ -128,6 +136,14 @@ def test_what_is_a_topic() -> None:
     assert _now([sample(START + i, 7, "strike " + WORDS[i]) for i in range(10)], known(), set()) == 0, "one author"
 
 
+def test_a_few_accounts_are_no_crowd() -> None:
+    few = [sample(START + i, i % 4, "strike " + WORDS[i % 10]) for i in range(20)]
+    others = [sample(START + i, 10 + i, WORDS[i]) for i in range(6)]
+    merged = sorted(few + others, key=lambda s: s.tick)
+    assert _now(merged, known(), set()) == 0
+    assert _now([s for s in merged if s not in few[8:]], known(), set()) > 0, "before they write for the third time"
+
+
 def test_what_a_day_teaches_counts_from_the_next_day_on() -> None:
     normal = NormalTerms.none()
     normal.learn([sample(0, i, "refund") for i in range(50)], 24 * DAY)
@@ -142,29 +158,43 @@ def test_what_a_day_teaches_counts_from_the_next_day_on() -> None:
     np.testing.assert_array_equal(before, normal.shares(DAY + 3)[0])
 
 
-def _a_week(rng: np.random.Generator, subject: bool) -> list[Decision]:
-    """Six calm days of eight mentions an hour, two of them negative; then three hours with six more negative ones an
-    hour, which name one thing, or this and that."""
+def _then(rng: np.random.Generator, days: int, subject: float, tone: float) -> list[Decision]:
+    """Calm days of eight mentions an hour, a quarter negative; then three hours with six more an hour, negative with
+    probability `tone`, which with probability `subject` name one thing. What is decided in these."""
+    begin = days * 1440
     rows = []
-    for minute in range(6 * 1440 + 180):
-        hot = minute >= 6 * 1440
+    for minute in range(begin + 180):
         usual = int(rng.poisson(8 / 60))
         rows += [(minute, rng.random() < 0.25, " ".join(rng.choice(WORDS, 2))) for _ in range(usual)]
-        for _ in range(int(rng.poisson(3 / 60)) if hot else 0):
-            word = "strike" if subject and rng.random() < 0.8 else rng.choice(WORDS)
-            rows.append((minute, True, f"{word} {rng.choice(WORDS)}"))
-    m = len(rows)
+        for _ in range(int(rng.poisson(6 / 60)) if minute >= begin else 0):
+            word = "strike" if rng.random() < subject else rng.choice(WORDS)
+            rows.append((minute, rng.random() < tone, f"{word} {rng.choice(WORDS)}"))
     tick = np.array([START + minute for minute, _, _ in rows])
     negative = np.array([one for _, one, _ in rows])
-    author = np.arange(1, m + 1).astype(np.uint64)
+    author = np.arange(1, len(rows) + 1).astype(np.uint64)
     observations = of_one(tick, negative, author, [text for _, _, text in rows])
-    return Engine([BrandProfile("acme")]).advance(int(tick[-1]), observations)
+    decided = Engine([BrandProfile("acme")]).advance(int(tick[-1]), observations)
+    return [d for d in decided if d.tick >= START + begin]
 
 
-def test_few_who_name_one_thing_open_a_ticket_and_the_event_says_what() -> None:
-    opened = [d for seed in range(6) for d in _a_week(np.random.default_rng(seed), subject=True) if d.type == "opened"]
-    about = [d for d in opened if d.detector == "topic" and d.tick >= START + 6 * 1440]
+def _of_topic(days: int, subject: float, tone: float) -> list[Decision]:
+    every = (_then(np.random.default_rng(seed), days, subject, tone) for seed in range(5))
+    return [d for decided in every for d in decided if d.detector == "topic"]
+
+
+def test_few_who_name_one_thing_open_a_ticket_at_first_and_the_event_says_what() -> None:
+    about = [d for d in _of_topic(6, subject=0.8, tone=0.8) if d.type == "opened"]
     assert len(about) >= 3
     assert all(d.notify == "ticket" and "“strike” by" in d.reason for d in about)
-    others = [d for seed in range(6) for d in _a_week(np.random.default_rng(seed), subject=False)]
-    assert not [d for d in others if d.detector == "topic" and d.tick >= START + 6 * 1440]
+
+
+def test_few_who_name_one_thing_page_once_the_brand_is_known() -> None:
+    pages = [d for d in _of_topic(20, subject=0.8, tone=0.8) if d.pages]
+    assert len(pages) >= 3
+    assert all("“strike” by" in d.reason for d in pages)
+
+
+def test_it_takes_a_moved_share_and_a_topic() -> None:
+    assert not _of_topic(20, subject=0.0, tone=0.8), "more are negative, about this and that"
+    rounds = [d for d in _of_topic(20, subject=0.9, tone=0.25) if d.type == "opened"]
+    assert len(rounds) <= 1, "something makes the rounds, in the usual tone; in one of five more are negative by chance"
