@@ -38,7 +38,7 @@ def world(days: int, drift: bool, seed: int = 7) -> Observations:
     """Mentions of all brands. Drift joins two halves of different make."""
     ticks, brands, authors, negatives = [], [], [], []
     for i, rate in enumerate(RATES):
-        tick, negative, author = calm_brand(np.random.default_rng([seed, i]), days, rate)
+        tick, negative, author, *_ = calm_brand(np.random.default_rng([seed, i]), days, rate)
         if drift:
             tick, negative, author = _drifted(np.random.default_rng([seed, i, 1]), days, tick, negative, author)
         ticks.append(tick)

@@ -6,7 +6,9 @@ speed: a live minute over many brands of five mentions an hour, beside the same 
 Python per brand, and what a brand's state is made of. calm: a simulated year without any crisis (daily and weekly
 rhythm, slow drift, over-dispersed counts, bursts of volume, a share that wanders) of brands of --rates mentions an
 hour; whatever pages is a false page. storm: memory and error of one brand with ten million distinct authors in a day
-(--authors). calm --share mondays, mornings or nights: the same brands, whose share of negatives has a rhythm.
+(--authors). calm --share mondays, mornings or nights: the same brands, whose share of negatives has a rhythm. Negative
+mentions have words (bench/synthetic_words.py), and bursts and spells of more negatives are about one thing; with
+--no-words all say the same.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import overload
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,9 @@ from scipy.signal import lfilter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench import synthetic_words
 from bench.rivals import RATE, SHARE, plain_seconds, river_seconds
+from bench.volumes import BIN
 from detectors import BrandProfile, Engine, Observations
 from detectors.poisson import poisson_interval
 from detectors.windows import AUTHORS, COUNTS_AS_MENTION, HAS_AUTHOR, IS_NEGATIVE, Windows
@@ -60,13 +64,27 @@ class Same(Sequence[str]):
 
 
 def observe(
-    tick: NDArray[np.int64], brand: NDArray[np.int32], author: NDArray[np.uint64], negative: NDArray[np.bool_]
+    tick: NDArray[np.int64],
+    brand: NDArray[np.int32],
+    author: NDArray[np.uint64],
+    negative: NDArray[np.bool_],
+    text: Sequence[str] | None = None,
 ) -> Observations:
     m = len(tick)
-    text = Same("the queue again", m)
+    same = Same("the queue again", m)
     none = np.full(m, np.nan)
     return Observations(
-        tick, tick, brand, author, negative, negative.astype(np.float32), np.zeros(m, np.uint8), none, text, text, text
+        tick,
+        tick,
+        brand,
+        author,
+        negative,
+        negative.astype(np.float32),
+        np.zeros(m, np.uint8),
+        none,
+        same,
+        text or same,
+        same,
     )
 
 
@@ -185,13 +203,38 @@ def wander(rng: np.random.Generator, n: int, deviation: float, minutes: float) -
     )
 
 
+class CalmBrand(NamedTuple):
+    """Mentions of a brand without a crisis, and what they were drawn from."""
+
+    tick: NDArray[np.int64]
+    negative: NDArray[np.bool_]
+    author: NDArray[np.uint64]
+    expected: NDArray[np.float64]
+    """(minutes,) mentions by the rhythm alone."""
+    share: NDArray[np.float64]
+    """(minutes,) of negatives."""
+    lasting: float
+    """The same in the long run."""
+
+    def said(self, rng: np.random.Generator) -> list[str]:
+        """Texts of the negative mentions, and nothing for the others."""
+        of_bin = (
+            column.reshape(-1, BIN) for column in (np.bincount(self.tick, minlength=len(self.share)), self.expected)
+        )
+        counts, usual = (column.sum(axis=1) for column in of_bin)
+        share = self.share.reshape(-1, BIN).mean(axis=1)
+        words = synthetic_words.Words(counts, usual, share, np.full(len(share), self.lasting), rng)
+        texts = iter(synthetic_words.write(words.stories(self.tick[self.negative] // BIN, rng), rng))
+        return [next(texts) if it else "" for it in self.negative.tolist()]
+
+
 def calm_brand(
     rng: np.random.Generator,
     days: int,
     rate: float,
     twice: Callable[[NDArray[np.int64]], NDArray[np.bool_]] = SHARES["steady"],
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.uint64]]:
-    """Mentions of a brand without a crisis: minute, negative, author; for `twice` see SHARES."""
+) -> CalmBrand:
+    """For `twice` see SHARES."""
     n = days * 1440
     m = np.arange(n)
     rhythm = (1 + 0.7 * np.sin(2 * np.pi * (m / 60 % 24 - 9) / 24)) * np.where(m // 1440 % 7 >= 5, 0.7, 1.1)
@@ -209,18 +252,23 @@ def calm_brand(
     author = rng.integers(1, 2**62, len(tick), dtype=np.uint64)
     regular = rng.random(len(tick)) < 0.3
     author[regular] = rng.choice(rng.integers(1, 2**62, 3000, dtype=np.uint64), int(regular.sum()))
-    return tick, negative, author
+    return CalmBrand(tick, negative, author, rate / 60 * rhythm, usual, share)
 
 
-def calm(days: int, budgets: list[float], rates: Sequence[float], share: str) -> None:
+def calm(days: int, budgets: list[float], rates: Sequence[float], share: str, words: bool) -> None:
     made = [calm_brand(np.random.default_rng([7, i]), days, rate, SHARES[share]) for i, rate in enumerate(rates)]
-    tick = np.concatenate([t for t, _, _ in made])
-    brand = np.concatenate([np.full(len(t), i, np.int32) for i, (t, _, _) in enumerate(made)])
+    tick = np.concatenate([one.tick for one in made])
+    brand = np.concatenate([np.full(len(one.tick), i, np.int32) for i, one in enumerate(made)])
     order = np.lexsort((brand, tick))
-    negative = np.concatenate([g for _, g, _ in made])[order]
-    author = np.concatenate([a for _, _, a in made])[order]
-    observations = observe(START + tick[order], brand[order], author, negative)
-    print(f"{len(rates)} calm brands, {days} days, {len(tick):,} mentions, share of negatives: {share}")
+    negative = np.concatenate([one.negative for one in made])[order]
+    author = np.concatenate([one.author for one in made])[order]
+    text = None
+    if words:
+        said = [text for i, one in enumerate(made) for text in one.said(np.random.default_rng([8, i]))]
+        text = [said[i] for i in order.tolist()]
+    observations = observe(START + tick[order], brand[order], author, negative, text)
+    said = "with words" if words else "all say the same"
+    print(f"{len(rates)} calm brands, {days} days, {len(tick):,} mentions, share of negatives: {share}; {said}")
     head = f"{'budget':>7} {'pages/month':>12} {'95 %':>14} {'of nominal':>11}"
     print(f"{head} {'tickets':>8} {'info':>6} {'events':>7} {'s':>5}")
     for budget in budgets:
@@ -254,6 +302,7 @@ def main() -> None:
     parser.add_argument("--authors", type=int, default=10_000_000)
     parser.add_argument("--budgets", default="1,2")
     parser.add_argument("--share", choices=SHARES, default="steady", help="whether calm brands' has a rhythm")
+    parser.add_argument("--no-words", action="store_true", help="calm brands' mentions all say the same")
     parser.add_argument("--rates", default="1,3,10,10,30,30,80,150,300", help="of calm brands, mentions an hour")
     asked = parser.parse_args()
     if asked.what == "speed":
@@ -262,7 +311,7 @@ def main() -> None:
         storm(asked.authors)
     else:
         budgets = [float(b) for b in asked.budgets.split(",")]
-        calm(asked.days, budgets, [float(r) for r in asked.rates.split(",")], asked.share)
+        calm(asked.days, budgets, [float(r) for r in asked.rates.split(",")], asked.share, not asked.no_words)
 
 
 if __name__ == "__main__":
