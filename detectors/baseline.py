@@ -22,8 +22,9 @@ pseudo-counts; g counts once a cell has two visits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,81 @@ HISTORY = 25
 """Hours whose shape the windows of a tick can reach: its own and 24 before."""
 
 
+class Levels(NamedTuple):
+    """What levels and dispersion rest on: columns of Baseline, (n, ...), or those of several hours, (hours, n, ...)."""
+
+    authors: Floats
+    weight: Floats
+    negative: Floats
+    negative_weight: Floats
+    spread: Floats
+    spread_negative: Floats
+    spread_weight: Floats
+
+    def level(self) -> tuple[Floats, Floats]:
+        """See Baseline.level."""
+        authors = self.authors / np.maximum(self.weight, 1e-9)
+        negative = self.negative / np.maximum(self.negative_weight, 1e-9)
+        return (
+            0.5 * (authors[..., QUICK] + authors[..., SLOW]),
+            0.5 * (negative[..., QUICK] + negative[..., SLOW]),
+        )
+
+    def known_hours(self) -> Floats:
+        """See Baseline.known_hours."""
+        return np.ascontiguousarray(self.weight[..., SLOW])
+
+    def dispersion(self) -> tuple[Floats, Floats]:
+        """See Baseline.dispersion."""
+        total = self.spread_weight + PHI_PRIOR_HOURS
+        authors = (self.spread + PHI_PRIOR * PHI_PRIOR_HOURS) / total
+        negative = (self.spread_negative + PHI_PRIOR * PHI_PRIOR_HOURS) / total
+        return clipped(authors, *PHI_RANGE), clipped(negative, *PHI_RANGE)
+
+    def slow_share(self) -> Floats:
+        """The share of negative authors by the slow levels."""
+        authors = self.authors[..., SLOW] / np.maximum(self.weight[..., SLOW], 1e-9)
+        negative = self.negative[..., SLOW] / np.maximum(self.negative_weight[..., SLOW], 1e-9)
+        return clipped(negative / np.maximum(authors, 1e-9), 1e-3, 0.98)
+
+    def share_is_known(self, config: EngineConfig) -> NDArray[np.bool_]:
+        """Whether enough hours were learned by the tone model of today."""
+        known = (self.weight[..., SLOW] >= config.settled_hours) & (
+            self.negative_weight[..., SLOW] >= config.settled_hours
+        )
+        return np.asarray(known, np.bool_)
+
+
+class Taught(NamedTuple):
+    """An hour as it was learned, (n,) each, or several of a day one after the other, (hours, n)."""
+
+    local_hour: Ints
+    seen: NDArray[np.bool_]
+    """It was observed."""
+    learned: NDArray[np.bool_]
+    """And no incident was open."""
+    mixed: NDArray[np.bool_]
+    """It was read by two tone models."""
+    authors: Floats
+    gated: Floats
+    """As many authors as it teaches."""
+    negative: Floats
+    exposure: Floats
+    share_factor: Floats
+    levels: Levels
+    """As they were before."""
+
+
+_Told = TypeVar("_Told", Levels, Taught)
+
+
+def in_order(hours: Sequence[_Told]) -> _Told:
+    """Those of several hours as one: the first axis are the hours."""
+    kind = type(hours[0])
+    columns = zip(*hours, strict=True)
+    return kind(*(in_order(one) if isinstance(one[0], tuple) else np.array(one) for one in columns))
+
+
 @dataclass
 class Baseline(Columns):
     """Per brand. `weight` is the exposure (shape-weighted observed hours) behind a level = authors / weight; of it and
@@ -114,50 +190,56 @@ class Baseline(Columns):
 
     def level(self) -> tuple[Floats, Floats]:
         """Authors and negative authors per hour at shape 1, (n,); zero before the first hour."""
-        authors = self.authors / np.maximum(self.weight, 1e-9)
-        negative = self.negative / np.maximum(self.negative_weight, 1e-9)
-        return 0.5 * (authors[:, QUICK] + authors[:, SLOW]), 0.5 * (negative[:, QUICK] + negative[:, SLOW])
+        return self.levels().level()
+
+    def levels(self) -> Levels:
+        """What levels and dispersion rest on. What is learned later does not show in it."""
+        return Levels(
+            self.authors,
+            self.weight,
+            self.negative,
+            self.negative_weight,
+            self.spread,
+            self.spread_negative,
+            self.spread_weight,
+        )
 
     def known_hours(self) -> Floats:
         """Weight of the hours learned, (n,)."""
-        return np.ascontiguousarray(self.weight[:, SLOW])
+        return self.levels().known_hours()
 
     def dispersion(self) -> tuple[Floats, Floats]:
         """phi: variance over mean of hourly counts, of authors and of negative authors."""
-        total = self.spread_weight + PHI_PRIOR_HOURS
-        authors = (self.spread + PHI_PRIOR * PHI_PRIOR_HOURS) / total
-        negative = (self.spread_negative + PHI_PRIOR * PHI_PRIOR_HOURS) / total
-        return clipped(authors, *PHI_RANGE), clipped(negative, *PHI_RANGE)
+        return self.levels().dispersion()
 
     def correlation(self) -> Floats:
         """rho: intra-class correlation of negativity within an hour, (n,)."""
-        rho = (self.pairs_excess + CORRELATION_PRIOR * CORRELATION) / (self.pairs + CORRELATION_PRIOR)
-        return clipped(rho, *CORRELATION_RANGE)
+        return _correlation(self.pairs_excess, self.pairs)
 
     def lasting(self) -> Floats:
         """The part of rho that is left in windows of six hours, (n,)."""
-        rho = self.correlation()
-        usual = CORRELATION_IN[SIX_HOURS] * rho
-        left = (self.long_excess + LASTING_PRIOR * usual) / (self.long_pairs + LASTING_PRIOR)
-        return clipped(left / rho, *LASTING_RANGE)
+        return _lasting(self.long_excess, self.long_pairs, self.correlation())
 
     def shapes(self, local_hour: Ints) -> Floats:
         """s and s q for hours since 1970 of the brand's own clock: (2, n, hours) from (n, hours)."""
-        shape = self._shape(local_hour)
-        return np.stack((shape, shape * self._share_rhythm(local_hour)))
+        shape = self.shape(self.day_rhythm(), *rhythm_cells(local_hour))
+        return np.stack((shape, shape * self.share_factors(local_hour)))
 
-    def _shape(self, local_hour: Ints) -> Floats:
+    def day_rhythm(self) -> Floats:
+        """h for each hour of the day, (n, 24)."""
         day = (self.day_count.astype(np.float64) + CELL_PRIOR) / (self.day_expected.astype(np.float64) + CELL_PRIOR)
-        day = day / (row_sum(day) / 24.0)[:, None]
-        row = np.arange(len(local_hour))[:, None]
-        at_day, at_week = 24 * row + local_hour % 24, 168 * row + local_hour % 168
+        return np.asarray(day / (row_sum(day) / 24.0)[:, None], np.float64)
+
+    def shape(self, day: Floats, at_day: Ints, at_week: Ints) -> Floats:
+        """s in cells of `rhythm_cells`; `day` is `day_rhythm`."""
         count, expected = self.week_count.take(at_week), self.week_expected.take(at_week)
         week = (count.astype(np.float64) + CELL_PRIOR) / (expected.astype(np.float64) + CELL_PRIOR)
         week = np.where(self.week_visits.take(at_week) >= 2, week, 1.0)
         return np.asarray(np.maximum(day.take(at_day) * week, LEAST_SHAPE), np.float64)
 
-    def _share_rhythm(self, local_hour: Ints) -> Floats:
-        row = share_rhythm.CELLS * np.arange(len(local_hour))[:, None]
+    def share_factors(self, local_hour: Ints) -> Floats:
+        """q for hours since 1970 of the brand's own clock, (n, ...)."""
+        row = _first_cells(local_hour, share_rhythm.CELLS)
         at_day, at_week = share_rhythm.cells(local_hour)
         factor = self.share_factor.take(row + at_day).astype(np.float64) * self.share_factor.take(row + at_week)
         return clipped(factor, *share_rhythm.RANGE)
@@ -167,47 +249,53 @@ class Baseline(Columns):
         # How many days are behind it is told by one hour of each.
         hours = 168 * np.arange(len(local_hour))[:, None] + local_hour[:, None] % 24 + 24 * np.arange(7)
         days = row_sum(self.week_visits.take(hours))
-        spread = self.correlation() / self._slow_share()
+        spread = self.correlation() / self.levels().slow_share()
         factors = share_rhythm.factors(self.share_count, self.share_expected, spread, days)
         self.share_factor = factors.astype(np.float16)
-
-    def _slow_share(self) -> Floats:
-        """The share of negative authors, (n,), by the slow levels."""
-        authors = self.authors[:, SLOW] / np.maximum(self.weight[:, SLOW], 1e-9)
-        negative = self.negative[:, SLOW] / np.maximum(self.negative_weight[:, SLOW], 1e-9)
-        return clipped(negative / np.maximum(authors, 1e-9), 1e-3, 0.98)
 
     def learn(self, local_hour: Ints, shapes: Floats, skip: NDArray[np.bool_], config: EngineConfig) -> None:
         """Learn the oldest held hour, except where `skip`; its are `local_hour` (n,) and `shapes` (2, n), of authors
         and of negative ones.
         """
-        shape, share_factor = shapes[0], shapes[1] / shapes[0]
+        self.learn_share([self.learn_volume(local_hour, shapes, self.day_rhythm(), skip, config)], config)
+
+    def learn_volume(
+        self, local_hour: Ints, shapes: Floats, day: Floats, skip: NDArray[np.bool_], config: EngineConfig
+    ) -> Taught:
+        """The part of `learn` on which what is expected in the next hour depends: levels, rhythm and dispersion; `day`
+        is `day_rhythm`. Says what it taught, for `learn_share`.
+        """
         f = self.held_observed[:, -1].astype(np.float64)
+        seen = f > 0
+        shape, share_factor = shapes[0], shapes[1] / shapes[0]
         authors = self.held_authors[:, -1].astype(np.float64)
         negative = self.held_negative[:, -1].astype(np.float64)
-        seen = _Where(f > 0)
-        if not seen.which.any():
-            return
         exposure = shape * f
-        fade = seen.fade(config.recent_half_life_hours)
-        self.recent_authors = self.recent_authors * fade + seen.only(authors)
-        level, level_negative = self.level()
+        levels = self.levels()
+        level, level_negative = levels.level()
         mu, nu = level * exposure, level_negative * exposure * share_factor
         # An hour read by two tone models tells nothing about negatives: it is as was expected.
         mixed = negative == MIXED
         negative = np.where(mixed, nu, negative)
-        # A level is one of hours whose share is the usual.
-        self.recent_negative = self.recent_negative * fade + seen.only(negative / share_factor)
-        self.recent_weight = self.recent_weight * fade + seen.only(exposure)
 
-        learns = _Where(seen.which & ~skip)
-        known_hours = self.known_hours()
-        known = seen.which & (known_hours >= config.warm_hours)
-        phi, phi_negative = self.dispersion()
-        gate = np.where(known, _most(mu, phi), np.inf)
-        gate_negative = np.where(known, _most(nu, phi_negative), np.inf)
-        c = np.minimum(authors, gate)
-        k = np.minimum(negative, gate_negative)
+        learns = _Where(seen & ~skip)
+        known_hours = levels.known_hours()
+        known = seen & (known_hours >= config.warm_hours)
+        phi, phi_negative = levels.dispersion()
+        c = np.minimum(authors, np.where(known, _most(mu, phi), np.inf))
+        k = np.minimum(negative, np.where(known, _most(nu, phi_negative), np.inf))
+        taught = Taught(
+            local_hour,
+            seen,
+            learns.which,
+            mixed,
+            authors,
+            c,
+            negative,
+            exposure,
+            share_factor,
+            levels,
+        )
 
         settled = _Where(learns.which & (known_hours >= config.settled_hours))
         fade_spread = settled.fade(SPREAD_HALF_LIFE)
@@ -218,25 +306,14 @@ class Baseline(Columns):
         )
         self.spread_weight = self.spread_weight * fade_spread + settled.only(1.0)
 
-        # Hours of many authors say more, but not in proportion: two hours differ, however many authors they have.
-        total = authors
-        share = clipped(level_negative * share_factor / np.maximum(level, 1e-9), 0.02, 0.98)
-        excess, pairs = _more_than_chance(total, negative, share, self.correlation(), CORRELATION_GATE, CORRELATION)
-        share_known = (known_hours >= config.settled_hours) & (self.negative_weight[:, SLOW] >= config.settled_hours)
-        tells = settled.which & (total >= 2) & ~mixed & share_known
-        fade_pairs = settled.fade(CORRELATION_HALF_LIFE)
-        self.pairs_excess = self.pairs_excess * fade_pairs + np.where(tells, excess, 0.0)
-        self.pairs = self.pairs * fade_pairs + np.where(tells, pairs, 0.0)
-
         # The rhythm is learned relative to the slow level, for the quick one follows it; on the first day the slow one
         # does too, so what that teaches counts little.
         slow = self.authors[:, SLOW] / np.maximum(known_hours, 1e-9)
         trust = np.minimum(known_hours / config.settled_hours, 1.0)
         trust = learns.only(trust * trust)
         fade_cell = learns.fade(config.profile_half_life_visits)
-        row = np.arange(len(f))
-        at_day, at_week = 24 * row + local_hour % 24, 168 * row + local_hour % 168
-        week_part = shape / np.maximum(self._day_part(at_day), 1e-9)
+        at_day, at_week = rhythm_cells(local_hour)
+        week_part = shape / np.maximum(day.take(at_day), 1e-9)
         _fade_and_add(self.day_count, at_day, fade_cell, trust * c)
         _fade_and_add(self.day_expected, at_day, fade_cell, trust * slow * week_part * f)
         day_expected = slow * (shape / np.maximum(week_part, 1e-9)) * f
@@ -245,9 +322,6 @@ class Baseline(Columns):
         visits = self.week_visits.take(at_week)
         more = learns.which & (trust >= 1.0) & (visits < 255)
         self.week_visits.reshape(-1)[at_week] = np.where(more, visits + 1, visits)
-
-        # What returns every week would open an incident every week: hours in one teach this rhythm too, cut as all are.
-        self._learn_share(local_hour, seen.which & ~mixed & share_known, authors, c, negative, share_factor, config)
 
         fades = 2.0 ** (-1.0 / np.array(config.level_half_lives_hours))
         fades = fades if learns.everywhere else np.where(learns.which[:, None], fades, 1.0)
@@ -259,53 +333,95 @@ class Baseline(Columns):
         one = mixed[:, None]
         self.negative = np.where(one, self.negative, negative_now)
         self.negative_weight = np.where(one, self.negative_weight, weight_now)
+        return taught
+
+    def learn_share(self, hours: Sequence[Taught], config: EngineConfig) -> Floats:
+        """The rest of `learn`, of hours that followed each other within a day: the recent level, the correlation and
+        the rhythm of the share. Returns what `correlation` was before each, (hours, n).
+        """
+        told = in_order(hours)
+        self._learn_recent(told, config)
+        rho = self._learn_correlation(told, config)
+        self._learn_share_rhythm(told, np.concatenate([rho[1:], self.correlation()[None]]), config)
+        return rho
+
+    def _learn_recent(self, told: Taught, config: EngineConfig) -> None:
+        recent = np.array([self.recent_authors, self.recent_negative, self.recent_weight])
+        fades = _fades(told.seen, config.recent_half_life_hours)
+        # A level is one of hours whose share is the usual.
+        columns = np.stack([told.authors, told.negative / told.share_factor, told.exposure], axis=1)
+        more = np.where(told.seen[:, None], columns, 0.0)
+        for fade, taught in zip(fades, more, strict=True):
+            recent = recent * fade + taught
+        self.recent_authors, self.recent_negative, self.recent_weight = recent
+
+    def _learn_correlation(self, told: Taught, config: EngineConfig) -> Floats:
+        """Returns what `correlation` was before each hour, (hours, n)."""
+        level, level_negative = told.levels.level()
+        share = clipped(level_negative * told.share_factor / np.maximum(level, 1e-9), 0.02, 0.98)
+        settled = told.learned & (told.levels.weight[..., SLOW] >= config.settled_hours)
+        tells = settled & (told.authors >= 2) & ~told.mixed & told.levels.share_is_known(config)
+        # Hours of many authors say more, but not in proportion: two hours differ, however many authors they have.
+        more = _MoreThanChance.of(told.authors, told.negative, share, CORRELATION_GATE, CORRELATION)
+        fades = _fades(settled, CORRELATION_HALF_LIFE)
+        before = np.empty_like(share)
+        for hour, (fade, there) in enumerate(zip(fades, tells, strict=True)):
+            before[hour] = rho = self.correlation()
+            excess, pairs = more.than_with(rho, hour)
+            self.pairs_excess = self.pairs_excess * fade + np.where(there, excess, 0.0)
+            self.pairs = self.pairs * fade + np.where(there, pairs, 0.0)
+        return before
 
     def learn_lasting(
-        self, authors: Ints, negative: Ints, share: Floats, quiet: NDArray[np.bool_], config: EngineConfig
-    ) -> None:
-        """Learn from the six hours that just ended, where they were `quiet`: how far their share was from `share`, the
-        one that scores expected. All (n,).
-        """
-        known = self.known_hours()
-        settled = (known >= config.settled_hours) & (self.negative_weight[:, SLOW] >= config.settled_hours)
-        there = _Where(quiet & settled & (authors >= 2))
-        if not there.which.any():
-            return
-        rho, usual = self.lasting() * self.correlation(), CORRELATION_IN[SIX_HOURS] * CORRELATION
-        excess, pairs = _more_than_chance(authors.astype(np.float64), negative, share, rho, LASTING_GATE, usual)
-        fade = there.fade(CORRELATION_HALF_LIFE)
-        self.long_excess = self.long_excess * fade + there.only(excess)
-        self.long_pairs = self.long_pairs * fade + there.only(pairs)
-
-    def _learn_share(
         self,
-        local_hour: Ints,
-        tells: NDArray[np.bool_],
-        authors: Floats,
-        gated: Floats,
-        negative: Floats,
-        share_factor: Floats,
+        authors: Ints,
+        negative: Ints,
+        share: Floats,
+        quiet: NDArray[np.bool_],
+        levels: Levels,
+        rho: Floats,
         config: EngineConfig,
-    ) -> None:
-        """Learn the rhythm of the share where the hour `tells` of it: of its `authors` as many as are `gated` count."""
-        there = _Where(tells)
+    ) -> Floats:
+        """Learn from six hours that ended, where they were `quiet`, and from those that ended an hour later, and so on:
+        how far their share was from `share`, the one that scores expected; `levels` and `rho` (`correlation`) are as
+        they were. All (hours, n). Returns what `lasting` was before each.
+        """
+        tells = quiet & levels.share_is_known(config) & (authors >= 2)
+        usual = CORRELATION_IN[SIX_HOURS] * CORRELATION
+        more = _MoreThanChance.of(authors.astype(np.float64), negative, share, LASTING_GATE, usual)
+        fades = _fades(tells, CORRELATION_HALF_LIFE)
+        before = np.empty_like(share)
+        for hour, (fade, there) in enumerate(zip(fades, tells, strict=True)):
+            before[hour] = left = _lasting(self.long_excess, self.long_pairs, rho[hour])
+            excess, pairs = more.than_with(left * rho[hour], hour)
+            self.long_excess = self.long_excess * fade + np.where(there, excess, 0.0)
+            self.long_pairs = self.long_pairs * fade + np.where(there, pairs, 0.0)
+        return before
+
+    def _learn_share_rhythm(self, told: Taught, rho: Floats, config: EngineConfig) -> None:
+        # What returns every week would open an incident every week: hours in one teach this rhythm too, cut as all are.
+        tells = told.seen & ~told.mixed & told.levels.share_is_known(config)
         visits = config.profile_half_life_visits
-        fade, fade_hour = there.fade(visits), there.fade(visits * share_rhythm.QUARTER_HOURS)
-        usual = authors * self._slow_share()
-        most = share_rhythm.most(usual * share_factor, 1.0 + np.maximum(authors - 1.0, 0.0) * self.correlation())
-        counts = there.only(gated / np.maximum(authors, 1.0))
-        count, expected = counts * np.minimum(negative, most), counts * usual
-        row = share_rhythm.CELLS * np.arange(len(local_hour))
-        at_day, at_week = (row + at for at in share_rhythm.cells(local_hour))
+        usual = told.authors * told.levels.slow_share()
+        phi = 1.0 + np.maximum(told.authors - 1.0, 0.0) * rho
+        most = share_rhythm.most(usual * told.share_factor, phi)
+        # Of its authors as many as are gated count.
+        counts = np.where(tells, told.gated / np.maximum(told.authors, 1.0), 0.0)
+        count, expected = counts * np.minimum(told.negative, most), counts * usual
+        row = share_rhythm.CELLS * np.arange(told.authors.shape[-1])
+        at_day, at_week = (row + at for at in share_rhythm.cells(told.local_hour))
         # What one of the two rhythms tells, the other need not.
         of_day, of_week = expected * self.share_factor.take(at_week), expected * self.share_factor.take(at_day)
-        share_rhythm.add(self.share_count, self.share_expected, at_day, fade, count, of_day)
-        share_rhythm.add(self.share_count, self.share_expected, at_week, fade_hour, count, of_week)
-
-    def _day_part(self, at_day: Ints) -> Floats:
-        """Of each row one hour of the day; `at_day` counts cells from the first one of the first row on."""
-        day = (self.day_count.astype(np.float64) + CELL_PRIOR) / (self.day_expected.astype(np.float64) + CELL_PRIOR)
-        return np.asarray(day.take(at_day) / (row_sum(day) / 24.0), np.float64)
+        # A cell of the day and one of the week in each hour.
+        hours = zip(
+            np.stack([at_day, at_week], axis=1),
+            np.stack([_fades(tells, visits), _fades(tells, visits * share_rhythm.QUARTER_HOURS)], axis=1),
+            count,
+            np.stack([of_day, of_week], axis=1),
+            strict=True,
+        )
+        for at, fade, more, more_expected in hours:
+            share_rhythm.add(self.share_count, self.share_expected, at, fade, more, more_expected)
 
     def hold(self, authors: Ints, negative: Ints | Floats, observed: Floats) -> None:
         """Keep the hour that just ended until it is learned. `observed` is the part of it that was observed, 0..1."""
@@ -340,13 +456,12 @@ class Baseline(Columns):
     ) -> None:
         # A few hours stand for a day, since the brand is not new: silence must still be told from calm.
         stands_for = np.maximum(weight, config.settled_hours)
-        for row, most in ((QUICK, QUICK_HOURS), (SLOW, np.inf)):
-            hours = np.minimum(stands_for, most)
-            times = hours / np.maximum(weight, 1e-9)
-            self.authors[:, row] = np.where(which, authors * times, self.authors[:, row])
-            self.negative[:, row] = np.where(which, negative * times, self.negative[:, row])
-            self.negative_weight[:, row] = np.where(which, hours, self.negative_weight[:, row])
-            self.weight[:, row] = np.where(which, hours, self.weight[:, row])
+        hours = np.stack([np.minimum(stands_for, QUICK_HOURS), stands_for], axis=1)
+        times, one = hours / np.maximum(weight, 1e-9)[:, None], which[:, None]
+        self.authors = np.where(one, authors[:, None] * times, self.authors)
+        self.negative = np.where(one, negative[:, None] * times, self.negative)
+        self.negative_weight = np.where(one, hours, self.negative_weight)
+        self.weight = np.where(one, hours, self.weight)
 
     def hold_low(self, low: NDArray[np.bool_], authors: Ints, negative: Ints, shapes: Floats) -> None:
         """Add the hour that just ended to the account of nearly silent hours, where `low`; clear it elsewhere. `shapes`
@@ -390,18 +505,60 @@ class _Where:
         return by if self.everywhere else np.where(self.which, by, 1.0)
 
 
-def _more_than_chance(
-    authors: Floats, negative: Floats | Ints, share: Floats, rho: Floats, gate: float, usual: float
-) -> tuple[Floats, Floats]:
-    """By how much more than chance a window's negative authors differ from `share`, and pairs of authors that this
-    rests on: their ratio is rho. Cut at `gate` times the usual square, and weighted by what it tells if rho is `usual`.
-    """
-    others = np.maximum(authors - 1.0, 0.0)
-    off = negative - authors * share
-    chance = np.maximum(share * (1.0 - share), 1e-9)
-    squared = np.minimum(off * off / chance, gate * authors * (1.0 + others * rho))
-    worth = 1.0 / np.square(1.0 + others * usual)
-    return worth * (squared - authors), worth * authors * others
+def _correlation(excess: Floats, pairs: Floats) -> Floats:
+    rho = (excess + CORRELATION_PRIOR * CORRELATION) / (pairs + CORRELATION_PRIOR)
+    return clipped(rho, *CORRELATION_RANGE)
+
+
+def _lasting(excess: Floats, pairs: Floats, rho: Floats) -> Floats:
+    usual = CORRELATION_IN[SIX_HOURS] * rho
+    left = (excess + LASTING_PRIOR * usual) / (pairs + LASTING_PRIOR)
+    return clipped(left / rho, *LASTING_RANGE)
+
+
+@dataclass(frozen=True, slots=True)
+class _MoreThanChance:
+    """By how much more than chance negative authors of windows differ from a share, (hours, n) each."""
+
+    authors: Floats
+    others: Floats
+    squared: Floats
+    gate: float
+    worth: Floats
+
+    @staticmethod
+    def of(authors: Floats, negative: Floats | Ints, share: Floats, gate: float, usual: float) -> _MoreThanChance:
+        """Cut at `gate` times the usual square, and weighted by what it tells if rho is `usual`."""
+        others = np.maximum(authors - 1.0, 0.0)
+        off = negative - authors * share
+        chance = np.maximum(share * (1.0 - share), 1e-9)
+        worth = 1.0 / np.square(1.0 + others * usual)
+        return _MoreThanChance(authors, others, off * off / chance, gate, worth)
+
+    def than_with(self, rho: Floats, hour: int) -> tuple[Floats, Floats]:
+        """That of an hour, and pairs of authors that it rests on: their ratio is rho, which so far was `rho`."""
+        authors, others, worth = self.authors[hour], self.others[hour], self.worth[hour]
+        squared = np.minimum(self.squared[hour], self.gate * authors * (1.0 + others * rho))
+        return worth * (squared - authors), worth * authors * others
+
+
+def _fades(which: NDArray[np.bool_], half_life: float) -> Floats:
+    """By what to multiply, so that half is left after so many times; 1 elsewhere."""
+    return np.where(which, 2.0 ** (-1.0 / half_life), 1.0)
+
+
+def _first_cells(local_hour: Ints, cells: int) -> Ints:
+    """Where the cells of each row begin, (n, 1, ...) for hours (n, ...)."""
+    return (cells * np.arange(len(local_hour))).reshape(-1, *(1,) * (local_hour.ndim - 1))
+
+
+def rhythm_cells(local_hour: Ints) -> tuple[Ints, Ints]:
+    """The cells of h and g for hours since 1970 of the brand's own clock (n, ...), counted from the first one of the
+    first row on."""
+    return (
+        _first_cells(local_hour, 24) + local_hour % 24,
+        _first_cells(local_hour, 168) + local_hour % 168,
+    )
 
 
 def _fade_and_add(cells: NDArray[np.float32], at: Ints, fade: Floats | float, more: Floats) -> None:

@@ -16,16 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import feed
-from detectors.baseline import HISTORY, Baseline
+from detectors.baseline import DELAY, HISTORY, Baseline, Levels, Taught, in_order, rhythm_cells
 from detectors.columns import Floats, Ints
 from detectors.core import Core, LastTick
-from detectors.exposure import ALL, NEGATIVE, Shape, observed, of_minutes
+from detectors.exposure import ALL, NEGATIVE, Shape, in_reach, of_minutes
+from detectors.exposure import observed as observed_part
 from detectors.gaps import Gaps
-from detectors.learning import end_day, learn, learn_terms
+from detectors.learning import end_day, hold, learn_lasting, learn_terms, open_since
 from detectors.members import Came, take
 from detectors.segment import forget_closed, is_calm, note_calm, record, scores, twice
 from detectors.usual import Usual
-from detectors.windows import AUTHORS, LONG_AGO, LONGEST, WIDTHS
+from detectors.windows import AUTHORS, LONG_AGO, LONGEST, NEGATIVES, WIDTHS
 from detectors.worth import reached
 
 MOST_HOURS = 24
@@ -33,6 +34,9 @@ MOST_HOURS = 24
 MOST_CELLS = 16_384
 """Brands times ticks: where there are more, an hour alone fills arrays that pay, and several do not fit the cache."""
 _FEWEST = 2
+_WITHIN = np.arange(60 * (HISTORY - 1), 60 * HISTORY)
+"""The ticks of an hour, counted from the first one in reach."""
+_AN_HOUR = WIDTHS.index(60)
 
 
 def hours_to_try(core: Core, first: int, last: int) -> int:
@@ -78,7 +82,7 @@ def pass_calm_hours(core: Core, first: int, came: Came, counts: Ints, topic: Flo
         members = came.members
     seen = feed.last_seen(core, first, 60 * hours, members)
     before = _Before.of(core)
-    expected = _learn_hours(core, first, hours, counts, seen)
+    expected = _learn_hours(core, before.gaps, first, hours, counts, seen)
     hours = expected.hours
     own, topic = np.ascontiguousarray(counts[..., : 60 * hours]), np.ascontiguousarray(topic[:, : 60 * hours])
     scored = _scored(core, before, expected, first, own, topic, seen)
@@ -88,7 +92,7 @@ def pass_calm_hours(core: Core, first: int, came: Came, counts: Ints, topic: Flo
         before.put_back(core)
         if not calm:
             return 0
-        _learn_hours(core, first, calm, counts, seen)
+        _learn_hours(core, before.gaps, first, calm, counts, seen)
     _take_hours(core, first, calm, came)
     _take_scores(core, first, scored, counts, before.gaps.down)
     core.closed = first + 60 * calm - 1
@@ -127,31 +131,47 @@ class _Hours:
     """(rows,) see gaps.Gaps"""
 
 
-def _learn_hours(core: Core, first: int, hours: int, counts: Ints, seen: Ints) -> _Hours:
+def _learn_hours(core: Core, before: Gaps, first: int, hours: int, counts: Ints, seen: Ints) -> _Hours:
     """Learn hours one by one, as if nothing happened in them; stops after an hour in which a thin feed became usual."""
-    n = len(core)
+    n, baseline, exposure, gaps = len(core), core.baseline, core.exposure, core.gaps
     shape = np.empty((2, n, hours, HISTORY + 1), np.float32)
-    local, silence = np.empty((n, hours), np.int64), np.empty((n, hours))
-    usual: list[Usual] = []
-    down = core.gaps.down.copy()
-    while len(usual) < hours:
-        done = len(usual)
-        at = 60 * done + 59
-        core.exposure.prepare((first + at) // 60, core.baseline)
-        shape[:, :, done], local[:, done], silence[:, done] = (
-            core.exposure.laid_out,
-            core.exposure.local,
-            core.gaps.silence,
-        )
-        usual.append(Usual.of(core.baseline))
-        core.gaps.last_seen = np.ascontiguousarray(seen[:, at])
-        exposure = core.exposure.of_windows(np.array([first + at]), core.gaps)[..., 0]
-        learn(core, first + at, exposure, counts[..., at], [])
-        if (core.gaps.down != down).any():
+    local = np.stack([exposure.local_hour(first // 60 + hour) for hour in range(hours)], axis=1)
+    silence = np.empty((n, hours))
+    # What hours learn of shares changes nothing that is expected within the day, and so can wait.
+    reached = in_reach(local)
+    at_day, at_week = rhythm_cells(reached)
+    share_factors = baseline.share_factors(reached)
+    levels: list[Levels] = []
+    taught: list[Taught] = []
+    observed: list[Floats] = []
+    down = gaps.down.copy()
+    hears = core.track.started & ~down
+    for hour in range(hours):
+        tick = first + 60 * hour + 59
+        day = baseline.day_rhythm()
+        own = baseline.shape(day, at_day[:, hour], at_week[:, hour])
+        exposure.lay_out(tick // 60, local[:, hour], np.stack([own, own * share_factors[:, hour]]))
+        shape[:, :, hour], silence[:, hour] = exposure.laid_out, gaps.silence
+        levels.append(baseline.levels())
+        gaps.last_seen = np.ascontiguousarray(seen[:, tick - first])
+        part = np.minimum(exposure.of_hour(tick, gaps) / exposure.shape(0)[ALL], 1.0)
+        observed.append(np.where(hears, part, 0.0))
+        shapes, skip = exposure.shape(DELAY), open_since(core, tick // 60 - DELAY)
+        taught.append(baseline.learn_volume(exposure.local - DELAY, shapes, day, skip, core.config))
+        at_end = counts[..., tick - first]
+        hold(core, tick, at_end, at_end[NEGATIVES, _AN_HOUR], observed[-1])
+        if (gaps.down != down).any():
             break
-    k = len(usual)
-    own = shape[:, :, :k].reshape(2, -1, HISTORY + 1), local[:, :k].reshape(-1), silence[:, :k].reshape(-1)
-    return _Hours(k, Usual.in_hours(usual), *own)
+    k = len(levels)
+    rho = baseline.learn_share(taught, core.config)
+    so_far = in_order(levels)
+    rows = shape[:, :, :k].reshape(2, -1, HISTORY + 1)
+    ends = _exposure(before, rows, first, k, _WITHIN[-1:]).reshape(2, len(WIDTHS), n, k).swapaxes(2, 3)
+    counts_then = counts[..., 59 : 60 * k : 60].swapaxes(2, 3)
+    every = range(first // 60, first // 60 + k)
+    lasting = learn_lasting(core, every, ends, counts_then, np.array(observed), so_far, rho)
+    usual = Usual.in_hours(so_far, rho, lasting)
+    return _Hours(k, usual, rows, local[:, :k].reshape(-1), silence[:, :k].reshape(-1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +197,7 @@ def _scored(
     """Score hours; `counts` are (3, 5, n, 60 hours), `topic` (n, 60 hours)."""
     n, hours, usual = len(core), expected.hours, expected.usual
     rows = counts.reshape(3, len(WIDTHS), n * hours, 60)
-    exposure = _exposure(before.gaps, expected, first)
+    exposure = _exposure(before.gaps, expected.shape, first, hours, _WITHIN)
     mu, nu = exposure[ALL] * usual.level[:, None], exposure[NEGATIVE] * usual.level_negative[:, None]
     started, down = np.repeat(core.track.started, hours), np.repeat(before.gaps.down, hours)
     known = started & (usual.known_hours >= core.config.settled_hours)
@@ -199,15 +219,13 @@ def _scored(
     )
 
 
-def _exposure(gaps: Gaps, expected: _Hours, first: int) -> Floats:
-    """(2, 5, rows, 60), as Exposure.of_windows of each hour."""
-    hours = expected.hours
+def _exposure(gaps: Gaps, shape: Shape, first: int, hours: int, offset: Ints) -> Floats:
+    """(2, 5, rows, ticks), as Exposure.of_windows of each hour at some ticks of `_WITHIN`."""
     begins = first + 60 * np.arange(hours)
     near = np.nonzero((gaps.until.max(axis=1)[:, None] > begins - LONGEST).reshape(-1))[0]
     base = (begins - 60 * (HISTORY - 1))[near % hours, None]
     brand = near // hours
-    offset = np.arange(60 * (HISTORY - 1), 60 * HISTORY)
-    return observed(expected.shape, offset, near, gaps.since[brand] - base, gaps.until[brand] - base)
+    return observed_part(shape, offset, near, gaps.since[brand] - base, gaps.until[brand] - base)
 
 
 def _turns(
@@ -230,8 +248,7 @@ def _turns(
     silent_for = feed.silence_of(ticks, seen, begin, shape, expected.usual.level, expected.silence)
     full = None
     if down.any():
-        offset = np.arange(60 * (HISTORY - 1), 60 * HISTORY)
-        full = of_minutes(expected.shape[ALL], offset, WIDTHS[0]) * expected.usual.level[:, None]
+        full = of_minutes(expected.shape[ALL], _WITHIN, WIDTHS[0]) * expected.usual.level[:, None]
     signs = feed.signs(authors, silent_for, mu, expected.usual.dispersion, settled, down, full)
     turns = signs.turns.any(axis=1).reshape(-1, hours).any(axis=0)
     return np.asarray(turns & settled.reshape(-1, hours).any(axis=0), np.bool_)

@@ -51,8 +51,17 @@ class Exposure:
         """Lay out the shape of the hours that windows of this hour reach, and its running sums."""
         if self._hour == hour:
             return
-        self.local = hour + np.array(_shifts(self._zones, hour), np.int64)[self._zone]
-        self._shape[:, :, :HISTORY] = baseline.shapes(self.local[:, None] + _HOURS)
+        local = self.local_hour(hour)
+        self.lay_out(hour, local, baseline.shapes(in_reach(local)))
+
+    def local_hour(self, hour: int) -> Ints:
+        """(n,) an hour since 1970 in the brand's time zone."""
+        return np.asarray(hour + np.array(_shifts(self._zones, hour), np.int64)[self._zone], np.int64)
+
+    def lay_out(self, hour: int, local: Ints, shapes: Floats) -> None:
+        """Take the shapes (2, n, HISTORY) of the hours `in_reach`."""
+        self.local = local
+        self._shape[:, :, :HISTORY] = shapes
         self._hour = hour
 
     def outdated(self) -> None:
@@ -68,6 +77,13 @@ class Exposure:
         base = _base(ticks)
         near = gaps.near(int(ticks[0]))
         return observed(self._shape, ticks - base, near, gaps.since[near] - base, gaps.until[near] - base)
+
+    def of_hour(self, tick: int, gaps: Gaps) -> Floats:
+        """The same for authors in the hour whose last tick this is, (n,)."""
+        if (gaps.until > tick - 60).any():
+            return self.of_windows(np.array([tick]), gaps)[ALL, WIDTHS.index(60), :, 0]
+        reach = running(self._shape[ALL])
+        return np.asarray(reach[:, HISTORY] - reach[:, HISTORY - 1], np.float64)
 
     @property
     def laid_out(self) -> Shape:
@@ -100,6 +116,11 @@ class Exposure:
     def nbytes(self) -> int:
         """Bytes of the shape."""
         return self._shape.nbytes
+
+
+def in_reach(local: Ints) -> Ints:
+    """Hours that windows of hours (...) reach, (..., HISTORY)."""
+    return np.asarray(local[..., None] + _HOURS, np.int64)
 
 
 def _shifts(zones: Sequence[str], hour: int) -> list[int]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors import controller
 from detectors.anew import begin_anew
-from detectors.baseline import DELAY, MIXED
+from detectors.baseline import DELAY, MIXED, Levels, in_order
 from detectors.budget import MONTH
 from detectors.columns import Floats, Ints
 from detectors.core import Core
@@ -63,34 +65,54 @@ def learn(core: Core, tick: int, exposure: Floats, counts: Ints, out: list[Decis
     observed = np.where(planned, 0.0, observed)
     if core.detectors.learners:
         _teach(core, observed, ~(open_since(core, hour - 1) | planned))
-    _learn_lasting(core, hour, exposure, counts, observed)
+    levels, rho = in_order([core.baseline.levels()]), core.baseline.correlation()[None]
+    learn_lasting(core, [hour], exposure[:, :, None], counts[:, :, None], observed[None], levels, rho)
     core.baseline.learn(
         core.exposure.local - DELAY, core.exposure.shape(DELAY), open_since(core, hour - DELAY), core.config
     )
     mixed = change_models(core, tick, out)
-    core.baseline.hold(counts[AUTHORS, 1], np.where(mixed, MIXED, counts[NEGATIVES, 1]), observed)
+    hold(core, tick, counts, np.where(mixed, MIXED, counts[NEGATIVES, 1]), observed)
+    _absorb(core, tick)
+
+
+def hold(core: Core, tick: int, counts: Ints, negative: Ints | Floats, observed: Floats) -> None:
+    """Keep the hour that just ended until it is learned, `negative` (n,) being what counts of it as such; and whether
+    the feed is silent."""
+    shape = core.exposure.shape(0)
+    core.baseline.hold(counts[AUTHORS, 1], negative, observed)
     minutes = tick - np.maximum(core.gaps.last_seen, tick - 60)
     before = np.where(core.gaps.last_seen <= tick - 60, core.gaps.silence, 0.0)
-    core.gaps.silence = np.where(started, before + shape[ALL] * (minutes / 60.0) * core.baseline.level()[0], 0.0)
+    expected = before + shape[ALL] * (minutes / 60.0) * core.baseline.level()[0]
+    core.gaps.silence = np.where(core.track.started, expected, 0.0)
     core.baseline.hold_low(core.gaps.down, counts[AUTHORS, 1], counts[NEGATIVES, 1], shape)
     _take_low_for_normal(core, tick)
-    _absorb(core, tick)
     core.exposure.outdated()
 
 
-def _learn_lasting(core: Core, hour: int, exposure: Floats, counts: Ints, observed: Floats) -> None:
+def learn_lasting(
+    core: Core, hours: Sequence[int], exposure: Floats, counts: Ints, observed: Floats, levels: Levels, rho: Floats
+) -> Floats:
     """Learn how far the share of the last six hours was from what scores expected, unless an incident was open in
-    them."""
-    level, level_negative = core.baseline.level()
+    them; see Baseline.learn_lasting.
+
+    Parameters
+    ----------
+    hours : since 1970, one after the other
+    exposure, counts : (2, 5, hours, n) and (3, 5, hours, n) at the last ticks of each
+    observed : (hours, n) part of each that was observed
+    """
+    level, level_negative = levels.level()
     share = expected_shares(exposure[NEGATIVE, SIX_HOURS:] * level_negative, exposure[ALL, SIX_HOURS:] * level)[0]
-    quiet = (observed > 0) & ~open_since(core, hour - 5)
-    core.baseline.learn_lasting(counts[AUTHORS, SIX_HOURS], counts[NEGATIVES, SIX_HOURS], share, quiet, core.config)
+    quiet = (observed > 0) & ~np.array([open_since(core, hour - 5) for hour in hours])
+    authors, negative = counts[AUTHORS, SIX_HOURS], counts[NEGATIVES, SIX_HOURS]
+    return core.baseline.learn_lasting(authors, negative, share, quiet, levels, rho, core.config)
 
 
 def open_since(core: Core, hour: int) -> NDArray[np.bool_]:
     """(n,) whether an incident was open since the beginning of an hour, or a planned event in that hour: it teaches
     nothing then."""
-    return np.asarray((core.track.last_open >= 60 * hour) | planned_hour(core, hour), np.bool_)
+    opened = np.asarray(core.track.last_open >= 60 * hour, np.bool_)
+    return opened | planned_hour(core, hour) if core.with_plans else opened
 
 
 def learn_terms(core: Core, first: int, hours: int) -> None:

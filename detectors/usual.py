@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
-import numpy as np
-
-from detectors.baseline import Baseline
+from detectors.baseline import Baseline, Levels
 from detectors.columns import Floats
 
 
@@ -30,11 +27,15 @@ class Usual:
     @classmethod
     def of(cls, baseline: Baseline) -> Self:
         """As it is now."""
-        phi, _ = baseline.dispersion()
-        return cls(*baseline.level(), baseline.known_hours(), phi, baseline.correlation(), baseline.lasting())
+        return cls._of(baseline.levels(), baseline.correlation(), baseline.lasting())
 
     @classmethod
-    def in_hours(cls, hours: Sequence[Self]) -> Self:
-        """Of several hours one after the other: the hours of a brand are rows that follow each other."""
-        columns = ([getattr(one, f.name) for one in hours] for f in fields(cls))
-        return cls(*(np.stack(column, axis=1).reshape(-1) for column in columns))
+    def in_hours(cls, levels: Levels, correlation: Floats, lasting: Floats) -> Self:
+        """In several hours, from what is (hours, n): the hours of a brand are rows that follow each other."""
+        of_hours = cls._of(levels, correlation, lasting)
+        return cls(*(getattr(of_hours, f.name).T.reshape(-1) for f in fields(cls)))
+
+    @classmethod
+    def _of(cls, levels: Levels, correlation: Floats, lasting: Floats) -> Self:
+        phi, _ = levels.dispersion()
+        return cls(*levels.level(), levels.known_hours(), phi, correlation, lasting)
