@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from detectors.columns import Floats, Ints, ln
@@ -35,8 +36,6 @@ LEAST_AUTHORS, LEAST_USERS = 5, 3
 LEAST_KNOWN = 30.0
 """Negative authors of the days before, without which nobody knows what is usual."""
 _NEVER_NEW = 1.0
-_AUTHORS = BUCKETS
-"""Place of the number of all authors, behind those of the terms."""
 _MOST_SAMPLES = 4096
 """Of brands taken at once; bounds the memory."""
 
@@ -157,8 +156,10 @@ def _judge(batch: Sequence[_Brand], first: int, last: int, out: Floats) -> None:
     if not batch:
         return
     steps = _Steps.of(batch, first, last)
-    users, authors = steps.counts[:, :_AUTHORS], steps.counts[:, _AUTHORS]
-    usual = np.stack([one.usual for one in batch])[steps.brand]
+    users, authors = steps.counts[:, :-1], steps.counts[:, -1]
+    if not users.size:
+        return
+    usual = np.stack([one.usual for one in batch])[:, steps.terms][steps.brand]
     telling = (users >= LEAST_USERS) & (users > TIMES * usual * authors[:, None])
     telling &= (authors >= LEAST_AUTHORS)[:, None]
     at, term = np.nonzero(telling)
@@ -180,8 +181,10 @@ class _Steps(NamedTuple):
     brand: Ints
     """(steps,) place in the batch."""
     tick: Ints
+    terms: Ints
+    """(terms,) buckets that may tell, ascending."""
     counts: Ints
-    """(steps, BUCKETS + 1) distinct authors who use each, and all."""
+    """(steps, terms + 1) distinct authors who use each, and all."""
 
     @staticmethod
     def of(batch: Sequence[_Brand], first: int, last: int) -> _Steps:
@@ -191,10 +194,14 @@ class _Steps(NamedTuple):
         brand = np.repeat(np.arange(len(batch)), [len(one.samples) for one in batch])
         tick = np.array([sample.tick for sample in samples], np.int64)
         _, voice = np.unique(np.array([sample.speaks_for for sample in samples], np.uint64), return_inverse=True)
+        place = np.frombuffer(b"".join(used), np.uint8).astype(np.int64)
+        which = np.repeat(np.arange(len(samples)), [len(u) for u in used])
+        often = _often(brand[which] * BUCKETS + place, tick[which])
+        terms, place = np.unique(place[often], return_inverse=True)
         # Each sample counts in the place of each of its terms, and in that of all authors.
-        place = np.concatenate([np.frombuffer(b"".join(used), np.uint8), np.full(len(samples), _AUTHORS)])
-        which = np.concatenate([np.repeat(np.arange(len(samples)), [len(u) for u in used]), np.arange(len(samples))])
-        key = ((brand[which] * len(samples) + voice[which]) * (BUCKETS + 1)) + place
+        place = np.concatenate([place, np.full(len(samples), len(terms))])
+        which = np.concatenate([which[often], np.arange(len(samples))])
+        key = ((brand[which] * len(samples) + voice[which]) * (len(terms) + 1)) + place
         order = np.lexsort((tick[which], key))
         key, which, place = key[order], which[order], place[order]
         begin = tick[which]
@@ -208,13 +215,23 @@ class _Steps(NamedTuple):
         k = last + 1 - first
         step_of_start, step_of_end = whose * k + (since - first), whose[leaves] * k + (until[leaves] - first)
         steps = np.unique(np.concatenate([np.arange(len(batch)) * k, step_of_start, step_of_end]))
-        change = np.zeros((len(steps) + 1, BUCKETS + 1), np.int64)
+        change = np.zeros((len(steps) + 1, len(terms) + 1), np.int64)
         np.add.at(change, (np.searchsorted(steps, step_of_start) + 1, where), 1)
         np.add.at(change, (np.searchsorted(steps, step_of_end) + 1, where[leaves]), -1)
         running = np.cumsum(change, axis=0)
         own = steps // k
         before = running[np.searchsorted(steps, np.arange(len(batch)) * k)]
-        return _Steps(own, steps % k + first, running[1:] - before[own])
+        return _Steps(own, steps % k + first, terms, running[1:] - before[own])
+
+
+def _often(term: Ints, tick: Ints) -> NDArray[np.bool_]:
+    """(m,) which uses are of a term that was ever used often enough to tell: as many times as it takes authors, within
+    a window. Uses of a term stand in order of ticks. Most terms never are."""
+    order = np.argsort(term, kind="stable")
+    own, when = term[order], tick[order]
+    few = LEAST_USERS - 1
+    together = (own[few:] == own[:-few]) & (when[few:] - when[:-few] < WINDOW)
+    return np.isin(term, own[few:][together])
 
 
 def bayes_factors(users: Ints, authors: Ints, usual: Floats) -> Floats:
