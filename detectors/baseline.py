@@ -257,7 +257,8 @@ class Baseline(Columns):
         """Learn the oldest held hour, except where `skip`; its are `local_hour` (n,) and `shapes` (2, n), of authors
         and of negative ones.
         """
-        self.learn_share([self.learn_volume(local_hour, shapes, self.day_rhythm(), skip, config)], config)
+        taught = self.learn_volume(local_hour, shapes, self.day_rhythm(), skip, config)
+        self.learn_share(in_order([taught]), config)
 
     def learn_volume(
         self, local_hour: Ints, shapes: Floats, day: Floats, skip: NDArray[np.bool_], config: EngineConfig
@@ -335,11 +336,10 @@ class Baseline(Columns):
         self.negative_weight = np.where(one, self.negative_weight, weight_now)
         return taught
 
-    def learn_share(self, hours: Sequence[Taught], config: EngineConfig) -> Floats:
-        """The rest of `learn`, of hours that followed each other within a day: the recent level, the correlation and
-        the rhythm of the share. Returns what `correlation` was before each, (hours, n).
+    def learn_share(self, told: Taught, config: EngineConfig) -> Floats:
+        """The rest of `learn`, of hours that followed each other within a day, (hours, n): the recent level, the
+        correlation and the rhythm of the share. Returns what `correlation` was before each, (hours, n).
         """
-        told = in_order(hours)
         self._learn_recent(told, config)
         rho = self._learn_correlation(told, config)
         self._learn_share_rhythm(told, np.concatenate([rho[1:], self.correlation()[None]]), config)
