@@ -220,7 +220,7 @@ def gumbel(maxima: Floats, n_days: Ints, usual_location: Floats, usual_scale: Fl
     days = n_days
     total = np.zeros(ordered.shape[:2])
     ranked = np.zeros(ordered.shape[:2])
-    for j in range(ordered.shape[2]):
+    for j in range(int(days.max(initial=0))):
         value = np.where(j < days, ordered[:, :, j], 0.0)
         total = total + value
         ranked = ranked + j * value

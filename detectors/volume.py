@@ -72,6 +72,7 @@ class Volume:
         self._week_count = memoryview(baseline.week_count[i])
         self._week_expected = memoryview(baseline.week_expected[i])
         self._visits = memoryview(baseline.week_visits[i])
+        self._week = _week_rhythm(baseline, i)
         # Oldest first.
         self._held: list[tuple[float, float, float]] = list(
             zip(
@@ -148,13 +149,9 @@ class Volume:
         return [one / mean for one in day]
 
     def _shapes(self, day: list[float], local_hour: int) -> list[float]:
-        visits, count, expected = self._visits, self._week_count, self._week_expected
-        out = []
-        for hour in range(local_hour + 1 - HISTORY, local_hour + 1):
-            at = hour % 168
-            week = (count[at] + CELL_PRIOR) / (expected[at] + CELL_PRIOR) if visits[at] >= 2 else 1.0
-            out.append(max(day[hour % 24] * week, LEAST_SHAPE))
-        return out
+        first = local_hour + 1 - HISTORY
+        days, weeks = [*day, *day][first % 24 :], [*self._week, *self._week[:HISTORY]][first % 168 :]
+        return [max(h * g, LEAST_SHAPE) for h, g in zip(days[:HISTORY], weeks[:HISTORY], strict=True)]
 
     def _level(self) -> tuple[float, float]:
         (a, b), (v, w) = self._authors, self._weight
@@ -207,6 +204,10 @@ class Volume:
         self._week_expected[at_week] = self._week_expected[at_week] * fade + trust * day_expected
         if trust >= 1.0 and self._visits[at_week] < 255:
             self._visits[at_week] += 1
+        if self._visits[at_week] >= 2:
+            self._week[at_week] = (self._week_count[at_week] + CELL_PRIOR) / (
+                self._week_expected[at_week] + CELL_PRIOR
+            )
 
         fades = self._fades
         self._authors = [one * by + c for one, by in zip(self._authors, fades, strict=True)]
@@ -216,6 +217,14 @@ class Volume:
             self._negative = [one * by + more for one, by in zip(self._negative, fades, strict=True)]
             self._negative_weight = [one * by + exposure for one, by in zip(self._negative_weight, fades, strict=True)]
         return taught
+
+
+def _week_rhythm(baseline: Baseline, i: int) -> list[float]:
+    """g of each hour of the week."""
+    count, expected = baseline.week_count[i].astype(np.float64), baseline.week_expected[i].astype(np.float64)
+    week = (count + CELL_PRIOR) / (expected + CELL_PRIOR)
+    rhythm: list[float] = np.where(baseline.week_visits[i] >= 2, week, 1.0).tolist()
+    return rhythm
 
 
 def _most(expected: float, phi: float) -> float:

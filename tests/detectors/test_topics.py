@@ -37,7 +37,7 @@ def sample(tick: int, voice: int, text: str) -> Sample:
 def known(words: list[str] = WORDS) -> NormalTerms:
     """A brand of which people complain about each of these as often."""
     normal = NormalTerms.none()
-    normal.learn([sample(0, i, words[i % len(words)]) for i in range(300)], 24 * (DAY - 2))
+    normal.learn([sample(0, i, words[i % len(words)]) for i in range(300)], DAY - 2)
     return normal
 
 
@@ -130,7 +130,7 @@ def test_what_is_a_topic() -> None:
 
 def test_what_a_day_teaches_counts_from_the_next_day_on() -> None:
     normal = NormalTerms.none()
-    normal.learn([sample(0, i, "refund") for i in range(50)], 24 * DAY)
+    normal.learn([sample(0, i, "refund") for i in range(50)], DAY)
     today, _ = normal.shares(DAY)
     tomorrow, authors = normal.shares(DAY + 1)
     place = packed_buckets("refund")[0]
@@ -138,7 +138,7 @@ def test_what_a_day_teaches_counts_from_the_next_day_on() -> None:
     assert tomorrow[place] > 0.8
     assert authors == pytest.approx(50 * 2 ** (-1 / 7), rel=1e-3)
     before = normal.shares(DAY + 3)[0]
-    normal.learn([sample(0, 0, "price")], 24 * (DAY + 3))
+    normal.learn([sample(0, 0, "price")], DAY + 3)
     np.testing.assert_array_equal(before, normal.shares(DAY + 3)[0])
 
 
