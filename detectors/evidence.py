@@ -91,9 +91,10 @@ def ignored(name: str, terms: Iterable[str]) -> frozenset[str]:
     return frozenset(word for term in every for word in (term, *term.split(), "".join(term.split())))
 
 
-def terms_of(text: str) -> set[str]:
+@lru_cache(maxsize=1 << 12)
+def terms_of(text: str) -> frozenset[str]:
     """Words and hashtags of a text worth showing: no links, handles, function words, numbers or single letters."""
-    return {term for word in _words(text) if (term := _term(word)) is not None}
+    return frozenset(term for word in _words(text) if (term := _term(word)) is not None)
 
 
 def buckets_of(text: str) -> set[int]:
@@ -224,8 +225,10 @@ def top_terms(samples: Sequence[Sample], normal: NormalTerms, ignore: frozenset[
                 users.setdefault(term, set()).add(sample.author)
     ranked = []
     for term, who in users.items():
+        if len(who) < 2:
+            continue
         expected = normal.share(term) * len(everyone)
-        if len(who) >= 2 and len(who) > 1.5 * expected:
+        if len(who) > 1.5 * expected:
             ranked.append((-round(len(who) - expected, 3), term, len(who), round(len(who) / max(expected, 0.1), 1)))
     ranked.sort()
     return [{"term": term, "authors": n, "times_normal": times} for _, term, n, times in ranked[:TOP_TERMS]]
