@@ -48,9 +48,10 @@ def decide(
     muted = muted_ticks(core, i, rows.ticks)
     columns = (rows.ticks, rows.worth, rows.severity, rows.excess, rows.active, rows.heard, ratio, rows.agree)
     # As Python's numbers all at once: one by one it takes longer than what is done with them.
-    for j, (tick, level, severity, excess, active, heard, times, agree) in enumerate(
+    for j, (tick, worth, severity, excess, active, heard, times, agree) in enumerate(
         zip(*(column.tolist() for column in columns), strict=True)
     ):
+        level = worth
         if muted is not None and muted[j]:
             level = min(level, INFO)
         if incident is None or incident.closed is not None:

@@ -90,8 +90,8 @@ class Volume:
         to.negative[i], to.negative_weight[i] = self._negative, self._negative_weight
         to.spread[i], to.spread_negative[i] = self._spread, self._spread_negative
         to.spread_weight[i] = self._spread_weight
-        for column, held in zip((to.held_authors, to.held_negative, to.held_observed), zip(*self._held), strict=True):
-            column[i] = held[::-1]
+        for ago, held in enumerate(reversed(self._held)):
+            to.held_authors[i, ago], to.held_negative[i, ago], to.held_observed[i, ago] = held
 
     def learn(
         self,
