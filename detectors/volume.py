@@ -72,6 +72,9 @@ class Volume:
         self._week_count = memoryview(baseline.week_count[i])
         self._week_expected = memoryview(baseline.week_expected[i])
         self._visits = memoryview(baseline.week_visits[i])
+        count, expected = baseline.day_count[i].astype(np.float64), baseline.day_expected[i].astype(np.float64)
+        # h and g of all their hours, which change one by one.
+        self._day: list[float] = ((count + CELL_PRIOR) / (expected + CELL_PRIOR)).tolist()
         self._week = _week_rhythm(baseline, i)
         # Oldest first.
         self._held: list[tuple[float, float, float]] = list(
@@ -143,15 +146,15 @@ class Volume:
         return out
 
     def _day_rhythm(self) -> list[float]:
-        day = [(c + CELL_PRIOR) / (e + CELL_PRIOR) for c, e in zip(self._day_count, self._day_expected, strict=True)]
-        *_, total = accumulate(day)
+        *_, total = accumulate(self._day)
         mean = total / 24.0
-        return [one / mean for one in day]
+        return [one / mean for one in self._day]
 
     def _shapes(self, day: list[float], local_hour: int) -> list[float]:
         first = local_hour + 1 - HISTORY
         days, weeks = [*day, *day][first % 24 :], [*self._week, *self._week[:HISTORY]][first % 168 :]
-        return [max(h * g, LEAST_SHAPE) for h, g in zip(days[:HISTORY], weeks[:HISTORY], strict=True)]
+        # As max(), at half its cost.
+        return [s if (s := h * g) > LEAST_SHAPE else LEAST_SHAPE for h, g in zip(days, weeks[:HISTORY], strict=False)]
 
     def _level(self) -> tuple[float, float]:
         (a, b), (v, w) = self._authors, self._weight
@@ -199,6 +202,7 @@ class Volume:
         week_part = shape / max(day[at_day], 1e-9)
         self._day_count[at_day] = self._day_count[at_day] * fade + trust * c
         self._day_expected[at_day] = self._day_expected[at_day] * fade + trust * slow * week_part * f
+        self._day[at_day] = (self._day_count[at_day] + CELL_PRIOR) / (self._day_expected[at_day] + CELL_PRIOR)
         day_expected = slow * (shape / max(week_part, 1e-9)) * f
         self._week_count[at_week] = self._week_count[at_week] * fade + trust * c
         self._week_expected[at_week] = self._week_expected[at_week] * fade + trust * day_expected
