@@ -17,9 +17,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import msgspec
+from typer.main import get_command
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -34,7 +36,13 @@ LEAST = 50_000
 def whole_way(file: Path, config: Path | None) -> None:
     arguments = ["backtest", str(file), "--tone", "gold", *(["--config", str(config)] if config else [])]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        app(arguments, standalone_mode=False)
+        command_line()(arguments, standalone_mode=False)
+
+
+@cache
+def command_line() -> Callable[..., object]:
+    """Made once, as imports are."""
+    return get_command(app)
 
 
 def plain_json(file: Path) -> int:

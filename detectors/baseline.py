@@ -257,7 +257,8 @@ class Baseline(Columns):
         """Learn the oldest held hour, except where `skip`; its are `local_hour` (n,) and `shapes` (2, n), of authors
         and of negative ones.
         """
-        self.learn_share([self.learn_volume(local_hour, shapes, self.day_rhythm(), skip, config)], config)
+        taught = self.learn_volume(local_hour, shapes, self.day_rhythm(), skip, config)
+        self.learn_share(in_order([taught]), config)
 
     def learn_volume(
         self, local_hour: Ints, shapes: Floats, day: Floats, skip: NDArray[np.bool_], config: EngineConfig
@@ -335,11 +336,10 @@ class Baseline(Columns):
         self.negative_weight = np.where(one, self.negative_weight, weight_now)
         return taught
 
-    def learn_share(self, hours: Sequence[Taught], config: EngineConfig) -> Floats:
-        """The rest of `learn`, of hours that followed each other within a day: the recent level, the correlation and
-        the rhythm of the share. Returns what `correlation` was before each, (hours, n).
+    def learn_share(self, told: Taught, config: EngineConfig) -> Floats:
+        """The rest of `learn`, of hours that followed each other within a day, (hours, n): the recent level, the
+        correlation and the rhythm of the share. Returns what `correlation` was before each, (hours, n).
         """
-        told = in_order(hours)
         self._learn_recent(told, config)
         rho = self._learn_correlation(told, config)
         self._learn_share_rhythm(told, np.concatenate([rho[1:], self.correlation()[None]]), config)
@@ -362,14 +362,14 @@ class Baseline(Columns):
         settled = told.learned & (told.levels.weight[..., SLOW] >= config.settled_hours)
         tells = settled & (told.authors >= 2) & ~told.mixed & told.levels.share_is_known(config)
         # Hours of many authors say more, but not in proportion: two hours differ, however many authors they have.
-        more = _MoreThanChance.of(told.authors, told.negative, share, CORRELATION_GATE, CORRELATION)
-        fades = _fades(settled, CORRELATION_HALF_LIFE)
+        more = _MoreThanChance.of(told.authors, told.negative, share, tells, CORRELATION_GATE, CORRELATION)
+        excess, pairs = self.pairs_excess, self.pairs
         before = np.empty_like(share)
-        for hour, (fade, there) in enumerate(zip(fades, tells, strict=True)):
-            before[hour] = rho = self.correlation()
-            excess, pairs = more.than_with(rho, hour)
-            self.pairs_excess = self.pairs_excess * fade + np.where(there, excess, 0.0)
-            self.pairs = self.pairs * fade + np.where(there, pairs, 0.0)
+        for hour, fade in enumerate(_fades(settled, CORRELATION_HALF_LIFE)):
+            before[hour] = rho = _correlation(excess, pairs)
+            more_excess, more_pairs = more.than_with(rho, hour)
+            excess, pairs = excess * fade + more_excess, pairs * fade + more_pairs
+        self.pairs_excess, self.pairs = excess, pairs
         return before
 
     def learn_lasting(
@@ -388,14 +388,14 @@ class Baseline(Columns):
         """
         tells = quiet & levels.share_is_known(config) & (authors >= 2)
         usual = CORRELATION_IN[SIX_HOURS] * CORRELATION
-        more = _MoreThanChance.of(authors.astype(np.float64), negative, share, LASTING_GATE, usual)
-        fades = _fades(tells, CORRELATION_HALF_LIFE)
+        more = _MoreThanChance.of(authors.astype(np.float64), negative, share, tells, LASTING_GATE, usual)
+        excess, pairs = self.long_excess, self.long_pairs
         before = np.empty_like(share)
-        for hour, (fade, there) in enumerate(zip(fades, tells, strict=True)):
-            before[hour] = left = _lasting(self.long_excess, self.long_pairs, rho[hour])
-            excess, pairs = more.than_with(left * rho[hour], hour)
-            self.long_excess = self.long_excess * fade + np.where(there, excess, 0.0)
-            self.long_pairs = self.long_pairs * fade + np.where(there, pairs, 0.0)
+        for hour, fade in enumerate(_fades(tells, CORRELATION_HALF_LIFE)):
+            before[hour] = left = _lasting(excess, pairs, rho[hour])
+            more_excess, more_pairs = more.than_with(left * rho[hour], hour)
+            excess, pairs = excess * fade + more_excess, pairs * fade + more_pairs
+        self.long_excess, self.long_pairs = excess, pairs
         return before
 
     def _learn_share_rhythm(self, told: Taught, rho: Floats, config: EngineConfig) -> None:
@@ -516,30 +516,34 @@ def _lasting(excess: Floats, pairs: Floats, rho: Floats) -> Floats:
     return clipped(left / rho, *LASTING_RANGE)
 
 
-@dataclass(frozen=True, slots=True)
-class _MoreThanChance:
+class _MoreThanChance(NamedTuple):
     """By how much more than chance negative authors of windows differ from a share, (hours, n) each."""
 
     authors: Floats
     others: Floats
     squared: Floats
-    gate: float
+    most: Floats
+    """What it is cut at, were rho 0."""
     worth: Floats
+    pairs: Floats
+    """Of authors, weighted: what it rests on."""
 
     @staticmethod
-    def of(authors: Floats, negative: Floats | Ints, share: Floats, gate: float, usual: float) -> _MoreThanChance:
-        """Cut at `gate` times the usual square, and weighted by what it tells if rho is `usual`."""
+    def of(
+        authors: Floats, negative: Floats | Ints, share: Floats, tells: NDArray[np.bool_], gate: float, usual: float
+    ) -> _MoreThanChance:
+        """Cut at `gate` times the usual square, and weighted by what it tells if rho is `usual`; 0 unless it `tells`
+        anything."""
         others = np.maximum(authors - 1.0, 0.0)
         off = negative - authors * share
         chance = np.maximum(share * (1.0 - share), 1e-9)
-        worth = 1.0 / np.square(1.0 + others * usual)
-        return _MoreThanChance(authors, others, off * off / chance, gate, worth)
+        worth = np.where(tells, 1.0 / np.square(1.0 + others * usual), 0.0)
+        return _MoreThanChance(authors, others, off * off / chance, gate * authors, worth, worth * authors * others)
 
     def than_with(self, rho: Floats, hour: int) -> tuple[Floats, Floats]:
         """That of an hour, and pairs of authors that it rests on: their ratio is rho, which so far was `rho`."""
-        authors, others, worth = self.authors[hour], self.others[hour], self.worth[hour]
-        squared = np.minimum(self.squared[hour], self.gate * authors * (1.0 + others * rho))
-        return worth * (squared - authors), worth * authors * others
+        squared = np.minimum(self.squared[hour], self.most[hour] * (1.0 + self.others[hour] * rho))
+        return self.worth[hour] * (squared - self.authors[hour]), self.pairs[hour]
 
 
 def _fades(which: NDArray[np.bool_], half_life: float) -> Floats:

@@ -223,7 +223,7 @@ def gumbel(
     days = n_days
     total = np.zeros(ordered.shape[:2])
     ranked = np.zeros(ordered.shape[:2])
-    for j in range(ordered.shape[2]):
+    for j in range(int(days.max(initial=0))):
         value = np.where(j < days, ordered[:, :, j], 0.0)
         total = total + value
         ranked = ranked + j * value

@@ -11,6 +11,7 @@ done element by element.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from detectors.learning import end_day, hold, learn_lasting, learn_terms, open_s
 from detectors.members import Came, take
 from detectors.segment import forget_closed, is_calm, note_calm, record, scores, twice
 from detectors.usual import Usual
+from detectors.volume import FEW, Volume, levels_of, taught_of
 from detectors.windows import AUTHORS, LONG_AGO, LONGEST, NEGATIVES, WIDTHS
 from detectors.worth import reached
 
@@ -133,45 +135,103 @@ class _Hours:
 
 def _learn_hours(core: Core, before: Gaps, first: int, hours: int, counts: Ints, seen: Ints) -> _Hours:
     """Learn hours one by one, as if nothing happened in them; stops after an hour in which a thin feed became usual."""
-    n, baseline, exposure, gaps = len(core), core.baseline, core.exposure, core.gaps
-    shape = np.empty((2, n, hours, HISTORY + 1), np.float32)
-    local = np.stack([exposure.local_hour(first // 60 + hour) for hour in range(hours)], axis=1)
-    silence = np.empty((n, hours))
-    # What hours learn of shares changes nothing that is expected within the day, and so can wait.
-    reached = in_reach(local)
-    at_day, at_week = rhythm_cells(reached)
-    share_factors = baseline.share_factors(reached)
+    n = len(core)
+    local = np.stack([core.exposure.local_hour(first // 60 + hour) for hour in range(hours)], axis=1)
+    share_factors = core.baseline.share_factors(in_reach(local))
+    low = core.gaps.down.any() or core.baseline.low_weight.any()
+    learn = _learn_columns if low or n > FEW else _learn_numbers
+    ends = slice(59, 60 * hours, 60)
+    learned = learn(core, first, local, share_factors, counts[..., ends], seen[:, ends])
+    k = len(learned.observed)
+    # What hours teach about shares changes nothing that is expected within the day, and so could wait.
+    rho = core.baseline.learn_share(learned.taught, core.config)
+    shape = learned.shape.reshape(2, -1, HISTORY + 1)
+    exposure = _exposure(before, shape, first, k, _WITHIN[-1:]).reshape(2, len(WIDTHS), n, k).swapaxes(2, 3)
+    at_ends = counts[..., 59 : 60 * k : 60].swapaxes(2, 3)
+    every = range(first // 60, first // 60 + k)
+    lasting = learn_lasting(core, every, exposure, at_ends, learned.observed, learned.levels, rho)
+    usual = Usual.in_hours(learned.levels, rho, lasting)
+    return _Hours(k, usual, shape, local[:, :k].reshape(-1), learned.silence.reshape(-1))
+
+
+class _Learned(NamedTuple):
+    """Hours as they were learned."""
+
+    levels: Levels
+    """Before each, (hours, n, ...)."""
+    taught: Taught
+    """(hours, n)"""
+    shape: Shape
+    """(2, n, hours, HISTORY + 1)"""
+    observed: Floats
+    """(hours, n)"""
+    silence: Floats
+    """(n, hours) at the beginning of each."""
+
+
+def _learn_columns(core: Core, first: int, local: Ints, share_factors: Floats, counts: Ints, seen: Ints) -> _Learned:
+    """Learn levels, rhythm and dispersion of many brands; `share_factors` (n, hours, HISTORY), counts (3, 5, n, hours)
+    and last mentions (n, hours) are at the ends of hours."""
+    baseline, exposure, gaps = core.baseline, core.exposure, core.gaps
+    shape = np.empty((2, *share_factors.shape[:2], HISTORY + 1), np.float32)
+    at_day, at_week = rhythm_cells(in_reach(local))
     levels: list[Levels] = []
     taught: list[Taught] = []
     observed: list[Floats] = []
+    silence: list[Floats] = []
     down = gaps.down.copy()
     hears = core.track.started & ~down
-    for hour in range(hours):
+    for hour in range(local.shape[1]):
         tick = first + 60 * hour + 59
         day = baseline.day_rhythm()
         own = baseline.shape(day, at_day[:, hour], at_week[:, hour])
         exposure.lay_out(tick // 60, local[:, hour], np.stack([own, own * share_factors[:, hour]]))
-        shape[:, :, hour], silence[:, hour] = exposure.laid_out, gaps.silence
+        shape[:, :, hour] = exposure.laid_out
+        silence.append(gaps.silence)
         levels.append(baseline.levels())
-        gaps.last_seen = np.ascontiguousarray(seen[:, tick - first])
+        gaps.last_seen = np.ascontiguousarray(seen[:, hour])
         part = np.minimum(exposure.of_hour(tick, gaps) / exposure.shape(0)[ALL], 1.0)
         observed.append(np.where(hears, part, 0.0))
         shapes, skip = exposure.shape(DELAY), open_since(core, tick // 60 - DELAY)
         taught.append(baseline.learn_volume(exposure.local - DELAY, shapes, day, skip, core.config))
-        at_end = counts[..., tick - first]
-        hold(core, tick, at_end, at_end[NEGATIVES, _AN_HOUR], observed[-1])
+        hold(core, tick, counts[..., hour], counts[NEGATIVES, _AN_HOUR, :, hour], observed[-1])
         if (gaps.down != down).any():
             break
     k = len(levels)
-    rho = baseline.learn_share(taught, core.config)
-    so_far = in_order(levels)
-    rows = shape[:, :, :k].reshape(2, -1, HISTORY + 1)
-    ends = _exposure(before, rows, first, k, _WITHIN[-1:]).reshape(2, len(WIDTHS), n, k).swapaxes(2, 3)
-    counts_then = counts[..., 59 : 60 * k : 60].swapaxes(2, 3)
-    every = range(first // 60, first // 60 + k)
-    lasting = learn_lasting(core, every, ends, counts_then, np.array(observed), so_far, rho)
-    usual = Usual.in_hours(so_far, rho, lasting)
-    return _Hours(k, usual, rows, local[:, :k].reshape(-1), silence[:, :k].reshape(-1))
+    return _Learned(in_order(levels), in_order(taught), shape[:, :, :k], np.array(observed), np.stack(silence, axis=1))
+
+
+def _learn_numbers(core: Core, first: int, local: Ints, share_factors: Floats, counts: Ints, seen: Ints) -> _Learned:
+    """The same of few brands whose feeds are up."""
+    n, hours = local.shape
+    ticks = first + 59 + 60 * np.arange(hours)
+    skips = [open_since(core, hour - DELAY) for hour in (ticks // 60).tolist()]
+    started = core.track.started
+    single = counts[1:, _AN_HOUR].astype(np.float32)
+    learned = []
+    for i in range(n):
+        volume = Volume(core.baseline, i, core.config)
+        held = list(zip(*single[:, i].tolist(), strict=True))
+        factors = share_factors[i, :, HISTORY - 1 - DELAY].tolist()
+        learned.append(volume.learn(local[i].tolist(), factors, held, [skip[i] for skip in skips], bool(started[i])))
+        volume.store()
+    shape = np.zeros((2, n, hours, HISTORY + 1), np.float32)
+    laid_out = np.array([one.shapes for one in learned])
+    shape[:, :, :, :HISTORY] = laid_out, laid_out * share_factors
+    minutes = ticks - np.maximum(seen, ticks - 60)
+    expected = shape[ALL, :, :, HISTORY - 1] * (minutes / 60.0) * np.array([one.level for one in learned])
+    silence = np.empty((n, hours + 1))
+    silence[:, 0] = core.gaps.silence
+    for hour in range(hours):
+        before = np.where(seen[:, hour] <= ticks[hour] - 60, silence[:, hour], 0.0)
+        silence[:, hour + 1] = np.where(started, before + expected[:, hour], 0.0)
+    core.gaps.silence = np.ascontiguousarray(silence[:, -1])
+    core.gaps.last_seen = np.ascontiguousarray(seen[:, -1])
+    core.exposure.local = local[:, -1]
+    core.exposure.outdated()
+    levels = levels_of(learned)
+    observed = np.array([one.observed for one in learned]).T
+    return _Learned(levels, taught_of(learned, local.T - DELAY, levels), shape, observed, silence[:, :-1])
 
 
 @dataclass(frozen=True, slots=True)

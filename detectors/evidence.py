@@ -91,9 +91,10 @@ def ignored(name: str, terms: Iterable[str]) -> frozenset[str]:
     return frozenset(word for term in every for word in (term, *term.split(), "".join(term.split())))
 
 
-def terms_of(text: str) -> set[str]:
+@lru_cache(maxsize=1 << 12)
+def terms_of(text: str) -> frozenset[str]:
     """Words and hashtags of a text worth showing: no links, handles, function words, numbers or single letters."""
-    return {term for word in _words(text) if (term := _term(word)) is not None}
+    return frozenset(term for word in _words(text) if (term := _term(word)) is not None)
 
 
 def buckets_of(text: str) -> set[int]:
@@ -166,9 +167,8 @@ class NormalTerms:
         usual, today = np.frombuffer(tables[:half], "<f2"), np.frombuffer(tables[half:], "<u2")
         return NormalTerms(usual.astype(np.float16), today.astype(np.uint16), day)
 
-    def learn(self, samples: Sequence[Sample], hour: int) -> None:
-        """Add samples at the end of an hour (hours since 1970)."""
-        day = hour // 24
+    def learn(self, samples: Sequence[Sample], day: int) -> None:
+        """Add samples on a day (days since 1970)."""
         if day != self.day:
             self.usual = self._before(day)
             self.today = np.zeros_like(self.today)
@@ -225,8 +225,10 @@ def top_terms(samples: Sequence[Sample], normal: NormalTerms, ignore: frozenset[
                 users.setdefault(term, set()).add(sample.author)
     ranked = []
     for term, who in users.items():
+        if len(who) < 2:
+            continue
         expected = normal.share(term) * len(everyone)
-        if len(who) >= 2 and len(who) > 1.5 * expected:
+        if len(who) > 1.5 * expected:
             ranked.append((-round(len(who) - expected, 3), term, len(who), round(len(who) / max(expected, 0.1), 1)))
     ranked.sort()
     return [{"term": term, "authors": n, "times_normal": times} for _, term, n, times in ranked[:TOP_TERMS]]
@@ -276,19 +278,19 @@ class Evidence:
     def learn_hours(self, brand: int, first: int, quiet: Sequence[bool]) -> None:
         """Let the samples of complete hours from `first` on teach what is normal, where it was `quiet`."""
         hours: dict[int, list[Sample]] = {}
-        end = first + len(quiet)
-        for sample in reversed(self.samples.get(brand, ())):
+        for sample in self.between(brand, 60 * first - 1, 60 * (first + len(quiet)) - 1):
             hour = sample.tick // 60
-            if hour < first:
-                break
-            if hour < end and quiet[hour - first]:
+            if quiet[hour - first]:
                 hours.setdefault(hour, []).append(sample)
-        for hour in sorted(hours):
+        days: dict[int, list[Sample]] = {}
+        for hour, samples in hours.items():
+            # An hour is learned at the end of the next one.
+            days.setdefault((hour + 1) // 24, []).extend(samples[:NORMAL_PER_HOUR])
+        for day, samples in days.items():
             normal = self.normal.get(brand)
             if normal is None:
                 normal = self.normal[brand] = NormalTerms.none()
-            # An hour is learned at the end of the next one.
-            normal.learn(hours[hour][::-1][:NORMAL_PER_HOUR], hour + 1)
+            normal.learn(samples, day)
 
     def begin_anew(self, brand: int) -> None:
         """Forget what is known of a brand."""

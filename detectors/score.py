@@ -79,9 +79,15 @@ def share_evidence(authors: Ints, ratios: Sequence[Floats]) -> Floats:
 
 
 def share_ratios(
-    negative: Ints, authors: Ints, p0: Floats, correlation: Floats | float, odds_ratios: Sequence[float]
+    negative: Ints,
+    authors: Ints,
+    p0: Floats,
+    correlation: Floats | float,
+    odds_ratios: Sequence[float],
+    base: Floats | None = None,
 ) -> list[Floats]:
-    """BB(K; T, p_gamma, rho) / BB(K; T, p0, rho) for each gamma; 1 where T is zero.
+    """BB(K; T, p_gamma, rho) / BB(K; T, p0, rho) for each gamma; 1 where T is zero. `base` is ln BB(K; T, p0, rho),
+    where it is known.
 
     BB is the beta-binomial probability (Skellam 1948) with p_gamma = expit(logit p0 + ln gamma); the binomial
     coefficient and every gamma function that depends on the sum of both shape parameters only cancel out of the
@@ -90,7 +96,8 @@ def share_ratios(
     if not authors.any():
         one = np.ones(np.broadcast_shapes(authors.shape, p0.shape, np.shape(correlation)))
         return [one] * len(odds_ratios)
-    base = log_beta_binomial(negative, authors, p0, correlation)
+    if base is None:
+        base = log_beta_binomial(negative, authors, p0, correlation)
     moved = (
         log_beta_binomial(negative, authors, p0 * odds / (1.0 - p0 + p0 * odds), correlation) for odds in odds_ratios
     )

@@ -226,10 +226,11 @@ class _Steps(NamedTuple):
         k = last + 1 - first
         step_of_start, step_of_end = whose * k + (since - first), whose[leaves] * k + (until[leaves] - first)
         steps = np.unique(np.concatenate([np.arange(len(batch)) * k, step_of_start, step_of_end]))
-        change = np.zeros((len(steps) + 1, len(terms) + 1), np.int64)
-        np.add.at(change, (np.searchsorted(steps, step_of_start) + 1, where), 1)
-        np.add.at(change, (np.searchsorted(steps, step_of_end) + 1, where[leaves]), -1)
-        running = np.cumsum(change, axis=0)
+        width = len(terms) + 1
+        size = (len(steps) + 1) * width
+        change = np.bincount((np.searchsorted(steps, step_of_start) + 1) * width + where, minlength=size)
+        change -= np.bincount((np.searchsorted(steps, step_of_end) + 1) * width + where[leaves], minlength=size)
+        running = np.cumsum(change.reshape(-1, width), axis=0)
         own = steps // k
         before = running[np.searchsorted(steps, np.arange(len(batch)) * k)]
         return _Steps(own, steps % k + first, terms, running[1:] - before[own])

@@ -18,6 +18,7 @@ from detectors.score import (
     correlations,
     expected_shares,
     joint,
+    log_beta_binomial,
     pace,
     share_evidence,
     share_ratios,
@@ -104,9 +105,15 @@ class View:
         return frozen(correlations(self.correlation, self.lasting))
 
     @cached_property
+    def _share_base(self) -> Floats:
+        rho = self.correlations[1:, :, None]
+        return log_beta_binomial(self.negative[1:], self.authors[1:], self.share_expected, rho)
+
+    @cached_property
     def _share_ratios(self) -> list[Floats]:
         rho = self.correlations[1:, :, None]
-        return share_ratios(self.negative[1:], self.authors[1:], self.share_expected, rho, ODDS)
+        known = self.negative[1:], self.authors[1:], self.share_expected, rho
+        return share_ratios(*known, ODDS, self._share_base)
 
     @cached_property
     def share_evidence(self) -> Floats:
@@ -122,8 +129,8 @@ class View:
         """B of one window (index), (n, ticks), for the milder moves of a share at usual volume (score.TONE_ODDS)."""
         known = {odds: ratio[w - 1] for odds, ratio in zip(ODDS, self._share_ratios, strict=True)}
         others = [odds for odds in TONE_ODDS if odds not in known]
-        rho = self.correlations[w, :, None]
-        made = share_ratios(self.negative[w], self.authors[w], self.share_expected[w - 1], rho, others)
+        of_window = self.negative[w], self.authors[w], self.share_expected[w - 1], self.correlations[w, :, None]
+        made = share_ratios(*of_window, others, self._share_base[w - 1])
         known |= dict(zip(others, made, strict=True))
         return share_evidence(self.authors[w], [known[odds] for odds in TONE_ODDS])
 

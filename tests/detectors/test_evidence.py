@@ -58,7 +58,7 @@ def test_one_loud_author_makes_no_term() -> None:
 def test_terms_are_compared_with_the_brand_s_normal() -> None:
     normal = NormalTerms.none()
     for hour in range(200):
-        normal.learn([sample(i, "delayed luggage") for i in range(10)], hour)
+        normal.learn([sample(i, "delayed luggage") for i in range(10)], hour // 24)
     samples = [sample(i, "delayed luggage united") for i in range(10)] + [sample(50 + i, "dragged") for i in range(6)]
     assert [t["term"] for t in top_terms(samples, normal, frozenset({"united"}))] == ["dragged"]
     calm = top_terms(samples, NormalTerms.none(), frozenset())

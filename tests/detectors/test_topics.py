@@ -40,7 +40,7 @@ def sample(tick: int, voice: int, text: str) -> Sample:
 def known(words: list[str] = WORDS) -> NormalTerms:
     """A brand of which people complain about each of these as often."""
     normal = NormalTerms.none()
-    normal.learn([sample(0, i, words[i % len(words)]) for i in range(300)], 24 * (DAY - 2))
+    normal.learn([sample(0, i, words[i % len(words)]) for i in range(300)], DAY - 2)
     return normal
 
 
@@ -146,7 +146,7 @@ def test_a_few_accounts_are_no_crowd() -> None:
 
 def test_what_a_day_teaches_counts_from_the_next_day_on() -> None:
     normal = NormalTerms.none()
-    normal.learn([sample(0, i, "refund") for i in range(50)], 24 * DAY)
+    normal.learn([sample(0, i, "refund") for i in range(50)], DAY)
     today, _ = normal.shares(DAY)
     tomorrow, authors = normal.shares(DAY + 1)
     place = packed_buckets("refund")[0]
@@ -154,7 +154,7 @@ def test_what_a_day_teaches_counts_from_the_next_day_on() -> None:
     assert tomorrow[place] > 0.8
     assert authors == pytest.approx(50 * 2 ** (-1 / 7), rel=1e-3)
     before = normal.shares(DAY + 3)[0]
-    normal.learn([sample(0, 0, "price")], 24 * (DAY + 3))
+    normal.learn([sample(0, 0, "price")], DAY + 3)
     np.testing.assert_array_equal(before, normal.shares(DAY + 3)[0])
 
 
