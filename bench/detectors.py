@@ -264,8 +264,8 @@ def calm(days: int, budgets: list[float], rates: Sequence[float], share: str, wo
     author = np.concatenate([one.author for one in made])[order]
     text = None
     if words:
-        said = [text for i, one in enumerate(made) for text in one.said(np.random.default_rng([8, i]))]
-        text = [said[i] for i in order.tolist()]
+        every = [text for i, one in enumerate(made) for text in one.said(np.random.default_rng([8, i]))]
+        text = [every[i] for i in order.tolist()]
     observations = observe(START + tick[order], brand[order], author, negative, text)
     said = "with words" if words else "all say the same"
     print(f"{len(rates)} calm brands, {days} days, {len(tick):,} mentions, share of negatives: {share}; {said}")
