@@ -215,14 +215,15 @@ def top_mentions(samples: Sequence[Sample]) -> list[dict[str, Any]]:
 
 
 def top_terms(samples: Sequence[Sample], normal: NormalTerms, ignore: frozenset[str]) -> list[dict[str, Any]]:
-    """Terms that more authors of negative mentions use than is normal for the brand, by how many more."""
+    """Terms that more authors of negative mentions use than is normal for the brand, by how many more; a copy speaks for
+    the author it repeats, as in the windows."""
     users: dict[str, set[int]] = {}
     everyone = set()
     for sample in samples:
-        everyone.add(sample.author)
+        everyone.add(sample.speaks_for)
         for term in terms_of(sample.text):
             if term not in ignore and term.lstrip("#") not in ignore:
-                users.setdefault(term, set()).add(sample.author)
+                users.setdefault(term, set()).add(sample.speaks_for)
     ranked = []
     for term, who in users.items():
         if len(who) < 2:

@@ -6,9 +6,9 @@ words they use is evidence of its own, beside their number and their share. It i
     W = ln( 1/V sum_v 1/2 sum_s BB(k_v; K, s_v, rho) / BB(k_v; K, p_v, rho) ),   s in {1/4, 1/2}, at least 2 p_v
 
 that some term v, each as likely as any other, is used by a share s of the authors and not by the share p that usually
-uses it: of K negative authors k use it. Copies speak for the author they repeat (copies.py), who writes again and again
-counts for nobody while it is so, terms are counted by hash (evidence.py), and BB is the beta-binomial probability, since
-what one says another takes up on calm days too.
+uses it: of K negative authors k use it. Copies speak for the author they repeat (copies.py), who writes again and
+again counts for nobody while it is so, terms are counted by hash (evidence.py), and BB is the beta-binomial
+probability, since what one says another takes up on calm days too.
 """
 
 from __future__ import annotations
