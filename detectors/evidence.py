@@ -215,8 +215,10 @@ def top_mentions(samples: Sequence[Sample]) -> list[dict[str, Any]]:
 
 
 def top_terms(samples: Sequence[Sample], normal: NormalTerms, ignore: frozenset[str]) -> list[dict[str, Any]]:
-    """Terms that more authors of negative mentions use than is normal for the brand, by how many more; a copy speaks for
-    the author it repeats, as in the windows."""
+    """Terms that more authors of negative mentions use than is normal for the brand, by how many more.
+
+    A copy speaks for the author it repeats, as in the windows.
+    """
     users: dict[str, set[int]] = {}
     everyone = set()
     for sample in samples:
