@@ -159,13 +159,14 @@ def _judge(batch: Sequence[_Brand], first: int, last: int, out: Floats) -> None:
     users, authors = steps.counts[:, :-1], steps.counts[:, -1]
     if not users.size:
         return
-    usual = np.stack([one.usual for one in batch])[:, steps.terms][steps.brand]
-    telling = (users >= LEAST_USERS) & (users > TIMES * usual * authors[:, None])
-    telling &= (authors >= LEAST_AUTHORS)[:, None]
-    at, term = np.nonzero(telling)
+    at, term = np.nonzero(users >= LEAST_USERS)
+    users_of, authors_of = users[at, term], authors[at]
+    usual = np.stack([one.usual for one in batch])[steps.brand[at], steps.terms[term]]
+    telling = (users_of > TIMES * usual * authors_of) & (authors_of >= LEAST_AUTHORS)
+    at = at[telling]
     if not len(at):
         return
-    factor = bayes_factors(users[at, term], authors[at], usual[at, term])
+    factor = bayes_factors(users_of[telling], authors_of[telling], usual[telling])
     total = np.bincount(at, factor, len(authors)) / BUCKETS
     value = np.where(total > 1.0, ln(np.maximum(total, 1.0)), 0.0)
     row = np.array([one.row for one in batch])[steps.brand]
@@ -188,7 +189,7 @@ class _Steps(NamedTuple):
 
     @staticmethod
     def of(batch: Sequence[_Brand], first: int, last: int) -> _Steps:
-        """Count in windows that end at first..last."""
+        """Count in windows that end at first..last; samples of each brand stand in order of ticks."""
         samples = [sample for one in batch for sample in one.samples]
         used = [sample.used for sample in samples]
         brand = np.repeat(np.arange(len(batch)), [len(one.samples) for one in batch])
@@ -202,7 +203,7 @@ class _Steps(NamedTuple):
         place = np.concatenate([place, np.full(len(samples), len(terms))])
         which = np.concatenate([which[often], np.arange(len(samples))])
         key = ((brand[which] * len(samples) + voice[which]) * (len(terms) + 1)) + place
-        order = np.lexsort((tick[which], key))
+        order = np.argsort(key, kind="stable")
         key, which, place = key[order], which[order], place[order]
         begin = tick[which]
         # An author counts from a mention on until the last one that follows within the window has left it.
