@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ HISTORY = 25
 """Hours whose shape the windows of a tick can reach: its own and 24 before."""
 
 
-class Levels(NamedTuple):
+class LevelSums(NamedTuple):
     """What levels and dispersion rest on: columns of Baseline, (n, ...), or those of several hours, (hours, n, ...)."""
 
     authors: Floats
@@ -82,6 +82,11 @@ class Levels(NamedTuple):
     spread: Floats
     spread_negative: Floats
     spread_weight: Floats
+
+    @staticmethod
+    def in_order(hours: Sequence[LevelSums]) -> LevelSums:
+        """Those of several hours as one."""
+        return LevelSums._make(map(np.array, zip(*hours, strict=True)))
 
     def level(self) -> tuple[Floats, Floats]:
         """See Baseline.level."""
@@ -133,18 +138,14 @@ class Taught(NamedTuple):
     negative: Floats
     exposure: Floats
     share_factor: Floats
-    levels: Levels
+    levels: LevelSums
     """As they were before."""
 
-
-_Told = TypeVar("_Told", Levels, Taught)
-
-
-def in_order(hours: Sequence[_Told]) -> _Told:
-    """Those of several hours as one: the first axis are the hours."""
-    kind = type(hours[0])
-    columns = zip(*hours, strict=True)
-    return kind(*(in_order(one) if isinstance(one[0], tuple) else np.array(one) for one in columns))
+    @staticmethod
+    def in_order(hours: Sequence[Taught]) -> Taught:
+        """Those of several hours as one."""
+        *columns, levels = zip(*hours, strict=True)
+        return Taught._make((*map(np.array, columns), LevelSums.in_order(levels)))
 
 
 @dataclass
@@ -190,11 +191,11 @@ class Baseline(Columns):
 
     def level(self) -> tuple[Floats, Floats]:
         """Authors and negative authors per hour at shape 1, (n,); zero before the first hour."""
-        return self.levels().level()
+        return self.level_sums().level()
 
-    def levels(self) -> Levels:
+    def level_sums(self) -> LevelSums:
         """What levels and dispersion rest on. What is learned later does not show in it."""
-        return Levels(
+        return LevelSums(
             self.authors,
             self.weight,
             self.negative,
@@ -206,11 +207,11 @@ class Baseline(Columns):
 
     def known_hours(self) -> Floats:
         """Weight of the hours learned, (n,)."""
-        return self.levels().known_hours()
+        return self.level_sums().known_hours()
 
     def dispersion(self) -> tuple[Floats, Floats]:
         """phi: variance over mean of hourly counts, of authors and of negative authors."""
-        return self.levels().dispersion()
+        return self.level_sums().dispersion()
 
     def correlation(self) -> Floats:
         """rho: intra-class correlation of negativity within an hour, (n,)."""
@@ -249,7 +250,7 @@ class Baseline(Columns):
         # How many days are behind it is told by one hour of each.
         hours = 168 * np.arange(len(local_hour))[:, None] + local_hour[:, None] % 24 + 24 * np.arange(7)
         days = row_sum(self.week_visits.take(hours))
-        spread = self.correlation() / self.levels().slow_share()
+        spread = self.correlation() / self.level_sums().slow_share()
         factors = share_rhythm.factors(self.share_count, self.share_expected, spread, days)
         self.share_factor = factors.astype(np.float16)
 
@@ -258,7 +259,7 @@ class Baseline(Columns):
         and of negative ones.
         """
         taught = self.learn_volume(local_hour, shapes, self.day_rhythm(), skip, config)
-        self.learn_share(in_order([taught]), config)
+        self.learn_share(Taught.in_order([taught]), config)
 
     def learn_volume(
         self, local_hour: Ints, shapes: Floats, day: Floats, skip: NDArray[np.bool_], config: EngineConfig
@@ -272,7 +273,7 @@ class Baseline(Columns):
         authors = self.held_authors[:, -1].astype(np.float64)
         negative = self.held_negative[:, -1].astype(np.float64)
         exposure = shape * f
-        levels = self.levels()
+        levels = self.level_sums()
         level, level_negative = levels.level()
         mu, nu = level * exposure, level_negative * exposure * share_factor
         # An hour read by two tone models tells nothing about negatives: it is as was expected.
@@ -378,7 +379,7 @@ class Baseline(Columns):
         negative: Ints,
         share: Floats,
         quiet: NDArray[np.bool_],
-        levels: Levels,
+        levels: LevelSums,
         rho: Floats,
         config: EngineConfig,
     ) -> Floats:

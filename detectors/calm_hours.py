@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import feed
-from detectors.baseline import DELAY, HISTORY, Baseline, Levels, Taught, in_order, rhythm_cells
+from detectors.baseline import DELAY, HISTORY, Baseline, LevelSums, Taught, rhythm_cells
 from detectors.columns import Floats, Ints
 from detectors.core import Core, LastTick
 from detectors.exposure import ALL, NEGATIVE, Shape, in_reach, of_minutes
@@ -27,7 +27,7 @@ from detectors.learning import end_day, hold, learn_lasting, learn_terms, open_s
 from detectors.members import Came, take
 from detectors.segment import forget_closed, is_calm, note_calm, record, scores, twice
 from detectors.usual import Usual
-from detectors.volume import FEW, Volume, levels_of, taught_of
+from detectors.volume import FEW, Volume, level_sums_of, taught_of
 from detectors.windows import AUTHORS, LONG_AGO, LONGEST, NEGATIVES, WIDTHS
 from detectors.worth import reached
 
@@ -157,7 +157,7 @@ def _learn_hours(core: Core, before: Gaps, first: int, hours: int, counts: Ints,
 class _Learned(NamedTuple):
     """Hours as they were learned."""
 
-    levels: Levels
+    levels: LevelSums
     """Before each, (hours, n, ...)."""
     taught: Taught
     """(hours, n)"""
@@ -175,7 +175,7 @@ def _learn_columns(core: Core, first: int, local: Ints, share_factors: Floats, c
     baseline, exposure, gaps = core.baseline, core.exposure, core.gaps
     shape = np.empty((2, *share_factors.shape[:2], HISTORY + 1), np.float32)
     at_day, at_week = rhythm_cells(in_reach(local))
-    levels: list[Levels] = []
+    levels: list[LevelSums] = []
     taught: list[Taught] = []
     observed: list[Floats] = []
     silence: list[Floats] = []
@@ -188,7 +188,7 @@ def _learn_columns(core: Core, first: int, local: Ints, share_factors: Floats, c
         exposure.lay_out(tick // 60, local[:, hour], np.stack([own, own * share_factors[:, hour]]))
         shape[:, :, hour] = exposure.laid_out
         silence.append(gaps.silence)
-        levels.append(baseline.levels())
+        levels.append(baseline.level_sums())
         gaps.last_seen = np.ascontiguousarray(seen[:, hour])
         part = np.minimum(exposure.of_hour(tick, gaps) / exposure.shape(0)[ALL], 1.0)
         observed.append(np.where(hears, part, 0.0))
@@ -198,7 +198,13 @@ def _learn_columns(core: Core, first: int, local: Ints, share_factors: Floats, c
         if (gaps.down != down).any():
             break
     k = len(levels)
-    return _Learned(in_order(levels), in_order(taught), shape[:, :, :k], np.array(observed), np.stack(silence, axis=1))
+    return _Learned(
+        LevelSums.in_order(levels),
+        Taught.in_order(taught),
+        shape[:, :, :k],
+        np.array(observed),
+        np.stack(silence, axis=1),
+    )
 
 
 def _learn_numbers(core: Core, first: int, local: Ints, share_factors: Floats, counts: Ints, seen: Ints) -> _Learned:
@@ -229,7 +235,7 @@ def _learn_numbers(core: Core, first: int, local: Ints, share_factors: Floats, c
     core.gaps.last_seen = np.ascontiguousarray(seen[:, -1])
     core.exposure.local = local[:, -1]
     core.exposure.outdated()
-    levels = levels_of(learned)
+    levels = level_sums_of(learned)
     observed = np.array([one.observed for one in learned]).T
     return _Learned(levels, taught_of(learned, local.T - DELAY, levels), shape, observed, silence[:, :-1])
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors import controller
 from detectors.anew import begin_anew
-from detectors.baseline import DELAY, MIXED, Levels, in_order
+from detectors.baseline import DELAY, MIXED, LevelSums
 from detectors.budget import MONTH
 from detectors.columns import Floats, Ints
 from detectors.core import Core
@@ -65,7 +65,7 @@ def learn(core: Core, tick: int, exposure: Floats, counts: Ints, out: list[Decis
     observed = np.where(planned, 0.0, observed)
     if core.detectors.learners:
         _teach(core, observed, ~(open_since(core, hour - 1) | planned))
-    levels, rho = in_order([core.baseline.levels()]), core.baseline.correlation()[None]
+    levels, rho = LevelSums.in_order([core.baseline.level_sums()]), core.baseline.correlation()[None]
     learn_lasting(core, [hour], exposure[:, :, None], counts[:, :, None], observed[None], levels, rho)
     core.baseline.learn(
         core.exposure.local - DELAY, core.exposure.shape(DELAY), open_since(core, hour - DELAY), core.config
@@ -90,7 +90,7 @@ def hold(core: Core, tick: int, counts: Ints, negative: Ints | Floats, observed:
 
 
 def learn_lasting(
-    core: Core, hours: Sequence[int], exposure: Floats, counts: Ints, observed: Floats, levels: Levels, rho: Floats
+    core: Core, hours: Sequence[int], exposure: Floats, counts: Ints, observed: Floats, levels: LevelSums, rho: Floats
 ) -> Floats:
     """Learn how far the share of the last six hours was from what scores expected, unless an incident was open in
     them; see Baseline.learn_lasting.

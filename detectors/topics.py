@@ -165,13 +165,14 @@ def _judge(batch: Sequence[_Brand], first: int, last: int, out: Floats) -> None:
     users, authors = steps.counts[:, :-1], steps.counts[:, -1]
     if not users.size:
         return
-    usual = np.stack([one.usual for one in batch])[:, steps.terms][steps.brand]
-    telling = (users >= LEAST_USERS) & (users > TIMES * usual * authors[:, None])
-    telling &= (authors >= LEAST_AUTHORS)[:, None]
-    at, term = np.nonzero(telling)
+    at, term = np.nonzero(users >= LEAST_USERS)
+    users_of, authors_of = users[at, term], authors[at]
+    usual = np.stack([one.usual for one in batch])[steps.brand[at], steps.terms[term]]
+    telling = (users_of > TIMES * usual * authors_of) & (authors_of >= LEAST_AUTHORS)
+    at = at[telling]
     if not len(at):
         return
-    factor = bayes_factors(users[at, term], authors[at], usual[at, term])
+    factor = bayes_factors(users_of[telling], authors_of[telling], usual[telling])
     total = np.bincount(at, factor, len(authors)) / BUCKETS
     value = np.where(total > 1.0, ln(np.maximum(total, 1.0)), 0.0)
     row = np.array([one.row for one in batch])[steps.brand]
@@ -194,7 +195,7 @@ class _Steps(NamedTuple):
 
     @staticmethod
     def of(batch: Sequence[_Brand], first: int, last: int) -> _Steps:
-        """Count in windows that end at first..last."""
+        """Count in windows that end at first..last; samples of each brand stand in order of ticks."""
         samples = [sample for one in batch for sample in one.samples]
         brand = np.repeat(np.arange(len(batch)), [len(one.samples) for one in batch])
         _, voice = np.unique(np.array([sample.speaks_for for sample in samples], np.uint64), return_inverse=True)
@@ -210,7 +211,7 @@ class _Steps(NamedTuple):
         piece = np.concatenate([piece[often], pieces])
         sample = heard.sample[piece]
         key = ((brand[sample] * len(samples) + voice[sample]) * (len(terms) + 1)) + place
-        order = np.lexsort((heard.begin[piece], key))
+        order = np.argsort(key, kind="stable")
         key, place, piece = key[order], place[order], piece[order]
         begin, end = heard.begin[piece], heard.end[piece]
         # An author counts from a mention on until the last one that came before its end has ended.
@@ -238,8 +239,8 @@ class _Steps(NamedTuple):
 
 def _often(term: Ints, begin: Ints) -> NDArray[np.bool_]:
     """(m,) which uses are of a term that was ever used often enough to tell: as many times as it takes authors, within
-    a window. Most terms never are."""
-    order = np.lexsort((begin, term))
+    a window. Uses of a term stand in order of their beginning. Most terms never are."""
+    order = np.argsort(term, kind="stable")
     own, when = term[order], begin[order]
     few = LEAST_USERS - 1
     together = (own[few:] == own[:-few]) & (when[few:] - when[:-few] < WINDOW)
@@ -254,12 +255,13 @@ def _latest(key: Ints, end: Ints) -> Ints:
 
 
 class _Heard(NamedTuple):
-    """From when until when mentions count, (pieces,) each; until is not counted any more."""
+    """From when until when mentions count, (pieces,) each, of each brand in order of their beginning."""
 
     sample: Ints
     """Position among the samples."""
     begin: Ints
     end: Ints
+    """The first tick at which it does not count any more."""
 
 
 def _heard(samples: Sequence[Sample], brand: Ints) -> _Heard:
@@ -288,7 +290,8 @@ def _heard(samples: Sequence[Sample], brand: Ints) -> _Heard:
         if begin < end:
             pieces.append((i, begin, end))
     more = np.array(pieces, np.int64).reshape(-1, 3).T
-    sample, begins, ends = np.concatenate([[at[quiet], tick[quiet], tick[quiet] + WINDOW], more], axis=1)
+    every = np.concatenate([[at[quiet], tick[quiet], tick[quiet] + WINDOW], more], axis=1)
+    sample, begins, ends = every[:, np.lexsort((every[1], brand[every[0]]))]
     return _Heard(sample, begins, ends)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Self
 
-from detectors.baseline import Baseline, Levels
+from detectors.baseline import Baseline, LevelSums
 from detectors.columns import Floats
 
 
@@ -27,15 +27,15 @@ class Usual:
     @classmethod
     def of(cls, baseline: Baseline) -> Self:
         """As it is now."""
-        return cls._of(baseline.levels(), baseline.correlation(), baseline.lasting())
+        return cls._of(baseline.level_sums(), baseline.correlation(), baseline.lasting())
 
     @classmethod
-    def in_hours(cls, levels: Levels, correlation: Floats, lasting: Floats) -> Self:
+    def in_hours(cls, levels: LevelSums, correlation: Floats, lasting: Floats) -> Self:
         """In several hours, from what is (hours, n): the hours of a brand are rows that follow each other."""
         of_hours = cls._of(levels, correlation, lasting)
         return cls(*(getattr(of_hours, f.name).T.reshape(-1) for f in fields(cls)))
 
     @classmethod
-    def _of(cls, levels: Levels, correlation: Floats, lasting: Floats) -> Self:
+    def _of(cls, levels: LevelSums, correlation: Floats, lasting: Floats) -> Self:
         phi, _ = levels.dispersion()
         return cls(*levels.level(), levels.known_hours(), phi, correlation, lasting)

@@ -29,10 +29,10 @@ from detectors.baseline import (
     SLOW,
     SPREAD_HALF_LIFE,
     Baseline,
-    Levels,
+    LevelSums,
     Taught,
 )
-from detectors.columns import Floats
+from detectors.columns import Ints
 from detectors.config import EngineConfig
 
 FEW = 12
@@ -43,7 +43,7 @@ class Learned(NamedTuple):
     """Hours of a brand as `Volume.learn` went through them, one after the other."""
 
     levels: list[tuple[float, ...]]
-    """Before each hour, see baseline.Levels; of what has a quick and a slow part both."""
+    """Before each hour, see baseline.LevelSums; of what has a quick and a slow part both."""
     taught: list[tuple[float, ...]]
     """Columns of baseline.Taught but for the hour and the levels."""
     shapes: list[list[float]]
@@ -233,18 +233,18 @@ def _most(expected: float, phi: float) -> float:
     return min(expected + 4.0 * sqrt(phi * expected), 1.5 * expected + 2.0) + 3.0
 
 
-def levels_of(brands: Sequence[Learned]) -> Levels:
+def level_sums_of(brands: Sequence[Learned]) -> LevelSums:
     """Before each hour, (hours, n, ...), of brands that went through the same hours."""
     columns = np.array([one.levels for one in brands]).swapaxes(0, 1)
     pairs = (columns[..., 2 * at : 2 * at + 2] for at in range(4))
-    return Levels(*pairs, *(columns[..., at] for at in range(8, 11)))
+    return LevelSums(*pairs, *(columns[..., at] for at in range(8, 11)))
 
 
-def taught_of(brands: Sequence[Learned], local_hour: Floats, levels: Levels) -> Taught:
+def taught_of(brands: Sequence[Learned], local_hour: Ints, levels: LevelSums) -> Taught:
     """What each hour taught, (hours, n)."""
     columns = np.array([one.taught for one in brands]).transpose(2, 1, 0)
     which, numbers = columns[:3] != 0, columns[3:]
-    return Taught(local_hour, *which, *numbers, levels)
+    return Taught._make((local_hour, *which, *numbers, levels))
 
 
 assert (QUICK, SLOW) == (0, 1)

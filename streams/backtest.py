@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from models import ToneModel
 
 #: Mentions taken at once: enough for full batches of every length and for arrays to pay, few enough to show progress.
-_BATCH_MENTIONS = 32768
+_BATCH_MENTIONS = 8192
 
 #: What stands for a model where the tone is a human's.
 GOLD = Model("gold", "1")

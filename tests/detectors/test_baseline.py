@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from detectors.baseline import DELAY, Baseline
+from detectors.baseline import DELAY, Baseline, LevelSums
 from detectors.config import EngineConfig
 from detectors.score import CORRELATION_IN, correlations
 from detectors.windows import SIX_HOURS
@@ -130,7 +130,9 @@ def lasting(rate: float, hours: int, share: Callable[[int], float], crisis: int 
         level, level_negative = baseline.level()
         six = np.array([sum(authors[-6:])]), np.array([sum(negative[-6:])])
         told = np.array([quiet or hour < hours])
-        baseline.learn_lasting(*six, level_negative / np.maximum(level, 1e-9), told, CONFIG)
+        expected = level_negative / np.maximum(level, 1e-9)
+        levels, rho = LevelSums.in_order([baseline.level_sums()]), baseline.correlation()
+        baseline.learn_lasting(six[0][None], six[1][None], expected[None], told[None], levels, rho[None], CONFIG)
         learn(baseline, hour, authors[-1], negative[-1])
     return float(baseline.lasting()[0])
 
