@@ -36,6 +36,9 @@ TERM_FADE = 2.0 ** (-1.0 / 7.0)
 NORMAL_PER_HOUR = 60
 """Mentions of an hour that teach the table of normal terms; more would cost time and teach nothing new."""
 
+SMOOTHING = 10.0
+"""Authors added to those of whom it is known which terms they use."""
+
 _WORD = re.compile(r"[#]?\w[\w'’-]*")
 _LINK = re.compile(r"https?://\S+|@\w+")
 _COMMON_WORDS = """
@@ -177,6 +180,15 @@ class NormalTerms:
         self.today[:BUCKETS] += np.bincount(used, minlength=BUCKETS).astype(np.uint16)
         self.today[BUCKETS] += np.uint16(len(samples))
 
+    def adopt(self, samples: Sequence[Sample], day: int) -> None:
+        """Let what these samples are about be as usual, from a day on, as it is among them: an episode is the new normal.
+        What was usual before stays so."""
+        known = self._before(day).astype(np.float64)
+        users = np.bincount(np.frombuffer(b"".join(sample.used for sample in samples), np.uint8), minlength=BUCKETS)
+        authors = known[BUCKETS] + SMOOTHING
+        known[:BUCKETS] = np.maximum(known[:BUCKETS], users / (len(samples) + SMOOTHING) * authors)
+        self.usual, self.today, self.day = known.astype(np.float16), np.zeros_like(self.today), day
+
     def _before(self, day: int) -> NDArray[np.float16]:
         """(BUCKETS + 1,) what was learned before a day."""
         if day <= self.day:
@@ -188,13 +200,13 @@ class NormalTerms:
         """Part of the authors of negative mentions who used each bucket before a day, (BUCKETS,), and how many
         authors that rests on."""
         known = self._before(day).astype(np.float64)
-        return (known[:BUCKETS] + 0.5) / (known[BUCKETS] + 10.0), float(known[BUCKETS])
+        return (known[:BUCKETS] + 0.5) / (known[BUCKETS] + SMOOTHING), float(known[BUCKETS])
 
     def share(self, term: str) -> float:
         """Part of the authors of negative mentions who usually use the term (an upper bound: buckets are shared)."""
         at = bucket(term)
         own, everyone = float(self.usual[at]) + int(self.today[at]), float(self.usual[-1]) + int(self.today[-1])
-        return (own + 0.5) / (everyone + 10.0)
+        return (own + 0.5) / (everyone + SMOOTHING)
 
 
 def top_mentions(samples: Sequence[Sample]) -> list[dict[str, Any]]:
@@ -289,6 +301,12 @@ class Evidence:
                 normal = self.normal[brand] = NormalTerms.none()
             # An hour is learned at the end of the next one.
             normal.learn(hours[hour][::-1][:NORMAL_PER_HOUR], hour + 1)
+
+    def adopt(self, brand: int, tick: int) -> None:
+        """After the last tick of a UTC day: what is said of a brand now is usual from the next one on."""
+        normal = self.normal.get(brand)
+        if normal is not None:
+            normal.adopt(list(self.samples.get(brand, ())), (tick + 1) // 1440)
 
     def begin_anew(self, brand: int) -> None:
         """Forget what is known of a brand."""

@@ -61,7 +61,8 @@ def read_known_events(text: str) -> list[KnownEvent]:
     try:
         return list(dict.fromkeys(_events(rows)))
     except csv.Error as error:
-        raise ValueError(f"known events, line {rows.line_num + 1}: {error}; is a quote opened and never closed?") from None
+        where = f"known events, line {rows.line_num + 1}"
+        raise ValueError(f"{where}: {error}; is a quote opened and never closed?") from None
 
 
 def _events(rows: csv.DictReader[str]) -> Iterator[KnownEvent]:

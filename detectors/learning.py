@@ -138,6 +138,9 @@ def end_day(core: Core, tick: int) -> None:
         # Tickets alone are part of quiet life: days left out for them would make thresholds too low.
         if incident.closed is None and (incident.notify == PAGE or incident.peak >= IMMEDIATE):
             core.track.day_carried[core.row(name)] = True
+        if incident.closed is None and incident.absorbed and incident.absorb_from > tick + 1 - 1440:
+            # Absorbed in this day. What is usually said changes between days only (see topics).
+            core.evidence.adopt(name, tick)
     begin_anew(core, tick)
 
 

@@ -26,7 +26,8 @@ from detectors.topics import (
 )
 from tests.detectors.worlds import START, of_one
 
-DAY = START // 1440
+DAY_MINUTES = 1440
+DAY = START // DAY_MINUTES
 WORDS = ["queue", "price", "refund", "screen", "broken", "lawyer", "battery", "support", "crash", "login"]
 
 
@@ -159,6 +160,42 @@ def _a_week(rng: np.random.Generator, subject: bool) -> list[Decision]:
     author = np.arange(1, m + 1).astype(np.uint64)
     observations = of_one(tick, negative, author, [text for _, _, text in rows])
     return Engine([BrandProfile("acme")]).advance(int(tick[-1]), observations)
+
+
+def test_what_an_episode_says_is_usual_after_it() -> None:
+    normal = known()
+    before, authors = normal.shares(DAY)
+    today = normal.shares(DAY - 1)
+    normal.adopt([sample(0, i, "strike " + WORDS[i % 2]) for i in range(90)], DAY)
+    after, still = normal.shares(DAY)
+    strike, refund = (packed_buckets(word)[0] for word in ("strike", "refund"))
+    assert after[strike] == pytest.approx(0.9, abs=0.01)
+    assert after[refund] == before[refund], "what was usual before stays so"
+    assert still == authors
+    normal.learn([sample(0, 0, "strike")], 24 * DAY)
+    np.testing.assert_array_equal(normal.shares(DAY)[0], after)
+    assert today[0][strike] < 0.01
+
+
+def test_a_topic_that_stays_is_the_new_normal_after_three_days() -> None:
+    """From one day on all negative mentions name one thing, in the usual number: the incident is released as any is."""
+    rng = np.random.default_rng(0)
+    days, begin = 16, 9
+    minutes = np.sort(rng.integers(0, days * DAY_MINUTES, days * 960))
+    negative = rng.random(len(minutes)) < 0.6
+    text = [
+        f"{'strike ' if minute >= begin * DAY_MINUTES else ''}{rng.choice(WORDS)} {rng.choice(WORDS)}"
+        for minute in minutes.tolist()
+    ]
+    first = DAY * DAY_MINUTES
+    observations = of_one(first + minutes, negative, np.arange(1, len(minutes) + 1).astype(np.uint64), text)
+    decided = Engine([BrandProfile("acme")]).advance(first + days * DAY_MINUTES, observations)
+    (opened,) = (d for d in decided if d.type == "opened" and d.tick >= first + begin * DAY_MINUTES)
+    assert opened.detector == "topic"
+    (resolved,) = (d for d in decided if d.type == "resolved" and d.tick >= opened.tick)
+    # Three days, and the rest of the UTC day: what is usually said changes between days only.
+    assert 3 * DAY_MINUTES < resolved.tick - opened.tick < 4 * DAY_MINUTES + 60
+    assert "absorbed" in resolved.reason
 
 
 def test_few_who_name_one_thing_open_a_ticket_and_the_event_says_what() -> None:
