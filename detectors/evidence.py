@@ -181,8 +181,8 @@ class NormalTerms:
         self.today[BUCKETS] += np.uint16(len(samples))
 
     def adopt(self, samples: Sequence[Sample], day: int) -> None:
-        """Let what these samples are about be as usual, from a day on, as it is among them: an episode is the new normal.
-        What was usual before stays so."""
+        """Let what these samples are about be as usual, from a day on, as it is among them, since an episode is the new
+        normal. What was usual before stays so."""
         known = self._before(day).astype(np.float64)
         users = np.bincount(np.frombuffer(b"".join(sample.used for sample in samples), np.uint8), minlength=BUCKETS)
         authors = known[BUCKETS] + SMOOTHING
@@ -306,7 +306,8 @@ class Evidence:
         """After the last tick of a UTC day: what is said of a brand now is usual from the next one on."""
         normal = self.normal.get(brand)
         if normal is not None:
-            normal.adopt(list(self.samples.get(brand, ())), (tick + 1) // 1440)
+            # How long samples are kept beyond six hours depends on how ticks are grouped.
+            normal.adopt(self.between(brand, tick - KEEP_MINUTES, tick), (tick + 1) // 1440)
 
     def begin_anew(self, brand: int) -> None:
         """Forget what is known of a brand."""
