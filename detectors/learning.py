@@ -16,6 +16,7 @@ from detectors.exposure import ALL, NEGATIVE
 from detectors.feed import come_up
 from detectors.incidents import Decision
 from detectors.model_changes import change_models
+from detectors.own_detectors import teach
 from detectors.planned import planned_hour
 from detectors.score import TONE_CLIP, UNSCORED, expected_shares
 from detectors.view import frozen
@@ -160,7 +161,7 @@ def _teach(core: Core, observed: Floats, quiet: NDArray[np.bool_]) -> None:
             quiet=frozen(quiet),
             learned=core.learned[detector.name],
         )
-        detector.learn(hour)
+        teach(detector, hour)
 
 
 def _control(core: Core, tick: int) -> None:
