@@ -8,6 +8,7 @@ of decayed counts over hashed terms.
 from __future__ import annotations
 
 import re
+import unicodedata
 import zlib
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -40,6 +41,11 @@ SMOOTHING = 10.0
 """Authors added to those of whom it is known which terms they use."""
 
 _WORD = re.compile(r"[#]?\w[\w'’-]*")
+# Vowel signs, accents and joiners are parts of words that `\w` does not know. Those of scripts without spaces (Thai,
+# Lao, Tibetan, Burmese, Khmer) are left out: a part of a word says more than a whole sentence taken for one.
+_MARKED = (*range(0x300, 0xE00), *range(0x10A0, 0x1780), *range(0x1800, 0x3100), *range(0xA800, 0xA9E0))
+_MARKS = "".join(chr(code) for code in _MARKED if unicodedata.category(chr(code)).startswith("M"))
+_WORD_OF_ANY_SCRIPT = re.compile(rf"[#]?\w[\w'’\u200c\u200d{_MARKS}-]*")
 _LINK = re.compile(r"https?://\S+|@\w+")
 _COMMON_WORDS = """
 a about after again all also am amp an and any are as at back be because been before being but by can can't come
@@ -113,12 +119,13 @@ def packed_buckets(text: str) -> bytes:
 
 def _words(text: str) -> list[str]:
     text = text.lower()
+    word = _WORD
     if not text.isascii():
-        text = text.replace("’", "'")
+        text, word = unicodedata.normalize("NFC", text).replace("’", "'"), _WORD_OF_ANY_SCRIPT
     # Most texts have neither links nor handles.
     if "@" in text or "://" in text:
         text = _LINK.sub(" ", text)
-    return _WORD.findall(text)
+    return word.findall(text)
 
 
 @lru_cache(maxsize=1 << 15)

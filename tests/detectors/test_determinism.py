@@ -57,7 +57,7 @@ def test_a_return_at_the_end_of_six_hours() -> None:
 
 @pytest.mark.parametrize("seed", [0, 5])
 def test_episodes_that_are_absorbed(seed: int) -> None:
-    """What is usual after an episode, in number and in words, does not depend on the pieces in which ticks are closed."""
+    """What is usual after an episode, in number and in words, does not depend on how ticks are grouped."""
     config = dataclasses.replace(QUICK, absorb_after_hours=5)
     observations = world(seed, rate=40.0)
     whole, pieces = Engine(profiles(3), config), Engine(profiles(3), config)
