@@ -11,7 +11,7 @@ import re
 import unicodedata
 import zlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -105,16 +105,20 @@ def terms_of(text: str) -> set[str]:
     return {term for word in _words(text) if (term := _term(word)) is not None}
 
 
-def buckets_of(text: str) -> set[int]:
-    """Where the terms of a text are counted."""
-    used = set(map(_bucket_of_word, _words(text)))
+def buckets_of(text: str, ignored: Set[str] = frozenset()) -> set[int]:
+    """Where the terms of a text are counted, without ignored ones: if they were counted, a brand of many keywords would
+    see none of the other terms that share their buckets."""
+    words = _words(text)
+    if ignored:
+        words = [word for word in words if word not in ignored and (word[0] != "#" or word[1:] not in ignored)]
+    used = set(map(_bucket_of_word, words))
     used.discard(_NO_TERM)
     return used
 
 
-def packed_buckets(text: str) -> bytes:
+def packed_buckets(text: str, ignored: Set[str] = frozenset()) -> bytes:
     """The same as bytes, ascending."""
-    return bytes(sorted(buckets_of(text)))
+    return bytes(sorted(buckets_of(text, ignored)))
 
 
 def _words(text: str) -> list[str]:

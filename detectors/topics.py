@@ -12,14 +12,14 @@ uses it: of K negative authors k use it. Copies speak for the author they repeat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special
 
 from detectors.columns import Floats, Ints, ln
-from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, bucket
+from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample
 from detectors.score import log_beta_binomial
 
 WINDOW = 180
@@ -34,7 +34,6 @@ LEAST_AUTHORS, LEAST_USERS = 5, 3
 """K and k below which W is 0: two who use a word are no topic."""
 LEAST_KNOWN = 30.0
 """Negative authors of the days before, without which nobody knows what is usual."""
-_NEVER_NEW = 1.0
 _AUTHORS = BUCKETS
 """Place of the number of all authors, behind those of the terms."""
 _MOST_SAMPLES = 4096
@@ -86,7 +85,6 @@ class Topics:
         kept: Kept,
         evidence: Evidence,
         index: Ints,
-        ignored: Mapping[int, Collection[str]],
     ) -> Floats:
         """W of ticks first..last of one UTC day, (n, ticks).
 
@@ -94,7 +92,6 @@ class Topics:
         ----------
         kept : samples of these ticks; `evidence` has those before
         index : (n,) positions of the brands
-        ignored : terms that say nothing, by position; a brand need not be in it
         """
         k = last + 1 - first
         out = np.zeros((len(index), k))
@@ -119,7 +116,7 @@ class Topics:
             normal = evidence.normal.get(brand)
             if len(samples) < LEAST_AUTHORS or normal is None:
                 continue
-            shares = usual_shares(normal, first // 1440, ignored.get(brand, ()))
+            shares = usual_shares(normal, first // 1440)
             if shares is None:
                 continue
             batch.append(_Brand(rows[brand], samples, shares))
@@ -141,15 +138,10 @@ class _Brand(NamedTuple):
     """(BUCKETS,)"""
 
 
-def usual_shares(normal: NormalTerms, day: int, ignored: Iterable[str]) -> Floats | None:
-    """p of each bucket before a day (days since 1970), (BUCKETS,); None where too little is known. No term in the
-    bucket of an ignored one can be new."""
+def usual_shares(normal: NormalTerms, day: int) -> Floats | None:
+    """p of each bucket before a day (days since 1970), (BUCKETS,); None where too little is known."""
     shares, authors = normal.shares(day)
-    if authors < LEAST_KNOWN:
-        return None
-    for term in ignored:
-        shares[[bucket(term), bucket(f"#{term}")]] = _NEVER_NEW
-    return shares
+    return None if authors < LEAST_KNOWN else shares
 
 
 def _judge(batch: Sequence[_Brand], first: int, last: int, out: Floats) -> None:
