@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from detectors.columns import Floats
 from detectors.last_minutes import AUTHOR_MASK
+from detectors.word_marks import MARKS
 
 KEEP_MINUTES = 360
 PER_TICK = 20
@@ -41,11 +42,7 @@ SMOOTHING = 10.0
 """Authors added to those of whom it is known which terms they use."""
 
 _WORD = re.compile(r"[#]?\w[\w'’-]*")
-# Vowel signs, accents and joiners are parts of words that `\w` does not know. Those of scripts without spaces (Thai,
-# Lao, Tibetan, Burmese, Khmer) are left out: a part of a word says more than a whole sentence taken for one.
-_MARKED = (*range(0x300, 0xE00), *range(0x10A0, 0x1780), *range(0x1800, 0x3100), *range(0xA800, 0xA9E0))
-_MARKS = "".join(chr(code) for code in _MARKED if unicodedata.category(chr(code)).startswith("M"))
-_WORD_OF_ANY_SCRIPT = re.compile(rf"[#]?\w[\w'’\u200c\u200d{_MARKS}-]*")
+_WORD_OF_ANY_SCRIPT = re.compile(rf"[#]?\w[\w'’\u200c\u200d{MARKS}-]*")
 _LINK = re.compile(r"https?://\S+|@\w+")
 _COMMON_WORDS = """
 a about after again all also am amp an and any are as at back be because been before being but by can can't come
