@@ -94,7 +94,7 @@ def _stretch(
     """Close the ticks first..last."""
     voice = voices(core, members)
     came = Came(members, voice, samples_of(core, members, voice))
-    topic = core.topics.advance(first, last, came.kept, core.evidence, core.index, core.ignored_terms)
+    topic = core.topics.advance(first, last, came.kept, core.evidence, core.index)
     counts, before, before_negative = core.windows.advance(
         first, last, members.row, members.tick, members.minute, members.author, voice, members.negative
     )

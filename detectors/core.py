@@ -101,7 +101,7 @@ class Core:
         self.ignored_terms = {
             position: ignored(profiles[position].name, profiles[position].ignore_terms) for position in index.tolist()
         }
-        """Terms that are never shown, by position, since every mention of the brand has them."""
+        """Terms that are never shown nor counted, by position, since every mention of the brand has them."""
         self.set_thresholds()
 
     def __len__(self) -> int:

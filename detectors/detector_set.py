@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,7 +13,8 @@ from detectors.built_in import BUILT_IN
 from detectors.columns import Columns, Floats, ln
 from detectors.config import EngineConfig
 from detectors.detector import HIGHEST, USUAL_AT, Detector
-from detectors.score import DECIMALS, UNSCORED
+from detectors.own_detectors import DetectorError, scores_of
+from detectors.score import DECIMALS
 from detectors.view import View
 from detectors.windows import AUTHORS, NEGATIVES, WIDTHS
 
@@ -22,10 +24,6 @@ MOST = 32
 
 LONGEST_TITLE = 60
 """Characters: it stands on one line above a plot."""
-
-
-class DetectorError(ValueError):
-    """A detector cannot be used: it is not installed, does not say what it must, or gives no scores."""
 
 
 class DetectorSet:
@@ -108,9 +106,7 @@ class DetectorSet:
         out = np.empty((len(self.all), *view.shape))
         for place, detector in enumerate(self.all):
             own = view if detector.learns is None else view.with_learned((learned or {})[detector.name].frozen())
-            score = detector.score(own)
-            if place >= len(BUILT_IN):
-                score = _usable(detector, score, view.shape)
+            score = detector.score(own) if place < len(BUILT_IN) else scores_of(detector, own)
             if detector.confirmed_by is not None:
                 w = WIDTHS.index(detector.confirmed_by)
                 pace = view.negative_pace[w] if detector.counts == "negative" else view.author_pace(w)
@@ -126,15 +122,8 @@ def _at_each(usual: float | tuple[float, ...] | None) -> tuple[float, ...]:
     return (float("nan") if usual is None else float(usual),) * len(USUAL_AT)
 
 
-def _usable(detector: Detector, score: Floats, shape: tuple[int, int]) -> Floats:
-    """A user's scores within bounds; what is not a number is no score, so that it cannot page nor spoil a maximum."""
-    try:
-        given = np.asarray(score, np.float64)
-    except (TypeError, ValueError) as error:
-        raise DetectorError(f"detector {detector.name}: score() must return numbers ({error})") from error
-    if given.shape != shape:
-        raise DetectorError(f"detector {detector.name}: score() returned {given.shape}, not {shape} (brands, ticks)")
-    return np.where(np.isnan(given), UNSCORED, np.clip(given, -HIGHEST, HIGHEST))
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def validate(detector: object) -> None:
@@ -160,6 +149,13 @@ def _problems(detector: Detector) -> Iterable[str]:
         yield f"version must be up to 32 letters, digits, dots, not {given['version']!r}"
     if not isinstance(given["title"], str) or len(given["title"]) > LONGEST_TITLE or not given["title"].isprintable():
         yield f"title must be a line of at most {LONGEST_TITLE} characters, not {given['title']!r}"
+    try:
+        heading: object = detector.heading()
+    except Exception as error:  # noqa: BLE001 (whatever somebody else's method does)
+        yield f"heading() failed: {type(error).__name__}: {error}"
+    else:
+        if not isinstance(heading, str) or not heading.strip():
+            yield f"heading() must return a line of text, not {heading!r}"
     if given["window"] not in WIDTHS:
         yield f"window must be one of {windows} minutes, not {given['window']!r}"
     elif given["confirmed_by"] not in (None, *WIDTHS[: WIDTHS.index(given["window"])]):
@@ -170,6 +166,9 @@ def _problems(detector: Detector) -> Iterable[str]:
     for attribute in ("usual_scale", "usual_location"):
         if isinstance(given[attribute], tuple) and len(given[attribute]) != len(USUAL_AT):
             yield f"{attribute} must have {len(USUAL_AT)} numbers, not {len(given[attribute])}"
+    location = given["usual_location"]
+    if location is not None and not (isinstance(location, tuple) and all(map(_is_number, location))):
+        yield f"usual_location must be None or {len(USUAL_AT)} numbers, not {location!r}"
     for attribute in ("floor", "ticket_floor", "usual_scale", "cold_page", "cold_ticket"):
         value = given[attribute]
         if attribute == "usual_scale" and isinstance(value, tuple):

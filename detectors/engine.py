@@ -75,7 +75,7 @@ class Engine:
                 raise ValueError(f"budget of {b.name} must be above 0 pages a month, not {b.budget}")
             try:
                 zoneinfo.ZoneInfo(b.time_zone)
-            except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+            except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
                 raise ValueError(f"time zone of {b.name}: {b.time_zone!r} is not known") from error
         self.brands: tuple[BrandProfile, ...] = tuple(brands)
         self.config = EngineConfig() if config is None else config
@@ -256,7 +256,7 @@ class Engine:
         Raises
         ------
         StateVersionError
-            A record was written by another version, or a brand's hourly record is missing.
+            A record was written by another version, a brand's hourly record is missing, or one is damaged.
         """
         saved = list(items)
         self._portfolios.restore(one for one in saved if one[0].startswith(PORTFOLIO))

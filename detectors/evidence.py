@@ -8,9 +8,10 @@ of decayed counts over hashed terms.
 from __future__ import annotations
 
 import re
+import unicodedata
 import zlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from detectors.columns import Floats
 from detectors.last_minutes import AUTHOR_MASK
+from detectors.word_marks import MARKS
 
 KEEP_MINUTES = 360
 PER_TICK = 20
@@ -36,7 +38,11 @@ TERM_FADE = 2.0 ** (-1.0 / 7.0)
 NORMAL_PER_HOUR = 60
 """Mentions of an hour that teach the table of normal terms; more would cost time and teach nothing new."""
 
+SMOOTHING = 10.0
+"""Authors added to those of whom it is known which terms they use."""
+
 _WORD = re.compile(r"[#]?\w[\w'’-]*")
+_WORD_OF_ANY_SCRIPT = re.compile(rf"[#]?\w[\w'’\u200c\u200d{MARKS}-]*")
 _LINK = re.compile(r"https?://\S+|@\w+")
 _COMMON_WORDS = """
 a about after again all also am amp an and any are as at back be because been before being but by can can't come
@@ -97,26 +103,31 @@ def terms_of(text: str) -> frozenset[str]:
     return frozenset(term for word in _words(text) if (term := _term(word)) is not None)
 
 
-def buckets_of(text: str) -> set[int]:
-    """Where the terms of a text are counted."""
-    used = set(map(_bucket_of_word, _words(text)))
+def buckets_of(text: str, ignored: Set[str] = frozenset()) -> set[int]:
+    """Where the terms of a text are counted, without ignored ones: if they were counted, a brand of many keywords would
+    see none of the other terms that share their buckets."""
+    words = _words(text)
+    if ignored:
+        words = [word for word in words if word not in ignored and (word[0] != "#" or word[1:] not in ignored)]
+    used = set(map(_bucket_of_word, words))
     used.discard(_NO_TERM)
     return used
 
 
-def packed_buckets(text: str) -> bytes:
+def packed_buckets(text: str, ignored: Set[str] = frozenset()) -> bytes:
     """The same as bytes, ascending."""
-    return bytes(sorted(buckets_of(text)))
+    return bytes(sorted(buckets_of(text, ignored)))
 
 
 def _words(text: str) -> list[str]:
     text = text.lower()
+    word = _WORD
     if not text.isascii():
-        text = text.replace("’", "'")
+        text, word = unicodedata.normalize("NFC", text).replace("’", "'"), _WORD_OF_ANY_SCRIPT
     # Most texts have neither links nor handles.
     if "@" in text or "://" in text:
         text = _LINK.sub(" ", text)
-    return _WORD.findall(text)
+    return word.findall(text)
 
 
 @lru_cache(maxsize=1 << 15)
@@ -177,6 +188,15 @@ class NormalTerms:
         self.today[:BUCKETS] += np.bincount(used, minlength=BUCKETS).astype(np.uint16)
         self.today[BUCKETS] += np.uint16(len(samples))
 
+    def adopt(self, samples: Sequence[Sample], day: int) -> None:
+        """Let what these samples are about be as usual, from a day on, as it is among them, since an episode is the new
+        normal. What was usual before stays so."""
+        known = self._before(day).astype(np.float64)
+        users = np.bincount(np.frombuffer(b"".join(sample.used for sample in samples), np.uint8), minlength=BUCKETS)
+        authors = known[BUCKETS] + SMOOTHING
+        known[:BUCKETS] = np.maximum(known[:BUCKETS], users / (len(samples) + SMOOTHING) * authors)
+        self.usual, self.today, self.day = known.astype(np.float16), np.zeros_like(self.today), day
+
     def _before(self, day: int) -> NDArray[np.float16]:
         """(BUCKETS + 1,) what was learned before a day."""
         if day <= self.day:
@@ -188,13 +208,13 @@ class NormalTerms:
         """Part of the authors of negative mentions who used each bucket before a day, (BUCKETS,), and how many
         authors that rests on."""
         known = self._before(day).astype(np.float64)
-        return (known[:BUCKETS] + 0.5) / (known[BUCKETS] + 10.0), float(known[BUCKETS])
+        return (known[:BUCKETS] + 0.5) / (known[BUCKETS] + SMOOTHING), float(known[BUCKETS])
 
     def share(self, term: str) -> float:
         """Part of the authors of negative mentions who usually use the term (an upper bound: buckets are shared)."""
         at = bucket(term)
         own, everyone = float(self.usual[at]) + int(self.today[at]), float(self.usual[-1]) + int(self.today[-1])
-        return (own + 0.5) / (everyone + 10.0)
+        return (own + 0.5) / (everyone + SMOOTHING)
 
 
 def top_mentions(samples: Sequence[Sample]) -> list[dict[str, Any]]:
@@ -294,6 +314,13 @@ class Evidence:
             if normal is None:
                 normal = self.normal[brand] = NormalTerms.none()
             normal.learn(samples, day)
+
+    def adopt(self, brand: int, tick: int) -> None:
+        """After the last tick of a UTC day: what is said of a brand now is usual from the next one on."""
+        normal = self.normal.get(brand)
+        if normal is not None:
+            # How long samples are kept beyond six hours depends on how ticks are grouped.
+            normal.adopt(self.between(brand, tick - KEEP_MINUTES, tick), (tick + 1) // 1440)
 
     def begin_anew(self, brand: int) -> None:
         """Forget what is known of a brand."""

@@ -267,7 +267,7 @@ def step(
         if view.level > incident.notify:
             incident.spacing = config.update_minutes
             # What began as a ticket has not been known as what it is now for that long.
-            incident.absorb_from = view.tick
+            incident.absorb_from, incident.absorbed = view.tick, False
         if view.severity > incident.severity and incident.fell:
             incident.fell, incident.calming = False, min(2 * incident.calming, SLOWEST)
         incident.notify = view.level

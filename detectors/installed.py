@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 
 from detectors.detector import Detector
-from detectors.detector_set import DetectorError, DetectorSet, validate
+from detectors.detector_set import DetectorSet, validate
+from detectors.own_detectors import DetectorError
 
 GROUP = "tocsin.detectors"
 

@@ -7,7 +7,7 @@ import datetime as dt
 import difflib
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,11 +58,20 @@ def read_known_events(text: str) -> list[KnownEvent]:
     row twice is one event. Raises ValueError naming line and column where one is missing or not a time.
     """
     rows = csv.DictReader(io.StringIO(text))
+    try:
+        return list(dict.fromkeys(_events(rows)))
+    except csv.Error as error:
+        where = f"known events, line {rows.line_num + 1}"
+        raise ValueError(f"{where}: {error}; is a quote opened and never closed?") from None
+
+
+def _events(rows: csv.DictReader[str]) -> Iterator[KnownEvent]:
     needed = ("brand", "event", "kind", "onset_utc", "window_start", "window_end")
     missing = [name for name in needed if name not in (rows.fieldnames or ())]
     if missing:
-        raise ValueError(f"known events lack the columns {', '.join(missing)}")
-    out: dict[KnownEvent, None] = {}
+        raise ValueError(
+            f"known events lack the columns {', '.join(missing)}; the first line must name {','.join(needed)}"
+        )
     for row in rows:
         where = f"known events, line {rows.line_num}"
         kind = (row["kind"] or "").strip().lower()
@@ -78,8 +87,7 @@ def read_known_events(text: str) -> list[KnownEvent]:
         if end <= start:
             raise ValueError(f"{where}: the window ends before it begins")
         onset = _tick(row["onset_utc"], f"{where}, onset_utc")
-        out[KnownEvent(brand, row["event"] or "", kind.startswith("crisis"), onset, start, end)] = None
-    return list(out)
+        yield KnownEvent(brand, row["event"] or "", kind.startswith("crisis"), onset, start, end)
 
 
 def not_compared(known: Iterable[KnownEvent], counts: Sequence[BrandCounts]) -> list[str]:

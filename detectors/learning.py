@@ -18,6 +18,7 @@ from detectors.exposure import ALL, NEGATIVE
 from detectors.feed import come_up
 from detectors.incidents import Decision
 from detectors.model_changes import change_models
+from detectors.own_detectors import teach
 from detectors.planned import planned_hour
 from detectors.score import TONE_CLIP, UNSCORED, expected_shares
 from detectors.view import frozen
@@ -160,6 +161,9 @@ def end_day(core: Core, tick: int) -> None:
         # Tickets alone are part of quiet life: days left out for them would make thresholds too low.
         if incident.closed is None and (incident.notify == PAGE or incident.peak >= IMMEDIATE):
             core.track.day_carried[core.row(name)] = True
+        if incident.closed is None and incident.absorbed and incident.absorb_from > tick + 1 - 1440:
+            # Absorbed in this day. What is usually said changes between days only (see topics).
+            core.evidence.adopt(name, tick)
     begin_anew(core, tick)
 
 
@@ -179,7 +183,7 @@ def _teach(core: Core, observed: Floats, quiet: NDArray[np.bool_]) -> None:
             quiet=frozen(quiet),
             learned=core.learned[detector.name],
         )
-        detector.learn(hour)
+        teach(detector, hour)
 
 
 def _control(core: Core, tick: int) -> None:

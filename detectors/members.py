@@ -123,9 +123,9 @@ def samples_of(core: Core, members: Members, voice: NDArray[np.uint64]) -> Kept:
         observations.reach[place].tolist(),
     )
     samples = []
-    for tick, who, whose, j, p, reach in zip(*columns, strict=True):
+    for brand, tick, who, whose, j, p, reach in zip(brands, *columns, strict=True):
         text = writable(observations.text[j][:EXCERPT])
-        reached, used = None if math.isnan(reach) else reach, packed_buckets(text)
+        reached, used = None if math.isnan(reach) else reach, packed_buckets(text, core.ignored_terms[brand])
         id_, url = observations.id[j], observations.url[j]
         samples.append(Sample(tick, who, id_, text, url, round(p, 4), reached, whose, used))
     return Kept(place, brands, samples)

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from detectors.observations import KINDS
+from detectors.word_marks import MARKS
 
 MIN_WORDS = 6
 """Words from which equal texts are copies rather than chance."""
@@ -29,7 +30,7 @@ MOST_WORDS = 120
 KEY_BITS = 44
 REPOST = KINDS.index("repost")
 
-_LEAVE_OUT = re.compile(r"https?://\S+|www\.\S+|@\w+|[^\w\s]+")
+_LEAVE_OUT = re.compile(rf"https?://\S+|www\.\S+|@\w+|[^\w\s{MARKS}]+")
 # The same for texts with neither links nor handles, five times as fast.
 _ASCII_WORDS = _LEAVE_OUT.sub(lambda signs: " " * len(signs[0]), "".join(map(chr, range(128))))
 _BITS = 64

@@ -157,6 +157,9 @@ def pane(
 
 
 def members(record: PaneRecord, tick: int) -> tuple[Ints, NDArray[np.uint64], NDArray[np.uint8]]:
-    """Minute, author and flags of a pane's members."""
+    """Minute, author and flags of a pane's members. Raises ValueError for one that is damaged."""
     ago = np.frombuffer(record.ago, "<u2").astype(np.int64)
-    return tick - ago, np.frombuffer(record.author, "<u8").astype(np.uint64), np.frombuffer(record.flags, np.uint8)
+    author, flags = np.frombuffer(record.author, "<u8").astype(np.uint64), np.frombuffer(record.flags, np.uint8)
+    if not len(ago) == len(author) == len(flags):
+        raise ValueError(f"a pane has {len(ago)} minutes, {len(author)} authors and {len(flags)} flags")
+    return tick - ago, author, flags

@@ -165,7 +165,12 @@ def restore(
                 raise records.StateVersionError(
                     f"the hourly record {record.hourly} of {brands[position].name} is missing"
                 )
-            _load(core, i, position, record, belongs[0])
+            try:
+                _load(core, i, position, record, belongs[0])
+            except records.StateVersionError:
+                raise
+            except ValueError as error:
+                raise _damaged(brands[position].name, error) from error
             written.hourly[position] = record.hourly
         core.set_thresholds()
         _load_panes(core, found.panes, written)
@@ -174,6 +179,12 @@ def restore(
     if len(new) or not cores:
         cores.append(new_core(new))
     return cores, written
+
+
+def _damaged(brand: str, error: ValueError) -> records.StateVersionError:
+    return records.StateVersionError(
+        f"the detector state of {brand} is damaged: {error}; delete the state and replay the mentions"
+    )
 
 
 class _Found:
@@ -246,7 +257,10 @@ def _load_panes(core: Core, panes: Mapping[int, list[tuple[int, bytes]]], writte
                 continue
             known.append(tick)
             record = records.decode(value, records.PaneRecord)
-            minute, author, flags = records.members(record, tick)
+            try:
+                minute, author, flags = records.members(record, tick)
+            except ValueError as error:
+                raise _damaged(core.profiles[position].name, error) from error
             members.append((np.full(len(minute), i, np.int64), minute, author, flags))
             sketches += [(i, *one) for one in record.sketches]
             core.copies.load(First(position, *first) for first in record.firsts if first[0] > closed - LIVES)

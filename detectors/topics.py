@@ -13,7 +13,7 @@ probability, since what one says another takes up on calm days too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from detectors.columns import Floats, Ints, ln
-from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, bucket
+from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample
 from detectors.score import log_beta_binomial
 
 WINDOW = 180
@@ -39,7 +39,6 @@ LOUD = 2
 are no crowd."""
 LEAST_KNOWN = 30.0
 """Negative authors of the days before, without which nobody knows what is usual."""
-_NEVER_NEW = 1.0
 _FAR = 1 << 36
 """Later than any minute."""
 _MOST_SAMPLES = 4096
@@ -91,7 +90,6 @@ class Topics:
         kept: Kept,
         evidence: Evidence,
         index: Ints,
-        ignored: Mapping[int, Collection[str]],
     ) -> Floats:
         """W of ticks first..last of one UTC day, (n, ticks).
 
@@ -99,7 +97,6 @@ class Topics:
         ----------
         kept : samples of these ticks; `evidence` has those before
         index : (n,) positions of the brands
-        ignored : terms that say nothing, by position; a brand need not be in it
         """
         k = last + 1 - first
         out = np.zeros((len(index), k))
@@ -124,7 +121,7 @@ class Topics:
             normal = evidence.normal.get(brand)
             if len(samples) < LEAST_AUTHORS or normal is None:
                 continue
-            shares = usual_shares(normal, first // 1440, ignored.get(brand, ()))
+            shares = usual_shares(normal, first // 1440)
             if shares is None:
                 continue
             batch.append(_Brand(rows[brand], samples, shares))
@@ -146,15 +143,10 @@ class _Brand(NamedTuple):
     """(BUCKETS,)"""
 
 
-def usual_shares(normal: NormalTerms, day: int, ignored: Iterable[str]) -> Floats | None:
-    """p of each bucket before a day (days since 1970), (BUCKETS,); None where too little is known. No term in the
-    bucket of an ignored one can be new."""
+def usual_shares(normal: NormalTerms, day: int) -> Floats | None:
+    """p of each bucket before a day (days since 1970), (BUCKETS,); None where too little is known."""
     shares, authors = normal.shares(day)
-    if authors < LEAST_KNOWN:
-        return None
-    for term in ignored:
-        shares[[bucket(term), bucket(f"#{term}")]] = _NEVER_NEW
-    return shares
+    return None if authors < LEAST_KNOWN else shares
 
 
 def _judge(batch: Sequence[_Brand], first: int, last: int, out: Floats) -> None:

@@ -39,7 +39,7 @@ class View:
     mentions, authors, negative : mentions, distinct authors and distinct negative authors in each window
     authors_expected, negative_expected : what the baseline expects; 0 where it knows nothing or the feed was silent
     topic : (n, ticks) log Bayes factor that the negative authors of 3 h talk about one thing that they do not usually
-        talk about, 0 where nothing tells (see topics); None: nothing is known of what they say
+        talk about, at most 350, 0 where nothing tells (see topics); None: nothing is known of what they say
     share_weight : EngineConfig.share_weight
     correlation : (n,) the brand's rho, see score.CORRELATION; None: the usual one for all
     lasting : (n,) the part of that which is left in 6 h, see baseline.py; None: the usual one for all

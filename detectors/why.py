@@ -17,6 +17,7 @@ from detectors.detector import Detector, Told
 from detectors.detector_set import DetectorSet
 from detectors.evidence import top_mentions, top_terms
 from detectors.incidents import NOTIFY, SEVERITY, Decision, EventType, Incident, instant
+from detectors.own_detectors import reason_of
 from detectors.score import FAST, MID, SLOW, TOPIC, expected_shares
 from detectors.windows import AUTHORS, MENTIONS, NEGATIVES, WIDTHS
 from detectors.worth import INFO, PAGE, resolve_levels
@@ -228,4 +229,4 @@ def _reason(
         share_expected=share_expected,
         terms=tuple((term["term"], term["authors"]) for term in terms[:TOLD_TERMS]),
     )
-    return detector.reason(told)
+    return reason_of(detector, told)

@@ -86,7 +86,7 @@ def check_detectors(settings: Settings) -> Iterator[Finding]:
     """Whether the detectors of installed packages can be used, if any is switched on."""
     if not settings.detectors:
         return
-    from detectors.detector_set import DetectorError
+    from detectors.own_detectors import DetectorError
     from streams.wiring import own_detectors
 
     try:

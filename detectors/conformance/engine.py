@@ -23,7 +23,7 @@ _ENGINE_HOURS = 36
 
 @dataclass
 class World:
-    """Mentions of three brands, each with a crisis, some late, and one feed that falls silent."""
+    """Mentions of three brands, each with a crisis that has a subject, some late, and one feed that falls silent."""
 
     detectors: tuple[Detector, ...]
     brands: list[BrandProfile]
@@ -39,10 +39,12 @@ class World:
         zones = ("UTC", "America/New_York", "Asia/Kolkata")
         rate = rng.uniform(0.1, 0.4, (n, 1)) * np.ones((n, minutes))
         share = np.full((n, minutes), 0.2)
+        hot = np.zeros((n, minutes), np.bool_)
         for b in range(n):
             at = int(rng.integers(600, minutes - 300))
             rate[b, at : at + 120] *= rng.choice([4.0, 15.0, 40.0])
             share[b, at : at + 120] = 0.75
+            hot[b, at : at + 120] = True
         rate[0, 900:1150] = 0.0
         brand, minute = np.nonzero(rng.poisson(rate))
         m = len(brand)
@@ -61,7 +63,7 @@ class World:
             kind=np.zeros(m, np.uint8),
             reach=np.full(m, np.nan),
             id=[str(j) for j in range(m)],
-            text=[f"text {j}" for j in range(m)],
+            text=[f"text {j}{' strike' * about}" for j, about in enumerate(hot[brand, minute - START].tolist())],
             url=[None] * m,
         )
         brands = [BrandProfile(f"brand {b}", budget=1.0 + b, time_zone=zones[b]) for b in range(n)]

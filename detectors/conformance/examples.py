@@ -23,6 +23,8 @@ START = 24_850_080
 SIZES = ((1, 1), (1, 2), (2, 1), (2, 3), (5, 60))
 """Brands and ticks of examples, the smallest first."""
 MANY = 10_000_000
+MOST_TOPIC = 350.0
+"""No W is larger (see topics.bayes_factors)."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Case:
     negative_expected: Floats
     local_hour: Ints
     ticks: Ints
+    topic: Floats
+    """(n, ticks)"""
     learned: Columns | None = None
 
     @property
@@ -61,6 +65,7 @@ class Case:
             cut(self.negative_expected),
             np.ascontiguousarray(self.local_hour[brands]),
             np.ascontiguousarray(self.ticks[ticks]),
+            np.ascontiguousarray(self.topic[brands][:, ticks]),
             learned,
         )
 
@@ -68,7 +73,7 @@ class Case:
         """The ticks before `cut`, and then those of another case of the same size."""
 
         def spliced(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
-            return np.concatenate([first[..., :cut], second[..., cut:]], axis=2)
+            return np.concatenate([first[..., :cut], second[..., cut:]], axis=-1)
 
         return replace(
             self,
@@ -77,6 +82,7 @@ class Case:
             negative=spliced(self.negative, other.negative),
             authors_expected=spliced(self.authors_expected, other.authors_expected),
             negative_expected=spliced(self.negative_expected, other.negative_expected),
+            topic=spliced(self.topic, other.topic),
         )
 
     def view(self) -> View:
@@ -89,6 +95,7 @@ class Case:
             negative=self.negative,
             authors_expected=self.authors_expected,
             negative_expected=self.negative_expected,
+            topic=self.topic,
             learned=None if self.learned is None else self.learned.frozen(),
         )
 
@@ -104,6 +111,7 @@ class Case:
         n, k = self.size
         where = f"brand {i} of {n}, tick {j} of {k}; in windows of {', '.join(map(str, WIDTHS))} minutes:"
         lines = [f"  {name:<17} {[_plain(v) for v in array[:, i, j]]}" for name, array in rows.items()]
+        lines.append(f"  {'topic':<17} {_plain(self.topic[i, j])}")
         if self.learned is not None:
             own = {f: a[i].tolist() for f, a in vars(self.learned).items()}
             lines.append(f"  {'learned':<17} {own}")
@@ -130,6 +138,7 @@ def random_case(detector: Detector, n: int, k: int, seed: int, taught: int = 0) 
         negative_expected=expected * rng.uniform(0.05, 0.5, (1, n, 1)),
         local_hour=START // 60 + rng.integers(0, 24, n),
         ticks=START + np.arange(k),
+        topic=np.where(rng.random((n, k)) < 0.5, 0.0, rng.exponential(5.0, (n, k))),
     )
     if detector.learns is None:
         return case
@@ -201,7 +210,8 @@ def same(got: Floats, expected: Floats, case: Case, how: str) -> None:
 
 
 def extremes(detector: Detector) -> Iterator[Case]:
-    """Counts of none, one and ten million; expectations of nothing (a gap, a brand not known yet) up to as many."""
+    """Counts of none, one and ten million; expectations of nothing (a gap, a brand not known yet) up to as many; no
+    topic, and one that is all they talk about."""
     rows = []
     for authors, share, mu, mu_share in itertools.product(
         (0, 1, MANY), (0.0, 1.0), (0.0, 1e-9, 1.0, float(MANY)), (0.0, 1.0)
@@ -219,6 +229,7 @@ def extremes(detector: Detector) -> Iterator[Case]:
             negative_expected=(weight * table[:, 3])[:, :, None],
             local_hour=np.full(len(rows), START // 60),
             ticks=np.array([START]),
+            topic=np.where(np.arange(len(rows)) % 2, MOST_TOPIC, 0.0)[:, None],
         )
         if detector.learns is None:
             yield case

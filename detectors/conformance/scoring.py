@@ -12,7 +12,8 @@ import numpy as np
 from detectors.conformance.broken import Broken
 from detectors.conformance.examples import all_bytes, cases, extremes, random_case, same, score_of
 from detectors.detector import HIGHEST, Detector, Told
-from detectors.detector_set import DetectorError, validate
+from detectors.detector_set import validate
+from detectors.own_detectors import DetectorError
 
 
 def _says_what_it_must(detector: Detector) -> None:

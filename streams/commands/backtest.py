@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from streams.backtest import GOLD, Backtest, Outcome, brands_in, classification_of_any_brand
 from streams.commands.backtest_report import Options, after_whom, after_years, report_of
 from streams.commands.console import note, stderr_console
+from streams.commands.output_files import refuse_unusable
 from streams.crisis_commands import read_commands
 from streams.errors import UserError
 from streams.mention_source import MentionSource
@@ -46,9 +46,8 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
 
     if options.budget is not None and not 0 < options.budget < float("inf"):
         raise UserError(f"--budget must be above 0 pages per brand and month, not {options.budget:g}")
-    for path in (options.events, options.report):
-        if path is not None:
-            _refuse_unwritable(path)
+    outputs = {"--events": options.events, "--report": options.report}
+    refuse_unusable(outputs, [*files, options.known_events, options.commands, options.config])
     known = _known_events(options.known_events)
     limits = mention_limits(settings) if settings is not None else Limits()
     source = MentionSource(files, limits, options.sort)
@@ -106,16 +105,6 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
     for path in (options.events, options.report):
         if path is not None:
             note(f"written: {path}")
-
-
-def _refuse_unwritable(path: Path) -> None:
-    """Say so before the work, not after it."""
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"{path}: there is no directory {path.parent}")
-    if path.is_dir():
-        raise UserError(f"{path}: is a directory; name a file")
-    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-        raise UserError(f"{path}: no permission to write it")
 
 
 def _brands(source: MentionSource, settings: Settings | None, budget: float | None) -> list[BrandProfile]:

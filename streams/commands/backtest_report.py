@@ -132,8 +132,8 @@ def after_years(entry: Entry, long: timedelta) -> str:
     """That more than a year without a mention is gone through."""
     return (
         f"WARNING: no mention for {long.days / 365.25:.1f} years before "
-        f"{_told(entry)}: that time is gone through minute by minute, and counts in every rate. If times are a "
-        "mistake, correct or remove these mentions."
+        f"{_told(entry)}: that time counts in every rate, --report goes through it minute by minute, and a brand of "
+        "which nothing is heard for 366 days begins anew. If times are a mistake, correct or remove these mentions."
     )
 
 

@@ -28,7 +28,7 @@ NO_READER: Final = 141
 
 #: Errors of the other rooms whose message is meant for the user. By name, so that no command imports what only others
 #: need.
-_FOR_USERS: Final = frozenset({"detectors.detector_set.DetectorError", "models.errors.ModelError"})
+_FOR_USERS: Final = frozenset({"detectors.own_detectors.DetectorError", "models.errors.ModelError"})
 
 
 @contextlib.contextmanager

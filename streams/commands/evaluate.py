@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from streams.commands.console import note, stderr_console
+from streams.commands.output_files import refuse_unusable
 from streams.errors import UserError
 from streams.mention_files import STDIN, BadLineError, UnknownFormatError, read_mentions
 from streams.records import Mention
@@ -62,12 +63,7 @@ def run(
     from models.evaluate import by_language, figures, language_of, reliability
     from streams.tone_model import tell_of_the_choice
 
-    if plot is not None and not plot.absolute().parent.is_dir():
-        raise UserError(f"{plot}: there is no directory {plot.parent}")
-    if plot is not None and plot.exists() and any(file != STDIN and _is(plot, file) for file in files):
-        raise UserError(f"--plot {plot} would overwrite the labelled texts; name another file")
-    if plot is not None and plot.is_dir():
-        raise UserError(f"--plot {plot} is a directory; name a file in it")
+    refuse_unusable({"--plot": plot}, files)
     read = [_read(file) for file in files]
     tell_of_the_choice()
     tone_model = load(model, revision=revision, threads=threads, backend=backend, labels=labels)
@@ -95,10 +91,6 @@ def run(
 
         write_reliability(plot, bins, f"Reliability of {tone_model.id}")
         note(f"written: {plot}")
-
-
-def _is(plot: Path, file: str) -> bool:
-    return Path(file).exists() and plot.samefile(file)
 
 
 def _read(file: str) -> _Labelled:

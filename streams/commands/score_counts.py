@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from streams.commands.console import note
 from streams.commands.count_bins import left_out, missing_between, other_width, refuse_years, span, width_of, with_zeros
+from streams.commands.output_files import refuse_unusable
 from streams.errors import UserError
 from streams.mention_files import STDIN, open_binary
 
@@ -70,6 +71,7 @@ def run(
         config = CountsConfig(budget, weekdays)
     except ValueError as error:
         raise UserError(f"--budget: {error}") from None
+    refuse_unusable({"--out": out}, [file])
     name = "standard input" if file == STDIN else file
     series = read_series(file, name, width)
     seconds, counts, places = series.seconds, series.counts, list(range(len(series.stamps)))

@@ -37,6 +37,7 @@ def test_the_engines_world_is_worth_running() -> None:
     decisions, _ = World.of(1, (Learner(),)).expected()
     assert {"ticket", "page"} <= {d.notify for d in decisions}
     assert {"opened", "amended", "escalated", "resolved"} <= {d.type for d in decisions}
+    assert any("topic" in d.detectors for seed in (1, 2, 3) for d in World.of(seed, ()).expected()[0])
 
 
 @dataclass
@@ -197,6 +198,21 @@ class AmongOthers(Good):
         return np.asarray(score - score.sum(axis=0) / max(len(score), 1), np.float64)
 
 
+class Endless(Good):
+    """As much as the topic is worth, which is without bounds."""
+
+    def score(self, view: View) -> Floats:
+        return np.asarray(view.topic, np.float64)
+
+
+class TopicToCome(Good):
+    """The topic of the hour, known before anybody names it."""
+
+    def score(self, view: View) -> Floats:
+        most = view.topic.max(axis=1, keepdims=True, initial=0.0)
+        return np.asarray(np.minimum(np.broadcast_to(most, view.shape), 40.0), np.float64)
+
+
 class LearnsInItself(Learner):
     def __init__(self) -> None:
         self.hours = 0
@@ -267,8 +283,12 @@ BAD: dict[str, list[tuple[Detector, str]]] = {
     "scores are finite, whatever the counts": [
         (Ratio(), r"the score is -?(inf|nan).*\n(.*\n)*.*negative_expected"),
         (Unbounded(), "not a number within 40 of 0"),
+        (Endless(), r"the score is 350.*\n(.*\n)*.*topic"),
     ],
-    "no look-ahead": [(Peak(), "with another future from tick 1 on: brand 0 of 1, tick 0 of 2")],
+    "no look-ahead": [
+        (Peak(), "with another future from tick 1 on: brand 0 of 1, tick 0 of 2"),
+        (TopicToCome(), "with another future from tick 1 on"),
+    ],
     "grouping of ticks does not matter": [(SoFar(), "cut before tick 1: brand . of ., tick 1 of .; in windows")],
     "order and company of brands do not matter": [(AmongOthers(), "of the brand alone: brand 0 of 1")],
     "learning changes only what is learned": [

@@ -81,6 +81,14 @@ def test_people_who_complain_alike_are_people(one: str, other: str) -> None:
     assert voices(one, other) == 2
 
 
+def test_a_short_phrase_with_vowel_signs_is_no_copy() -> None:
+    """Its words are counted, not the pieces between its signs."""
+    assert words_of("बहुत बुरा है ये") == ["बहुत", "बुरा", "है", "ये"]
+    assert mark(0, "बहुत बुरा है ये") is None
+    assert mark(0, "आज दिल्ली में सब ट्रेन बंद") is not None
+    assert words_of("वाह 1\ufe0f\u20e3 👩\u200d👩 ok") == ["वाह", "1", "ok"]
+
+
 def test_most_changed_ends_are_seen_through() -> None:
     rng = np.random.default_rng(0)
     seen = 0

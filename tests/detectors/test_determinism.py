@@ -55,6 +55,18 @@ def test_a_return_at_the_end_of_six_hours() -> None:
     assert run(Engine(profiles(3), QUICK), observations, END, list(range(begin, begin + 300))) == expected
 
 
+@pytest.mark.parametrize("seed", [0, 5])
+def test_episodes_that_are_absorbed(seed: int) -> None:
+    """What is usual after an episode, in number and in words, does not depend on how ticks are grouped."""
+    config = dataclasses.replace(QUICK, absorb_after_hours=5)
+    observations = world(seed, rate=40.0)
+    whole, pieces = Engine(profiles(3), config), Engine(profiles(3), config)
+    expected = run(whole, observations, END)
+    assert any("absorbed" in d.reason for d in expected)
+    assert run(pieces, observations, END, list(range(START, END, 100))) == expected
+    assert states(pieces) == states(whole)
+
+
 @pytest.mark.parametrize("seed", [1, 4])
 def test_weeks_of_silence_between_mentions(seed: int) -> None:
     """Hours in which nobody is judged are passed quickly, at once or one by one, and what follows is the same."""

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -47,6 +48,7 @@ def test_going_back_in_time_changes_nothing() -> None:
         ([BrandProfile("a", budget=0)], "above 0"),
         ([BrandProfile("a", budget=float("nan"))], "above 0"),
         ([BrandProfile("a", time_zone="Mars/Olympus")], "Mars/Olympus"),
+        ([BrandProfile("a", time_zone="America")], "time zone of a: 'America'"),
     ],
 )
 def test_profiles_are_checked(brands: list[BrandProfile], complaint: str) -> None:
@@ -173,6 +175,22 @@ def test_a_foreign_state_is_refused() -> None:
     broken = [(k, v[:-3]) for k, v in items]
     with pytest.raises(StateVersionError):
         fresh.restore(broken)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [("pane", "ago"), ("pane", "flags"), ("hourly", "baseline"), ("brand", "gaps")]
+)
+def test_a_damaged_record_is_refused_with_its_brand(kind: str, field: str) -> None:
+    engine, observations = busy()
+    run(engine, observations, END)
+    items = []
+    for key, value in engine.state_dict()["items"]:
+        record = msgspec.msgpack.decode(value)
+        if key.startswith(kind.encode()) and b"brand 1" in key:
+            record[field] = record[field][:-3] if isinstance(record[field], bytes) else {}
+        items.append((key, msgspec.msgpack.encode(record)))
+    with pytest.raises(StateVersionError, match=r"state of brand 1 is damaged.*delete the state"):
+        Engine(profiles(3), QUICK).restore(items)
 
 
 def test_records_of_brands_that_are_gone_are_ignored() -> None:

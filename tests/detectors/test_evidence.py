@@ -27,6 +27,17 @@ def test_terms_leave_out_what_says_nothing() -> None:
     assert got == {"delaying", "flight", "#3411", "аэропорту", "ужас"}
 
 
+def test_words_are_whole_in_scripts_with_vowel_signs_and_accents() -> None:
+    assert terms_of("हड़ताल से दिल्ली बंद") == {"हड़ताल", "दिल्ली", "बंद"}
+    assert terms_of("வேலைநிறுத்தம்") == {"வேலைநிறுத்தம்"}
+    assert terms_of("الإِضْرَاب") == {"الإِضْرَاب"}
+    assert terms_of("می\u200cخواهم") == {"می\u200cخواهم"}
+    assert len(terms_of("ประท้วงรถไฟ")) > 1, "no whole sentence where words are not apart"
+    composed, apart = "Ausf\u00e4lle", "Ausfa\u0308lle"
+    assert terms_of(composed) == terms_of(apart) == {"ausf\u00e4lle"}, "as macOS writes it, and as all others do"
+    assert buckets_of(composed) == buckets_of(apart)
+
+
 def test_a_storm_keeps_a_bounded_sample() -> None:
     evidence = Evidence()
     for tick in range(1000):

@@ -37,6 +37,12 @@ def known(kind: str, hour: int, length: int = 3) -> str:
     return HEAD + f'brand 0,"storm, again",{kind},{at(hour)} (observed),{at(hour)},{at(hour + length)}\n'
 
 
+def test_a_field_that_is_no_field_is_told_with_its_line() -> None:
+    endless = known("crisis", 10).replace("storm, again", "x" * 200_000)
+    with pytest.raises(ValueError, match=r"known events, line 2: field larger than .*is a quote opened"):
+        read_known_events(endless)
+
+
 @pytest.mark.parametrize(
     ("kind", "events", "outcome", "delay"),
     [

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detectors import Decision, Detector, DetectorError, Engine, Observations, StateVersionError, View
+from detectors import Decision, Detector, DetectorError, Engine, Hour, Observations, StateVersionError, Told, View
 from detectors.built_in import BUILT_IN
 from detectors.columns import Columns, Floats, column
 from detectors.detector_set import DetectorSet
@@ -70,6 +70,25 @@ def shouting() -> Observations:
         text=[f"number {j}" for j in range(m)],
         url=[None] * m,
     )
+
+
+@dataclass
+class Seen(Columns):
+    seen: Floats = field(metadata=column(np.float64))
+
+
+class Loud(Detector):
+    """Opens a ticket as soon as it may."""
+
+    name = "loud"
+    learns = Seen
+    cold_ticket = 1.0
+
+    def score(self, view: View) -> Floats:
+        return np.full(view.shape, 30.0)
+
+    def learn(self, hour: Hour) -> None:
+        hour.learned.seen += 1.0
 
 
 class Half(Detector):
@@ -178,6 +197,10 @@ def test_a_score_of_another_shape_stops_with_the_detectors_name(value: object) -
         ("usual_scale", float("nan"), "usual_scale must be above 0"),
         ("cold_page", -1, "cold_page must be above 0"),
         ("learns", dict, "learns must be a dataclass"),
+        ("usual_location", ("a",) * 5, "usual_location must be None or 5 numbers"),
+        ("usual_location", 1.0, "usual_location must be None or 5 numbers"),
+        ("heading", lambda: 1 / 0, "heading() failed: ZeroDivisionError"),
+        ("heading", lambda: None, "heading() must return a line of text, not None"),
     ],
 )
 def test_what_a_detector_does_not_say_right_is_said(attribute: str, value: object, message: str) -> None:
@@ -185,6 +208,48 @@ def test_what_a_detector_does_not_say_right_is_said(attribute: str, value: objec
     setattr(detector, attribute, value)
     with pytest.raises(DetectorError, match=re.escape(message)):
         DetectorSet([detector])
+
+
+@pytest.mark.parametrize("method", ["score", "learn", "reason"])
+def test_what_fails_in_a_detector_stops_with_its_name_and_the_line(method: str) -> None:
+    class Failing(Loud):
+        pass
+
+    def fails(self: Failing, given: object) -> Floats:
+        raise KeyError("no such thing")
+
+    setattr(Failing, method, fails)
+    with pytest.raises(
+        DetectorError, match=rf"detector loud: {method}\(\) failed: KeyError: .*test_own_detectors.py:\d+"
+    ):
+        run(Engine(profiles(3), QUICK, detectors=[Failing()]), world(2), END)
+
+
+def test_a_reason_that_is_none_stops_with_the_detectors_name() -> None:
+    class Silent(Loud):
+        def reason(self, told: Told) -> str:
+            return None  # type: ignore[return-value]
+
+    with pytest.raises(DetectorError, match=r"detector loud: reason\(\) must return one line of text, not None"):
+        run(Engine(profiles(3), QUICK, detectors=[Silent()]), world(2), END)
+
+
+def test_a_reason_can_be_written() -> None:
+    class Odd(Loud):
+        def reason(self, told: Told) -> str:
+            return "two\nlines \ud83d"
+
+    decided = run(Engine(profiles(3), QUICK, detectors=[Odd()]), world(2), END)
+    assert {d.reason for d in decided if d.detector == "loud" and d.type == "opened"} == {"two lines ?"}
+
+
+def test_a_detector_that_learns_of_other_brands_is_stopped() -> None:
+    class Wide(Loud):
+        def learn(self, hour: Hour) -> None:
+            hour.learned.seen = np.zeros(17)
+
+    with pytest.raises(DetectorError, match=r"detector loud: learn\(\) made 17 rows of seen"):
+        run(Engine(profiles(3), QUICK, detectors=[Wide()]), world(2), END)
 
 
 def test_names_that_nobody_offers_are_refused_with_those_that_are(site: Path) -> None:

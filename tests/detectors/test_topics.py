@@ -29,7 +29,8 @@ from detectors.topics import (
 )
 from tests.detectors.worlds import START, of_one
 
-DAY = START // 1440
+DAY_MINUTES = 1440
+DAY = START // DAY_MINUTES
 WORDS = ["queue", "price", "refund", "screen", "broken", "lawyer", "battery", "support", "crash", "login"]
 
 
@@ -98,14 +99,14 @@ def test_it_is_the_formula_however_ticks_are_grouped(data: st.DataObject, seed: 
             key=lambda one: one[:2],
         )
         kept = Kept(np.arange(len(came)), [brand for _, brand, _ in came], [s for _, _, s in came])
-        got.append(topics.advance(begin, cut, kept, evidence, index, {}))
+        got.append(topics.advance(begin, cut, kept, evidence, index))
         for _, brand, s in came:
             evidence.add(brand, s)
             topics.add(brand, s.tick)
         topics.forget(cut)
         topics.stale = data.draw(st.booleans())  # As after a restore.
         begin = cut + 1
-    usual = usual_shares(known(), DAY, ())
+    usual = usual_shares(known(), DAY)
     assert usual is not None
     expected = [[plainly(own, tick, usual) for tick in range(first, last + 1)] for own in everything.values()]
     np.testing.assert_allclose(np.concatenate(got, axis=1), expected, atol=1e-9)
@@ -118,30 +119,37 @@ def test_a_topic_is_worth_more_the_more_name_it_and_the_rarer_it_is() -> None:
     assert factors[3] < factors[1]
 
 
-def _now(samples: list[Sample], normal: NormalTerms | None, ignored: set[str]) -> float:
+def _now(samples: list[Sample], normal: NormalTerms | None) -> float:
     topics, evidence = Topics(), Evidence()
     if normal is not None:
         evidence.normal[0] = normal
     kept = Kept(np.arange(len(samples)), [0] * len(samples), samples)
-    return float(topics.advance(START, START + 30, kept, evidence, np.array([0]), {0: ignored})[0, -1])
+    return float(topics.advance(START, START + 30, kept, evidence, np.array([0]))[0, -1])
 
 
 def test_what_is_a_topic() -> None:
     said = [sample(START + i, i + 1, "strike " + WORDS[i]) for i in range(10)]
-    assert _now(said, known(), set()) > 5
-    assert _now(said, known(), {"strike"}) == 0, "the brand's own name is in every mention"
-    assert _now(said, None, set()) == 0, "nobody knows yet what is usual"
-    assert _now(said, known(["strike"]), set()) == 0, "it is what they always say"
-    assert _now([sample(START + i, i + 1, WORDS[i]) for i in range(10)], known(), set()) == 0, "this and that"
-    assert _now([sample(START + i, 7, "strike " + WORDS[i]) for i in range(10)], known(), set()) == 0, "one author"
+    assert _now(said, known()) > 5
+    assert _now(said, None) == 0, "nobody knows yet what is usual"
+    assert _now(said, known(["strike"])) == 0, "it is what they always say"
+    assert _now([sample(START + i, i + 1, WORDS[i]) for i in range(10)], known()) == 0, "this and that"
+    assert _now([sample(START + i, 7, "strike " + WORDS[i]) for i in range(10)], known()) == 0, "one author"
+
+
+def test_keywords_do_not_count_nor_hide_what_shares_their_buckets() -> None:
+    keywords = frozenset(f"acme{i}" for i in range(1000))
+    said = "acme7 #acme8 strike #strike"
+    assert packed_buckets(said, keywords) == packed_buckets("strike #strike")
+    hidden = {packed_buckets(word)[0] for word in keywords}
+    assert hidden >= set(packed_buckets("strike")), "no bucket of a keyword is looked at"
 
 
 def test_a_few_accounts_are_no_crowd() -> None:
     few = [sample(START + i, i % 4, "strike " + WORDS[i % 10]) for i in range(20)]
     others = [sample(START + i, 10 + i, WORDS[i]) for i in range(6)]
     merged = sorted(few + others, key=lambda s: s.tick)
-    assert _now(merged, known(), set()) == 0
-    assert _now([s for s in merged if s not in few[8:]], known(), set()) > 0, "before they write for the third time"
+    assert _now(merged, known()) == 0
+    assert _now([s for s in merged if s not in few[8:]], known()) > 0, "before they write for the third time"
 
 
 def test_what_a_day_teaches_counts_from_the_next_day_on() -> None:
@@ -158,7 +166,9 @@ def test_what_a_day_teaches_counts_from_the_next_day_on() -> None:
     np.testing.assert_array_equal(before, normal.shares(DAY + 3)[0])
 
 
-def _then(rng: np.random.Generator, days: int, subject: float, tone: float) -> list[Decision]:
+def _then(
+    rng: np.random.Generator, days: int, subject: float, tone: float, keywords: tuple[str, ...] = ()
+) -> list[Decision]:
     """Calm days of eight mentions an hour, a quarter negative; then three hours with six more an hour, negative with
     probability `tone`, which with probability `subject` name one thing. What is decided in these."""
     begin = days * 1440
@@ -173,12 +183,48 @@ def _then(rng: np.random.Generator, days: int, subject: float, tone: float) -> l
     negative = np.array([one for _, one, _ in rows])
     author = np.arange(1, len(rows) + 1).astype(np.uint64)
     observations = of_one(tick, negative, author, [text for _, _, text in rows])
-    decided = Engine([BrandProfile("acme")]).advance(int(tick[-1]), observations)
+    decided = Engine([BrandProfile("acme", ignore_terms=keywords)]).advance(int(tick[-1]), observations)
     return [d for d in decided if d.tick >= START + begin]
 
 
-def _of_topic(days: int, subject: float, tone: float) -> list[Decision]:
-    every = (_then(np.random.default_rng(seed), days, subject, tone) for seed in range(5))
+def test_what_an_episode_says_is_usual_after_it() -> None:
+    normal = known()
+    before, authors = normal.shares(DAY)
+    today = normal.shares(DAY - 1)
+    normal.adopt([sample(0, i, "strike " + WORDS[i % 2]) for i in range(90)], DAY)
+    after, still = normal.shares(DAY)
+    strike, refund = (packed_buckets(word)[0] for word in ("strike", "refund"))
+    assert after[strike] == pytest.approx(0.9, abs=0.01)
+    assert after[refund] == before[refund], "what was usual before stays so"
+    assert still == authors
+    normal.learn([sample(0, 0, "strike")], DAY)
+    np.testing.assert_array_equal(normal.shares(DAY)[0], after)
+    assert today[0][strike] < 0.01
+
+
+def test_a_topic_that_stays_is_the_new_normal_after_three_days() -> None:
+    """From one day on twice as many are negative, and name one thing: the incident is released as any is."""
+    rng = np.random.default_rng(0)
+    days, begin = 16, 9
+    minutes = np.sort(rng.integers(0, days * DAY_MINUTES, days * 960))
+    negative = rng.random(len(minutes)) < np.where(minutes < begin * DAY_MINUTES, 0.3, 0.6)
+    text = [
+        f"{'strike ' if minute >= begin * DAY_MINUTES else ''}{rng.choice(WORDS)} {rng.choice(WORDS)}"
+        for minute in minutes.tolist()
+    ]
+    first = DAY * DAY_MINUTES
+    observations = of_one(first + minutes, negative, np.arange(1, len(minutes) + 1).astype(np.uint64), text)
+    decided = Engine([BrandProfile("acme")]).advance(first + days * DAY_MINUTES, observations)
+    (opened,) = (d for d in decided if d.type == "opened" and d.tick >= first + begin * DAY_MINUTES)
+    assert opened.detector == "topic"
+    (resolved,) = (d for d in decided if d.type == "resolved" and d.tick >= opened.tick)
+    # Three days, and the rest of the UTC day: what is usually said changes between days only.
+    assert 3 * DAY_MINUTES < resolved.tick - opened.tick < 4 * DAY_MINUTES + 60
+    assert "absorbed" in resolved.reason
+
+
+def _of_topic(days: int, subject: float, tone: float, keywords: tuple[str, ...] = ()) -> list[Decision]:
+    every = (_then(np.random.default_rng(seed), days, subject, tone, keywords) for seed in range(5))
     return [d for decided in every for d in decided if d.detector == "topic"]
 
 
@@ -198,3 +244,9 @@ def test_it_takes_a_moved_share_and_a_topic() -> None:
     assert not _of_topic(20, subject=0.0, tone=0.8), "more are negative, about this and that"
     rounds = [d for d in _of_topic(20, subject=0.9, tone=0.25) if d.type == "opened"]
     assert len(rounds) <= 1, "something makes the rounds, in the usual tone; in one of five more are negative by chance"
+
+
+def test_what_the_brand_is_called_is_no_topic() -> None:
+    keywords = tuple(f"acme{i}" for i in range(1000))
+    assert _of_topic(6, subject=0.8, tone=0.8, keywords=keywords) == _of_topic(6, subject=0.8, tone=0.8)
+    assert not _of_topic(6, subject=0.8, tone=0.8, keywords=("strike",))

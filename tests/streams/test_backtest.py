@@ -348,6 +348,7 @@ def test_years_between_many_mentions_are_gone_through_and_told_before(
     first = result.stderr.strip().splitlines()[0]
     assert first.startswith("WARNING: no mention for 0.0 years before ")
     assert "m.jsonl:41, id 'later 0'" in first
+    assert "a brand of which nothing is heard for 366 days begins anew" in first
     assert "80 mentions read" in result.stdout
 
 
@@ -411,6 +412,28 @@ def test_a_place_that_cannot_be_written_is_said_before_the_work(
     code, said = backtest(file, "--tone", "gold", option, tmp_path / place)
     assert code == 2
     assert problem in said
+
+
+@pytest.mark.parametrize("option", ["--report", "--events"])
+def test_no_file_that_is_read_is_written_over(option: str, simulated: Path, tmp_path: Path) -> None:
+    for name in ("mentions.jsonl", "tocsin.yaml", "known.csv"):
+        (tmp_path / name).write_bytes((simulated / name).read_bytes())
+    (tmp_path / "link").symlink_to(tmp_path / "mentions.jsonl")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    files = (tmp_path / "mentions.jsonl", "--config", tmp_path / "tocsin.yaml", "--tone", "gold")
+    for name in ("mentions.jsonl", "link", "tocsin.yaml", "known.csv"):
+        out = tmp_path / name
+        code, said = backtest(*files, "--known-events", tmp_path / "known.csv", option, out)
+        assert code == 2
+        assert f"{option} {out} would overwrite a file that is read" in said
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_two_outputs_are_two_files(tmp_path: Path) -> None:
+    file, out = written(tmp_path / "m.jsonl", [mention(1, brand="B")]), tmp_path / "out"
+    code, said = backtest(file, "--tone", "gold", "--events", out, "--report", out)
+    assert code == 2
+    assert f"--events and --report both name {out}" in said
 
 
 def test_files_of_bad_lines_alone_are_told_with_the_first(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_the_plot_does_not_overwrite_the_labelled_texts(labelled: Path, config: 
     for plot in (labelled, link, tmp_path / "." / ".." / tmp_path.name / labelled.name):
         code, _, err = _run("evaluate", labelled, "--plot", plot, "--config", config)
         assert code == 2
-        assert "would overwrite the labelled texts" in err
+        assert f"--plot {plot} would overwrite a file that is read" in err
     assert labelled.read_bytes() == before
 
 

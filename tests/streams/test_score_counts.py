@@ -48,6 +48,15 @@ def _scores(text: str) -> list[float]:
     return [float(row["anomaly_score"]) for row in csv.DictReader(text.splitlines())]
 
 
+def test_the_counts_are_not_written_over(tmp_path: Path) -> None:
+    path = _file(tmp_path, _lines(_counts()))
+    before = path.read_bytes()
+    code, _, stderr = _run(path, "--out", path)
+    assert code == 2
+    assert f"--out {path} would overwrite a file that is read; name another file" in stderr
+    assert path.read_bytes() == before
+
+
 def test_a_row_for_a_row(tmp_path: Path) -> None:
     lines = _lines(_counts())
     path, out = _file(tmp_path, lines), tmp_path / "scores.csv"
