@@ -1,0 +1,83 @@
+"""How a report of a forecast is put, whatever the language: a language fills in its words and sentences."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+# A post of one report has no more; the readers see hardly more of a longer one.
+_LONGEST: Final = 300
+
+_RETWEET: Final = re.compile(r"(?:RT @user:?\s*|[\"“«]\s*@user:\s*)+")
+_VIA: Final = re.compile(r"\s(?:via|by|from|с помощью|от|через) @user\W*$")
+_NO_WORD: Final = re.compile(r"\bhttp\b|…|\.{3}")
+_SPACE: Final = re.compile(r"\s+")
+_WORD: Final = re.compile(r"[^\W\d_][\w'’&-]*")
+# Behind these a capital letter begins a sentence and need not begin a name.
+_BEGINS: Final = re.compile(r"(?:^|[.:!—–|›/(«“\"]|\s-)\s*[#«“\"(]*$")
+# Letters that a name keeps in all its cases.
+_SAME_NAME: Final = 4
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """The report of a forecast in one language; all but ``sentences`` in lower case.
+
+    Parameters
+    ----------
+    likely:
+        Parts of words; a text without any of them is no report.
+    sentences:
+        What a report begins with. The group ``source`` is who forecasts, ``where`` the publisher before it.
+    veto:
+        What no report has, anywhere.
+    nobody:
+        Words that alone name no source: "analysts", "they", "yesterday".
+    plain:
+        Words that name nobody where they begin a sentence.
+    places:
+        Words with a capital letter that name nobody wherever they stand.
+    """
+
+    likely: tuple[str, ...]
+    sentences: tuple[re.Pattern[str], ...]
+    veto: re.Pattern[str]
+    nobody: re.Pattern[str]
+    plain: re.Pattern[str]
+    places: re.Pattern[str]
+
+    def may_report(self, text: str) -> bool:
+        """Whether :meth:`reports` is worth asking: fast, and true for too many."""
+        text = text.lower()
+        return any(part in text for part in self.likely)
+
+    def reports(self, cleaned: str) -> bool:
+        """Whether a text, cleaned (:func:`models.normalise.clean`), reports a forecast."""
+        if len(cleaned) > _LONGEST:
+            return False
+        text = _VIA.sub("", _RETWEET.sub("", cleaned, count=1))
+        text = _SPACE.sub(" ", _NO_WORD.sub(" ", text)).strip().replace("ё", "е").replace("Ё", "Е")
+        if "@" in text or self.veto.search(text):
+            return False
+        return any(
+            (found := sentence.match(text)) is not None and self._source_alone_is_named(text, found)
+            for sentence in self.sentences
+        )
+
+    def _source_alone_is_named(self, text: str, found: re.Match[str]) -> bool:
+        source = [word.lower() for word in _WORD.findall(found["source"])]
+        if all(self.nobody.fullmatch(word) for word in source):
+            return False
+        spans = [found.span(group) for group, value in found.groupdict().items() if value is not None]
+        for word in _WORD.finditer(text):
+            name = word[0].lower()
+            if (
+                word[0][0].isupper()
+                and not any(begin <= word.start() < end for begin, end in spans)
+                and not any(name[:_SAME_NAME] == one[:_SAME_NAME] for one in source if len(one) >= _SAME_NAME)
+                and not self.places.fullmatch(name)
+                and not (self.plain.fullmatch(name) and _BEGINS.search(text, 0, word.start()))
+            ):
+                return False
+        return True

@@ -1,0 +1,62 @@
+"""Who forecasts bad times is the source of the news, not its target: reports of economic forecasts are neutral.
+
+"Acme's analysts expect a recession" is passed on by hundreds when it is news. It sounds gloomy, so a model of a text's
+tone reads it as negative, but nobody blames Acme. The training texts hold too few of the kind to learn it from.
+
+So it is a rule, in Russian and English, from the text alone. A text is such a report where all of this holds:
+
+* it begins with a source, which is named ("Acme", "analysts at Acme"), and the source forecasts something of the
+  economy at large: between the verb and "rouble", "inflation" or "economy" stand only words of movement, time, place
+  and degree, so that the economy is what the sentence is about. Or the source is set off by a colon or a dash;
+* nobody else is named: the news may be what the economy has to fear from them;
+* there is no word of a company's own affairs or its customers' (profit, shares, loans, staff, cards, outages, fines),
+  of blame, insult or mistake; nobody speaks of themselves or to somebody; nothing is asked.
+
+A hidden crisis costs more than a page too many, so in doubt a text is no report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.forecast_english import ENGLISH
+from models.forecast_grammar import Grammar
+from models.forecast_russian import RUSSIAN
+from models.normalise import clean, unescaped
+from models.script import Reader
+from models.tone import LABELS
+
+FORECAST_RULES: Final = 1
+"""Version of these rules and their words; part of the routed model's version."""
+
+RESIDUAL: Final = np.float32(0.05)
+"""Probability of negative that is left to a report, as many as are labelled so."""
+
+_GRAMMARS: Final[Mapping[Reader, Grammar]] = {"en": ENGLISH, "ru": RUSSIAN}
+_NEGATIVE, _NEUTRAL = LABELS.index("negative"), LABELS.index("neutral")
+
+
+def reports_forecast(text: str, reader: Reader) -> bool:
+    """Whether ``text``, in the language of ``reader``, reports an economic forecast of somebody named in it."""
+    grammar = _GRAMMARS[reader]
+    # Cleaning takes letters out; entities alone bring some in.
+    read = unescaped(text) if "&" in text else text
+    return grammar.may_report(read) and grammar.reports(clean(text))
+
+
+def with_neutral_reports(tones: NDArray[np.float32], texts: Sequence[str], reader: Reader) -> NDArray[np.float32]:
+    """``tones`` (n, 3) of ``texts``, where those that report a forecast keep a probability of negative of at most
+    ``RESIDUAL``: the rest becomes neutral.
+    """
+    (doubtful,) = np.nonzero(tones[:, _NEGATIVE] > RESIDUAL)
+    rows = [row for row in doubtful.tolist() if reports_forecast(texts[row], reader)]
+    if not rows:
+        return tones
+    result = tones.copy()
+    result[rows, _NEUTRAL] += result[rows, _NEGATIVE] - RESIDUAL
+    result[rows, _NEGATIVE] = RESIDUAL
+    return result
