@@ -2,138 +2,145 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from models.forecast_grammar import Grammar
+from models.forecast_grammar import Grammar, one_of
 
-_ROLE: Final = (
-    r"analysts?|economists?|strategists?|experts?|researchers?|forecasters?|chief|head|ceo|cfo|president|chairman|boss"
-    r"|research|team|investment|senior|global|economics"
+_ROLE: Final = one_of(
+    """analysts? economists? strategists? experts? researchers? forecasters? chief head ceo cfo president chairman
+    boss research team investment senior global economics"""
 )
-_LINK: Final = r"of|and|at|the|&|for|from|'|’"
+_LINK: Final = one_of("of and at the & for from in ' ’")
 _NAME: Final = r"[#\"“]?[A-Z][\w.&-]*(?:['’]s?)?[\"”]?"
 _SOURCE: Final = rf"(?P<source>(?:(?i:{_ROLE}|{_LINK}) ){{0,4}}{_NAME}(?:,? (?:{_NAME}|(?i:{_ROLE}|{_LINK}))){{0,6}}?)"
 
-_OUTLOOK: Final = r"(?:forecasts?|outlooks?|projections?|estimates?|predictions?)"
+_OUTLOOK: Final = one_of("forecasts? outlooks? projections? estimates? predictions?")
+_ALREADY: Final = one_of("now also still has have just again no_longer does_not doesn['’]t")
+_FORESEES: Final = one_of(
+    r"""forecast(?:s|ed|ing)? predict(?:s|ed|ing)? expect(?:s|ed|ing)? project(?:s|ed|ing) anticipat(?:es?|ed|ing)
+    estimat(?:es?|ed|ing) fore(?:sees?|saw) sees? saw says? said warn(?:s|ed|ing)?(?:_(?:of|about|against|that))?"""
+)
+_REVISES: Final = one_of(
+    """cuts? lower(?:s|ed)? raise[sd]? trim(?:s|med)? downgrade[sd]? slash(?:es|ed)? upgrade[sd]? publish(?:es|ed)
+    release[sd]?"""
+)
+# Not "expected to": who is expected to slow the economy is to blame for it.
 _VERB: Final = (
-    r"(?:now |also |still |has |have |just |again |no longer |does not |doesn['’]t )?(?:"
-    # Not "expected to": who is expected to slow the economy is to blame for it.
-    r"(?:(?:forecast|predict|expect|anticipat|estimat)(?:s|es|e|ed|ing)?|project(?:s|ed|ing))(?! to\b)|fore(?:sees?|saw)"
-    r"|sees?|saw"
-    r"|warn(?:s|ed|ing)?(?: of| about| against| that)?|says?|said"
-    r"|(?:cuts?|lower(?:s|ed)?|raise[sd]?|trim(?:s|med)?|downgrade[sd]?|slash(?:es|ed)?|upgrade[sd]?|publish(?:es|ed)"
-    rf"|release[sd]?) (?:its |their |a |an |new |latest ){{0,2}}(?:\d{{4}} )?{_OUTLOOK} (?:for|of|on)"
-    r")"
+    rf"(?:{_ALREADY} )?(?:{_FORESEES}(?! to\b)"
+    rf"|{_REVISES} (?:(?:its|their|a|an|new|latest|\d{{4}}) ){{0,3}}{_OUTLOOK} (?:for|of|on))"
 )
 
 _MOVEMENT: Final = (
-    r"(?:fall|drop|declin|ris|rally|rallies|grow|slow|weak|strength|strong|slump|crash|collaps|plung|shock|recover"
-    r"|contract|shrink|slid|slip|turbul|volatil|turmoil|swing|mov|correct|rebound|downturn|slowdown|crisis|stress|spike"
-    r"|surg|soar|depreciat|appreciat|devalu|risk|chance|odds|probabilit|possib|level|pace|wave|round|period|return|start"
-    r"|end|hike|cut|pressur|tighten|eas|pick|acceler|cool|sink|outlook|bumps|hard|soft|landing|threat|headwind|uncertain"
-    r"|increas|decreas|higher|lower|peak|bottom)\w*"
+    one_of(
+        """fall drop declin ris rally rallies grow slow weak strength strong slump crash collaps plung shock
+        recover contract shrink slid slip turbul volatil turmoil swing mov correct rebound downturn slowdown
+        crisis stress spike surg soar depreciat appreciat devalu risk chance odds probabilit possib level pace
+        wave round period return start end hike cut pressur tighten eas pick acceler cool sink outlook bumps hard
+        soft landing threat headwind uncertain increas decreas higher lower peak bottom"""
+    )
+    + r"\w*"
 )
-_DEGREE: Final = (
-    r"new|another|further|more|less|much|deep\w*|mild\w*|shallow|sharp\w*|severe\w*|short|long\w*|big\w*|small\w*|modest\w*"
-    r"|slight\w*|gradual\w*|sustained|prolonged|next|coming|first|second|third|fourth|last|late|early|mid|double|negative"
-    r"|positive|flat|zero|record|likely|unlikely|imminent|looming|possible|potential|technical|financial|economic|annual"
-    r"|real|core|headline|consumer|price|prices"
+_DEGREE: Final = one_of(
+    r"""new another further more less much deep\w* mild\w* shallow sharp\w* severe\w* short long\w* big\w*
+    small\w* modest\w* slight\w* gradual\w* sustained prolonged next coming first second third fourth last late
+    early mid double negative positive flat zero record likely unlikely imminent looming possible potential
+    technical financial economic annual real core headline consumer prices?"""
 )
 _PLACE: Final = (
-    r"(?:u\.?s\.?a?|uk|u\.k|eu|america|american|britain|british|english|europe|european|eurozone|german|germany|france"
-    r"|french|italy|italian|spain|spanish|russia|russian|china|chinese|japan|japanese|india|indian|brazil|turkey|turkish"
-    r"|canada|canadian|australia|australian|mexico|asia|asian|africa|african|world|global|emerging|latin|january|february"
-    r"|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
-    r"|q[1-4]|h[12])(?:['’]s)?"
+    one_of(
+        r"""u\.?s\.?a? uk u\.k eu america american britain british english europe european eurozone german germany
+        france french italy italian spain spanish russia russian china chinese japan japanese india indian brazil
+        turkey turkish canada canadian australia australian mexico asia asian africa african world global emerging
+        latin january february march april may june july august september october november december jan feb mar
+        apr jun jul aug sept? oct nov dec q[1-4] h[12]"""
+    )
+    + "(?:['’]s)?"
 )
-_SMALL: Final = (
-    r"a|an|the|that|this|of|for|in|on|to|by|at|as|from|into|through|until|and|or|but|with|no|not|will|would|could|may"
-    r"|might|can|should|be|is|are|was|has|have|it|its|there|than|over|under|about|around|above|below|before|after|during"
-    r"|within|between|year|years|yr|month|months|quarter|quarters|half|time|today|tomorrow|soon|again|still|now|end"
-    r"|autumn|fall|spring|summer|winter|percent|pct|per|cent|points?|bps|\d[\d.,%-]*"
+_SMALL: Final = one_of(
+    r"""a an the that this of for in on to by at as from into through until and or but with no not will would
+    could may might can should be is are was has have it its there than over under about around above below before
+    after during within between years? yr months? quarters? half time today tomorrow soon again still now autumn
+    spring summer winter percent pct per cent points? bps \d[\d.,%-]*"""
 )
-_PLAIN: Final = rf"(?:{_MOVEMENT}|{_DEGREE}|{_PLACE}|{_SMALL})"
+# Atomic: a word that ends is not read another way.
+_PLAIN: Final = rf"(?>(?:{_MOVEMENT}|{_DEGREE}|{_PLACE}|{_SMALL})(?!\w))"
 _APART: Final = r"(?:,? [\"“‘'(]?|[\"”)],? |-|,? [-–—] |: )"
 
-# The economy's own words; a cabin is an economy too.
-_AT_LARGE: Final = (
-    r"recession(?:s|ary)?|inflation|stagflation|deflation|disinflation|gdp|unemployment|economies"
-    rf"|(?:the|{_PLACE}|domestic|national) economy(?! class| seat| cabin| plus| comfort| section| ticket| passenger| fare)"
-    r"|economic (?:growth|slowdown|crisis|shocks?|recovery|collapse|contraction|outlook|conditions|activity|downturn)"
-    r"|(?:global|world) (?:growth|trade)|trade war"
+# The economy's own words; but an aeroplane has an economy too.
+_AT_LARGE: Final = one_of(
+    rf"""recession(?:s|ary)? inflation stagflation deflation disinflation gdp unemployment economies
+    (?:the|{_PLACE}|domestic|national)_economy(?!_(?:class|seat|cabin|plus|comfort|section|ticket|passenger|fare))
+    economic_(?:growth|slowdown|crisis|shocks?|recovery|collapse|contraction|outlook|conditions|activity|downturn)
+    (?:global|world)_(?:growth|trade) trade_war"""
 )
-# What is the economy's where somebody forecasts it; else it may be a price, a stock or a spill of the company's own.
-_MARKETS: Final = (
-    r"(?:currency|money|bond|stock|equity|oil|labou?r|job|emerging|commodity|financial|foreign exchange|forex|global) markets?"
-    r"|interest[ -]rates?|rate (?:hikes?|cuts?|rises?)|(?:bond|treasury) yields?|exchange rates?|currenc(?:y|ies) (?:crisis|wars?)"
-    r"|oil (?:prices?|demand|supply)|(?:commodity|gold|crude) prices?|crude oil prices?"
-    rf"|(?:{_PLACE}|emerging[ -]market) (?:stocks|equities|bonds|currency|currencies)"
+# The economy's where somebody forecasts it; else it may be a rate or a market of the company's own.
+_MARKETS: Final = one_of(
+    rf"""(?:currency|money|bond|stock|equity|oil|labou?r|job|emerging|commodity|financial|forex|global)_markets?
+    interest[_-]rates? rate_(?:hikes?|cuts?|rises?) (?:bond|treasury)_yields? exchange_rates?
+    currenc(?:y|ies)_(?:crisis|wars?) oil_(?:prices?|demand|supply) (?:commodity|gold|crude|crude_oil)_prices?
+    (?:{_PLACE}|emerging[_-]market)_(?:stocks|equities|bonds|currency|currencies)"""
 )
-_MONEY: Final = r"(?:dollar|roubles?|rubles?|pound|sterling|euro|yen|yuan|renminbi|peso|rupee|lira|krona|franc|oil|crude|brent)"
+# Only where their price moves: there are dollar menus, and oil is also spilt.
+_MONEY: Final = one_of("dollar roubles? rubles? pound sterling euro yen yuan renminbi peso rupee lira oil crude brent")
 _MOVES: Final = (
-    r"(?:fall|drop|declin|ris|rall|slow|weak|strength|slump|crash|collaps|plung|recover|slid|slip|rebound|surg|soar|gain|rout"
-    r"|depreciat|appreciat|devalu|volatil|turmoil|tumbl)\w*"
+    one_of(
+        """fall drop declin ris rall slow weak strength slump crash collaps plung recover slid slip rebound surg
+        soar gain rout depreciat appreciat devalu volatil turmoil tumbl"""
+    )
+    + r"\w*"
 )
 _ECONOMY: Final = (
     rf"(?:{_AT_LARGE}|{_MARKETS}|{_MOVES} (?:(?:in|of|for|on|the|us|u\.s\.|canadian|australian) ){{0,3}}{_MONEY}"
     rf"|{_MONEY} (?:(?:to|will|could|may|might|would) )?(?:{_MOVES}|(?:at|to|near|above|below)(?= \D?\d)))(?!\w)"
 )
 
-_PUBLISHER: Final = r"(?P<where>(?:[^:|]{0,24}(?:news|times|post|journal|\.(?:com|net|org|co|uk))\w*\s?[:|]\s)?)"
+_PUBLISHER: Final = r"(?P<where>[^:|]{0,24}(?:news|times|post|journal|\.(?:com|net|org|co|uk))\w*\s?[:|]\s)?"
 _BEFORE: Final = rf"(?i:{_PUBLISHER}(?:breaking:? |update:? |just in:? |#\w+ ){{0,3}})"
+_STATED: Final = rf"(?=[^.!]*(?i:\b{_AT_LARGE}(?!\w)))"
 
-_OWN_AFFAIRS_AND_CUSTOMERS: Final = (
-    r"profit|revenue|earning|loss|sales|shares?\b|shareholder|stock price|dividend|layoff|lay off|job cut|job loss|cut jobs"
-    r"|loan|mortgage|deposit|fees?\b|fares?\b|bills?\b|premiums?\b|customer|client|consumer loan|subscriber|passenger|account"
-    r"|cards?\b|atms?\b|apps?\b|outage|branch|staff|employee|worker|sanction|lawsuit|su(?:e|ed|es|ing)\b|court|fine[sd]?\b"
-    r"|rating|bankrupt|insolven|debt|default|fraud|scam|hack|breach|leak|guidance|margins?\b|delay|cancel|target price"
-    r"|price target|results|costs?\b|price (?:hike|increase|rise)s?|(?:raise|raising|hike|hiking|higher) prices|refund"
-    r"|service|flight|product|device|recall|bailout|bail out|crash (?:landing|site)|spill|strike|closure|clos(?:e|es|ing)\b"
-    r"|layoffs|pay\b|wage|salar|bonus"
+_OWN_AFFAIRS_AND_CUSTOMERS: Final = one_of(
+    r"""profit revenue earning loss sales shares?\b shareholder stock_price dividend layoff lay_off job_cut
+    job_loss cut_jobs loan mortgage deposit fees?\b fares?\b bills?\b premiums?\b customer client subscriber
+    passenger account cards?\b atms?\b apps?\b outage branch staff employee worker sanction lawsuit
+    su(?:e|ed|es|ing)\b court fine[sd]?\b rating bankrupt insolven debt default fraud scam hack breach leak
+    guidance margins?\b delay cancel target_price price_target results costs?\b price_(?:hike|increase|rise)s?
+    (?:raise|raising|hike|hiking|higher)_prices refund service flight product device recall bailout bail_out
+    crash_(?:landing|site) spill strike closure clos(?:e|es|ed|ing)\b pay\b wage salar bonus"""
 )
-_BLAME_AND_INSULT: Final = (
-    r"blam|fault|caus|responsible|because|thanks to|due to|hurt|hits?\b|hitting|damag|wreck|destroy|ruin|tank(?:s|ed|ing)\b"
-    r"|crashed|trigger|sparked|fuel(?:s|ed|ing)|drag|weigh|dent|wrong|fail|mistak|never|clueless|idiot|moron|stupid|dumb"
-    r"|clown|joke|liar|lie[sd]?\b|lying|crook|thie[fv]|steal|stole|greed|corrupt|criminal|evil|shame|disgrac|disgust|pathetic"
-    r"|incompetent|ridiculous|bullsh|sh[i1]t|f+u+c+k|fck|wtf|omg|lol|lmao|damn|hell\b|ass\b|crap|suck|hate|worst|awful|terrible"
-    r"|horrible|rip off|rip-off|boycott|propagand|manipulat|hypocri|panic|scar(?:e|y|ing)|fear"
+_BLAME_AND_INSULT: Final = one_of(
+    r"""blam fault caus responsible because thanks_to due_to hurt hits?\b hitting damag wreck destroy ruin
+    tank(?:s|ed|ing)\b crashed trigger sparked fuel(?:s|ed|ing) drag weigh dent wrong fail mistak never clueless
+    idiot moron stupid dumb clown joke liar lie[sd]?\b lying crook thie[fv] steal stole greed corrupt criminal
+    evil shame disgrac disgust pathetic incompetent ridiculous bullsh sh[i1]t f+u+c+k fck wtf omg lol lmao damn
+    hell\b ass\b crap suck hate worst awful terrible horrible rip_off rip-off boycott propagand manipulat hypocri
+    panic scar(?:e|y|ing) fear"""
 )
-_PERSONS: Final = (
-    r"i|i['’]?m|i['’]ve|me|my|mine|myself|we|we['’]re|our|ours|you|your|you['’]re|ur|u|yours|guys|dear|please|pls|plz"
-    r"|thanks|thank"
+_PERSONS: Final = one_of(
+    """i i['’]?m i['’]ve me my mine myself we we['’]re our ours you your you['’]re ur u yours guys dear please pls
+    plz thanks thank"""
 )
 _MARKS: Final = r"\?|:['’]?\(|!!|[\U0001f600-\U0001f64f]"
 
-
-_STATED: Final = rf"(?=[^.!]*(?i:\b(?:{_AT_LARGE})(?!\w)))"
-
 ENGLISH: Final = Grammar(
-    likely=(
-        "econom", "recession", "flation", "gdp", "downturn", "dollar", "rouble", "ruble", "currenc", "pound", "sterling",
-        "euro", "yen", "yuan", "renminbi", "peso", "rupee", "lira", "oil", "crude", "market", "stocks", "equities", "rate",
-        "yield", "treasur", "growth", "unemploy", "trade war", " prices",
-    ),
-    sentences=tuple(
-        re.compile(form)
-        for form in (
-            # Who forecasts what.
-            rf"{_BEFORE}{_SOURCE},? (?P<said>(?i:{_VERB}(?:{_APART}{_PLAIN}){{0,8}}{_APART}{_ECONOMY}))",
-            # Who: the economy does this or that.
-            rf"{_BEFORE}{_SOURCE}(?i: on (?:{_PLAIN} ){{0,3}}{_ECONOMY})?: {_STATED}",
-            # The economy does this or that, says who.
-            rf"{_STATED}[^.!]*?,? (?:[-–—]+|(?i:according to|say|says|said)) {_SOURCE}(?i: say| says)?\W*$",
-        )
+    likely="""econom recession flation gdp dollar rouble ruble pound sterling euro yen yuan renminbi peso rupee
+    lira oil crude brent market stocks equities bonds currenc rate yield growth unemploy trade price""",
+    sentences=(
+        # Who forecasts what.
+        rf"{_BEFORE}{_SOURCE},? (?P<said>(?i:{_VERB}(?:{_APART}{_PLAIN}){{0,8}}{_APART}{_ECONOMY}))",
+        # Who: the economy does this or that.
+        rf"{_BEFORE}{_SOURCE}(?i: on (?:{_PLAIN} ){{0,3}}{_ECONOMY})?: {_STATED}",
+        # The economy does this or that, says who.
+        rf"{_STATED}[^.!]*?,? (?:[-–—]+|(?i:according to|say|says|said)) {_SOURCE}(?i: says?)?\W*$",
     ),
     # "us" is we, "US" is a country.
-    veto=re.compile(rf"\b(?:(?i:{_OWN_AFFAIRS_AND_CUSTOMERS}|{_BLAME_AND_INSULT}|(?:{_PERSONS})\b)|us\b)|{_MARKS}"),
-    nobody=re.compile(
-        rf"{_ROLE}|{_LINK}|{_SMALL}|{_PLACE}|everyone|everybody|nobody|he|she|they|who|what|why|if|when|just|some|most|one|these"
-        rf"|those|people|many|all|so|yes|well|my|his|her|their"
+    veto=rf"\b(?:(?i:{_OWN_AFFAIRS_AND_CUSTOMERS}|{_BLAME_AND_INSULT}|{_PERSONS}\b)|us\b)|{_MARKS}",
+    nobody=one_of(
+        rf"""{_ROLE} {_LINK} {_SMALL} {_PLACE} everyone everybody nobody he she they who what why if when just
+        some most one these those people many all so yes well my his her their"""
     ),
-    plain=re.compile(_PLAIN),
-    places=re.compile(
-        rf"{_PLAIN}|{_AT_LARGE}|{_MONEY}|{_ROLE}|{_OUTLOOK}|econom(?:y|ic)|interest|rates?|currency|currencies|stocks?|bonds?"
-        r"|oil|crude|markets?|labou?r|yields?|treasur(?:y|ies)|fed|federal|reserve|ecb|opec|brent|wti|trade|wars?|cpi"
+    plain=_PLAIN,
+    places=one_of(
+        rf"""{_PLAIN} {_AT_LARGE} {_MONEY} {_ROLE} {_OUTLOOK} econom(?:y|ic) interest rates? currency currencies
+        stocks? bonds? markets? labou?r yields? treasur(?:y|ies) fed federal reserve ecb opec wti trade wars? cpi"""
     ),
 )

@@ -33,9 +33,6 @@ from models.tone import LABELS
 FORECAST_RULES: Final = 1
 """Version of these rules and their words; part of the routed model's version."""
 
-RESIDUAL: Final = np.float32(0.05)
-"""Probability of negative that is left to a report, as many as are labelled so."""
-
 _GRAMMARS: Final[Mapping[Reader, Grammar]] = {"en": ENGLISH, "ru": RUSSIAN}
 _NEGATIVE, _NEUTRAL = LABELS.index("negative"), LABELS.index("neutral")
 
@@ -49,14 +46,14 @@ def reports_forecast(text: str, reader: Reader) -> bool:
 
 
 def with_neutral_reports(tones: NDArray[np.float32], texts: Sequence[str], reader: Reader) -> NDArray[np.float32]:
-    """``tones`` (n, 3) of ``texts``, where those that report a forecast keep a probability of negative of at most
-    ``RESIDUAL``: the rest becomes neutral.
+    """``tones`` (n, 3) of ``texts``; of those that read as negative but report a forecast, the probability of negative
+    is neutral's, so that neutral is what they are.
     """
-    (doubtful,) = np.nonzero(tones[:, _NEGATIVE] > RESIDUAL)
-    rows = [row for row in doubtful.tolist() if reports_forecast(texts[row], reader)]
+    negative = np.flatnonzero(tones.argmax(axis=1) == _NEGATIVE).tolist()
+    rows = [row for row in negative if reports_forecast(texts[row], reader)]
     if not rows:
         return tones
     result = tones.copy()
-    result[rows, _NEUTRAL] += result[rows, _NEGATIVE] - RESIDUAL
-    result[rows, _NEGATIVE] = RESIDUAL
+    result[rows, _NEUTRAL] += result[rows, _NEGATIVE]
+    result[rows, _NEGATIVE] = 0
     return result
