@@ -112,8 +112,8 @@ _BLAME_AND_INSULT: Final = one_of(
     tank(?:s|ed|ing)\b crashed trigger sparked fuel(?:s|ed|ing) drag weigh dent wrong fail mistak never clueless
     idiot moron stupid dumb clown joke liar lie[sd]?\b lying crook thie[fv] steal stole greed corrupt criminal
     evil shame disgrac disgust pathetic incompetent ridiculous bullsh sh[i1]t f+u+c+k fck wtf omg lol lmao damn
-    hell\b ass\b crap suck hate worst awful terrible horrible rip_off rip-off boycott propagand manipulat hypocri
-    panic scar(?:e|y|ing) fear"""
+    hell\b ass\b crap suck hate worst awful terrible horrible while meanwhile rip_off rip-off boycott propagand
+    manipulat hypocri panic scar(?:e|y|ing) fear"""
 )
 _PERSONS: Final = one_of(
     """i i['’]?m i['’]ve me my mine myself we we['’]re our ours you your you['’]re ur u yours guys dear please pls
@@ -137,6 +137,10 @@ ENGLISH: Final = Grammar(
     nobody=one_of(
         rf"""{_ROLE} {_LINK} {_SMALL} {_PLACE} everyone everybody nobody he she they who what why if when just
         some most one these those people many all so yes well my his her their"""
+    ),
+    mishap=one_of(
+        """crisis crises crash collapse shock slump fall drop scandal chaos disaster meltdown turmoil plunge
+        trouble woes threat sell-?off rout affair mess"""
     ),
     plain=_PLAIN,
     places=one_of(

@@ -32,6 +32,7 @@ class _Compiled(NamedTuple):
     sentences: tuple[re.Pattern[str], ...]
     veto: re.Pattern[str]
     nobody: re.Pattern[str]
+    mishap: re.Pattern[str]
     plain: re.Pattern[str]
     places: re.Pattern[str]
 
@@ -50,24 +51,26 @@ class Grammar:
         What no report has, anywhere.
     nobody:
         Words that alone name no source: "analysts", "they", "yesterday".
+    mishap:
+        Words that no source has: in "Acme crisis: the economy will shrink" Acme is what the economy suffers from.
     plain:
         Words that name nobody where they begin a sentence.
     places:
-        Words with a capital letter that name nobody wherever they stand. These three match words in lower case.
+        Words with a capital letter that name nobody wherever they stand. These four match words in lower case.
     """
 
     likely: str
     sentences: tuple[str, ...]
     veto: str
     nobody: str
+    mishap: str
     plain: str
     places: str
 
     @functools.cached_property
     def _compiled(self) -> _Compiled:
-        return _Compiled(
-            tuple(map(re.compile, self.sentences)), *map(re.compile, (self.veto, self.nobody, self.plain, self.places))
-        )
+        rest = (self.veto, self.nobody, self.mishap, self.plain, self.places)
+        return _Compiled(tuple(map(re.compile, self.sentences)), *map(re.compile, rest))
 
     @functools.cached_property
     def _likely(self) -> list[str]:
@@ -93,7 +96,7 @@ class Grammar:
 
     def _source_alone_is_named(self, text: str, found: re.Match[str]) -> bool:
         source = [word.lower() for word in _WORD.findall(found["source"])]
-        if all(self._compiled.nobody.fullmatch(word) for word in source):
+        if all(map(self._compiled.nobody.fullmatch, source)) or any(map(self._compiled.mishap.fullmatch, source)):
             return False
         spans = [found.span(group) for group, value in found.groupdict().items() if value is not None]
         for word in _WORD.finditer(text):
