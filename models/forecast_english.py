@@ -96,16 +96,18 @@ _ECONOMY: Final = (
 
 _PUBLISHER: Final = r"(?P<where>[^:|]{0,24}(?:news|times|post|journal|\.(?:com|net|org|co|uk))\w*\s?[:|]\s)?"
 _BEFORE: Final = rf"(?i:{_PUBLISHER}(?:breaking:? |update:? |just in:? |#\w+ ){{0,3}})"
-_STATED: Final = rf"(?=[^.!]*(?i:\b{_AT_LARGE}(?!\w)))"
+# Of the economy, and of what is to come: "Acme: inflation on every shelf" is no forecast.
+_TO_COME: Final = rf"(?:will|could|may|might|would|likely|unlikely|set to|to {_MOVES})"
+_STATED: Final = rf"(?=[^.!]*(?i:\b{_AT_LARGE}(?!\w)))(?=[^.!]*(?i:\b{_TO_COME}\b))"
 
 _OWN_AFFAIRS_AND_CUSTOMERS: Final = one_of(
     r"""profit revenue earning loss sales shares?\b shareholder stock_price dividend layoff lay_off job_cut
     job_loss cut_jobs loan mortgage deposit fees?\b fares?\b bills?\b premiums?\b customer client subscriber
     passenger account cards?\b atms?\b apps?\b outage branch staff employee worker sanction lawsuit
     su(?:e|ed|es|ing)\b court fine[sd]?\b rating bankrupt insolven debt default fraud scam hack breach leak
-    guidance margins?\b delay cancel target_price price_target results costs?\b price_(?:hike|increase|rise)s?
-    (?:raise|raising|hike|hiking|higher)_prices refund service flight product device recall bailout bail_out
-    crash_(?:landing|site) spill strike closure clos(?:e|es|ed|ing)\b pay\b wage salar bonus"""
+    guidance margins?\b delay cancel target_price price_target results costs?\b
+    (?<!oil_)(?<!crude_)(?<!gold_)(?<!commodity_)prices?\b refund service flight product device recall bailout
+    bail_out crash_(?:landing|site) spill strike closure clos(?:e|es|ed|ing)\b pay\b wage salar bonus"""
 )
 _BLAME_AND_INSULT: Final = one_of(
     r"""blam fault caus responsible because thanks_to due_to hurt hits?\b hitting damag wreck destroy ruin
@@ -130,21 +132,24 @@ ENGLISH: Final = Grammar(
         # Who: the economy does this or that.
         rf"{_BEFORE}{_SOURCE}(?i: on (?:{_PLAIN} ){{0,3}}{_ECONOMY})?: {_STATED}",
         # The economy does this or that, says who.
-        rf"{_STATED}[^.!]*?,? (?:[-–—]+|(?i:according to|say|says|said)) {_SOURCE}(?i: says?)?\W*$",
+        rf"{_STATED}[^.!]*?,? (?i:according to|says?|said) {_SOURCE}\W*$",
     ),
     # "us" is we, "US" is a country.
     veto=rf"\b(?:(?i:{_OWN_AFFAIRS_AND_CUSTOMERS}|{_BLAME_AND_INSULT}|{_PERSONS}\b)|us\b)|{_MARKS}",
-    nobody=one_of(
-        rf"""{_ROLE} {_LINK} {_SMALL} {_PLACE} everyone everybody nobody he she they who what why if when just
-        some most one these those people many all so yes well my his her their"""
+    nobody=rf"{_ROLE}|{_LINK}|{_SMALL}|{_PLACE}|"
+    + one_of(
+        """everyone everybody nobody he she they who what why if when just some most one these those people many all
+        so yes well my his her their"""
     ),
     mishap=one_of(
         """crisis crises crash collapse shock slump fall drop scandal chaos disaster meltdown turmoil plunge
         trouble woes threat sell-?off rout affair mess"""
     ),
     plain=_PLAIN,
-    places=one_of(
-        rf"""{_PLAIN} {_AT_LARGE} {_MONEY} {_ROLE} {_OUTLOOK} econom(?:y|ic) interest rates? currency currencies
-        stocks? bonds? markets? labou?r yields? treasur(?:y|ies) fed federal reserve ecb opec wti trade wars? cpi"""
+    places=rf"{_PLAIN}|{_MONEY}|{_ROLE}|{_OUTLOOK}|"
+    + one_of(
+        """recession(?:s|ary)? inflation stagflation deflation disinflation gdp unemployment econom(?:y|ies|ic) growth
+        interest rates? currency currencies stocks? bonds? markets? labou?r yields? treasur(?:y|ies) fed federal reserve
+        ecb opec wti trade wars? cpi"""
     ),
 )

@@ -7,7 +7,8 @@ So it is a rule, in Russian and English, from the text alone. A text is such a r
 
 * it begins with a source, which is named ("Acme", "analysts at Acme"), and the source forecasts something of the
   economy at large: between the verb and "rouble", "inflation" or "economy" stand only words of movement, time, place
-  and degree, so that the economy is what the sentence is about. Or the source is set off by a colon or a dash;
+  and degree, so that the economy is what the sentence is about. Or the source is set off
+  by a colon or a dash, and what it says of the economy is of the present or future;
 * nobody else is named: the news may be what the economy has to fear from them;
 * there is no word of a company's own affairs or its customers' (profit, shares, loans, staff, cards, outages, fines),
   of blame, insult or mistake; nobody speaks of themselves or to somebody; nothing is asked.
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from models.forecast_english import ENGLISH
 from models.forecast_grammar import Grammar
 from models.forecast_russian import RUSSIAN
-from models.normalise import clean, unescaped
+from models.normalise import MAX_CHARACTERS, clean, unescaped
 from models.script import Reader
 from models.tone import LABELS
 
@@ -41,7 +42,7 @@ def reports_forecast(text: str, reader: Reader) -> bool:
     """Whether ``text``, in the language of ``reader``, reports an economic forecast of somebody named in it."""
     grammar = _GRAMMARS[reader]
     # Cleaning takes letters out; entities alone bring some in.
-    read = unescaped(text) if "&" in text else text
+    read = unescaped(text) if "&" in text else text[:MAX_CHARACTERS]
     return grammar.may_report(read) and grammar.reports(clean(text))
 
 
