@@ -46,6 +46,7 @@ def run(
     labels: Sequence[str] | None,
     threads: int,
     backend: str,
+    neutral_forecasts: bool,
     as_json: bool,
     plot: Path | None,
 ) -> None:
@@ -70,7 +71,14 @@ def run(
         raise UserError(f"--plot {plot} is a directory; name a file in it")
     read = [_read(file) for file in files]
     tell_of_the_choice()
-    tone_model = load(model, revision=revision, threads=threads, backend=backend, labels=labels)
+    tone_model = load(
+        model,
+        revision=revision,
+        threads=threads,
+        backend=backend,
+        labels=labels,
+        neutral_forecasts=neutral_forecasts,
+    )
     bins = {}
     for file, data in zip(files, read, strict=True):
         tones, seconds = _predict(tone_model, data.texts, file)
