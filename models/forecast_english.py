@@ -58,13 +58,14 @@ _PLACE: Final = (
 )
 _SMALL: Final = one_of(
     r"""a an the that this of for in on to by at as from into through until and or but with no not will would
-    could may might can should be is are was has have it its there than over under about around above below before
-    after during within between years? yr months? quarters? half time today tomorrow soon again still now autumn
-    spring summer winter percent pct per cent points? bps \d[\d.,%-]*"""
+    could may might can should be is are was has have it its there than over under about around above below
+    against before after during within between years? yr months? quarters? half time today tomorrow soon again
+    still now autumn spring summer winter percent pct per cent points? bps \d[\d.,%-]*"""
 )
 # Atomic: a word that ends is not read another way.
 _PLAIN: Final = rf"(?>(?:{_MOVEMENT}|{_DEGREE}|{_PLACE}|{_SMALL})(?!\w))"
-_APART: Final = r"(?:,? [\"“‘'(]?|[\"”)],? |-|,? [-–—] |: )"
+_WITHIN: Final = r"(?:,? [\"“‘'(]?|[\"”)],? |-)"
+_APART: Final = rf"(?:{_WITHIN}|,? [-–—] |: )"
 
 # The economy's own words; but an aeroplane has an economy too.
 _AT_LARGE: Final = one_of(
@@ -94,11 +95,18 @@ _ECONOMY: Final = (
     rf"|{_MONEY} (?:(?:to|will|could|may|might|would) )?(?:{_MOVES}|(?:at|to|near|above|below)(?= \D?\d)))(?!\w)"
 )
 
+# How a report goes on: with words of the same kinds, or after a stop with more of the economy; comments are others.
+_OF_IT: Final = rf"(?:{_PLAIN}|{_ECONOMY}|{_MONEY}\b)"
+_TAGS: Final = r"(?:[^\w#]*+#\w++)*+\W*$"
+_REST: Final = (
+    rf"(?i:(?:{_WITHIN}{_OF_IT})*+(?:{_TAGS}|\s*(?:[.:/|]|[-–—] )(?:(?=.*\b{_ECONOMY})|(?:\W*+{_PLAIN})*+{_TAGS})))"
+)
+
 _PUBLISHER: Final = r"(?P<where>[^:|]{0,24}(?:news|times|post|journal|\.(?:com|net|org|co|uk))\w*\s?[:|]\s)?"
 _BEFORE: Final = rf"(?i:{_PUBLISHER}(?:breaking:? |update:? |just in:? |#\w+ ){{0,3}})"
 # Of the economy, and of what is to come: "Acme: inflation on every shelf" is no forecast.
 _TO_COME: Final = rf"(?:will|could|may|might|would|likely|unlikely|set to|to {_MOVES})"
-_STATED: Final = rf"(?=[^.!]*(?i:\b{_AT_LARGE}(?!\w)))(?=[^.!]*(?i:\b{_TO_COME}\b))"
+_STATEMENT: Final = rf"(?=[^.!:]*(?i:\b{_TO_COME}\b))(?i:(?:{_PLAIN}{_APART}){{0,8}}{_AT_LARGE}(?!\w))"
 
 _OWN_AFFAIRS_AND_CUSTOMERS: Final = one_of(
     r"""profit revenue earning loss sales shares?\b shareholder stock_price dividend layoff lay_off job_cut
@@ -128,18 +136,18 @@ ENGLISH: Final = Grammar(
     lira oil crude brent market stocks equities bonds currenc rate yield growth unemploy trade price""",
     sentences=(
         # Who forecasts what.
-        rf"{_BEFORE}{_SOURCE},? (?P<said>(?i:{_VERB}(?:{_APART}{_PLAIN}){{0,8}}{_APART}{_ECONOMY}))",
+        rf"{_BEFORE}{_SOURCE},? (?P<said>(?i:{_VERB}(?:{_APART}{_PLAIN}){{0,8}}{_APART}{_ECONOMY})){_REST}",
         # Who: the economy does this or that.
-        rf"{_BEFORE}{_SOURCE}(?i: on (?:{_PLAIN} ){{0,3}}{_ECONOMY})?: {_STATED}",
+        rf"{_BEFORE}{_SOURCE}(?i: on (?:{_PLAIN} ){{0,3}}{_ECONOMY})?: (?P<said>{_STATEMENT}){_REST}",
         # The economy does this or that, says who.
-        rf"{_STATED}[^.!]*?,? (?i:according to|says?|said) {_SOURCE}\W*$",
+        rf"{_STATEMENT}(?: {_PLAIN})*,? (?i:according to|says?|said) {_SOURCE}{_TAGS}",
     ),
     # "us" is we, "US" is a country.
     veto=rf"\b(?:(?i:{_OWN_AFFAIRS_AND_CUSTOMERS}|{_BLAME_AND_INSULT}|{_PERSONS}\b)|us\b)|{_MARKS}",
     nobody=rf"{_ROLE}|{_LINK}|{_SMALL}|{_PLACE}|"
     + one_of(
-        """everyone everybody nobody he she they who what why if when just some most one these those people many all
-        so yes well my his her their"""
+        """everyone everybody nobody he she they who what why if when just some most one these those people many
+        all so yes well my his her their"""
     ),
     mishap=one_of(
         """crisis crises crash collapse shock slump fall drop scandal chaos disaster meltdown turmoil plunge
@@ -148,8 +156,8 @@ ENGLISH: Final = Grammar(
     plain=_PLAIN,
     places=rf"{_PLAIN}|{_MONEY}|{_ROLE}|{_OUTLOOK}|"
     + one_of(
-        """recession(?:s|ary)? inflation stagflation deflation disinflation gdp unemployment econom(?:y|ies|ic) growth
-        interest rates? currency currencies stocks? bonds? markets? labou?r yields? treasur(?:y|ies) fed federal reserve
-        ecb opec wti trade wars? cpi"""
+        """recession(?:s|ary)? inflation stagflation deflation disinflation gdp unemployment econom(?:y|ies|ic)
+        growth interest rates? currency currencies stocks? bonds? markets? labou?r yields? treasur(?:y|ies) fed
+        federal reserve ecb opec wti trade wars? cpi"""
     ),
 )

@@ -48,9 +48,10 @@ _PLACE: Final = one_of(
     ес (?:казахстан|белорус)\w*"""
 )
 _SMALL: Final = one_of(
-    r"""в во к ко до с со от на по за из о об и или а но из-за для при под не уже еще вновь снова опять что как
-    без года? году годы лет месяц\w* квартал\w* кв конц\w* конец начал\w* осен\w* весн\w* зим\w* лето\w* может
-    могут будет будут (?:янва|февра|апре|ию[нл]|сентя|октя|ноя|дека)\w+ марте?а? мая мае августе?а? \d[\d.,%-]*"""
+    r"""в во к ко до с со от на по за из о об и или а но из-за выше ниже около более менее почти для при под не
+    уже еще вновь снова опять что как без года? году годы лет месяц\w* квартал\w* кв конц\w* конец начал\w*
+    осен\w* весн\w* зим\w* лето\w* может могут будет будут (?:янва|февра|апре|ию[нл]|сентя|октя|ноя|дека)\w+
+    марте?а? мая мае августе?а? \d[\d.,%-]*"""
 )
 # Adjectives and nouns of action, by their endings.
 _ENDING: Final = r"\w{2,}" + one_of(
@@ -58,7 +59,8 @@ _ENDING: Final = r"\w{2,}" + one_of(
 )
 # Atomic: a word that ends is not read another way.
 _PLAIN: Final = rf"(?>(?:{_MOVEMENT}|{_PLACE}|{_SMALL}|{_ENDING})(?![\w-]))"
-_APART: Final = r"(?:,? [«\"“(]?|[»\"”)],? |,? [-–—] )"
+_WITHIN: Final = r"(?:,? [«\"“(]?|[»\"”)],? )"
+_APART: Final = rf"(?:{_WITHIN}|,? [-–—] )"
 
 # The economy's own words.
 _AT_LARGE: Final = one_of(
@@ -80,13 +82,20 @@ _ECONOMY: Final = rf"(?:{_AT_LARGE}|{_MARKETS})(?!\w)"
 
 _SAID: Final = rf"(?P<said>(?i:{_VERB}(?:{_APART}{_PLAIN}){{0,8}}{_APART}{_ECONOMY}))"
 
+# How a report goes on: with words of the same kinds, or after a stop with more of the economy; comments are others.
+_OF_IT: Final = rf"(?:{_PLAIN}|{_ECONOMY}|(?:рубл|доллар|евро|валют|нефт|юан)\w*\b)"
+_TAGS: Final = r"(?:[^\w#]*+#\w++)*+\W*$"
+_REST: Final = (
+    rf"(?i:(?:{_WITHIN}{_OF_IT})*+(?:{_TAGS}|\s*(?:[.:/|]|[-–—] )(?:(?=.*\b{_ECONOMY})|(?:\W*+{_PLAIN})*+{_TAGS})))"
+)
+
 _PUBLISHER: Final = (
     r"(?P<where>[^:›|]{0,24}(?:новост|news|вести|ведомост|\.(?:ru|com|net|org|рф|ру|su|ua|by)\b)[^:›|]{0,12}[:›|]\s)?"
 )
 _BEFORE: Final = rf"(?i:{_PUBLISHER}(?:{_PLACE}: )?(?:#\w+ ){{0,4}}(?:\d{{1,2}} \w+ |(?:сегодня|вчера|накануне) )?)"
-# Of the economy, and with a verb of the present or future.
+# One clause of the economy, with a verb of the present or future.
 _STATED: Final = (
-    rf"(?=[^.!—]*(?i:\b{_AT_LARGE}(?!\w)))(?=[^.!—]*(?i:\b(?:может|могут|\w{{3,}}(?:[еи]т|[уаюя]т)(?:ся)?)\b))"
+    rf"(?=[^.,:!—]*(?i:\b{_AT_LARGE}(?!\w)))(?=[^.,:!—]*(?i:\b(?:может|могут|\w{{3,}}(?:[еи]т|[уаюя]т)(?:ся)?)\b))"
 )
 
 _OWN_AFFAIRS_AND_CUSTOMERS: Final = one_of(
@@ -117,23 +126,20 @@ RUSSIAN: Final = Grammar(
     рынк рынок рынок кризис шок ставк фондов""",
     sentences=(
         # Who forecasts what.
-        rf"{_BEFORE}{_SOURCE} (?(several)|(?!{_PLURAL})){_SAID}",
+        rf"{_BEFORE}{_SOURCE} (?(several)|(?!{_PLURAL})){_SAID}{_REST}",
         # Who publishes a forecast; what of is told later.
         rf"{_BEFORE}{_SOURCE} (?i:{_PUBLISHED}(?=.*\b{_ECONOMY})(?: {_PLAIN}){{0,4}} {_PAPER}\b)",
         # Who: the economy does this or that. Who of the economy: this or that.
-        rf"{_BEFORE}{_SOURCE}: {_STATED}",
+        rf"{_BEFORE}{_SOURCE}: {_STATED}[^.,:!—]*(?:[.:!—]|$)",
         rf"{_BEFORE}{_SOURCE} (?i:об?(?: {_PLAIN}){{0,4}} {_ECONOMY}(?: {_PLAIN}){{0,4}}): ",
         # What forecasts who, an order that Russian allows.
         rf"(?i:(?:{_PLAIN} ){{0,4}}{_ECONOMY}(?: {_PLAIN}){{0,4}} (?!{_PLURAL}){_VERB}) {_SOURCE}$",
         # The economy does this or that - who.
-        rf"{_STATED}[^.!—]*,? [-–—]+ {_SOURCE}(?:$| [-–—] )",
+        rf"{_STATED}[^.,:!—]*,? [-–—]+ {_SOURCE}(?:$| [-–—] )",
     ),
     veto=rf"(?i)\b(?:{_OWN_AFFAIRS_AND_CUSTOMERS}|{_BLAME_AND_INSULT}|{_PERSONS}\b)|{_MARKS}",
     nobody=rf"{_ROLE}|{_SMALL}|{_PLACE}|"
-    + one_of(
-        """он она они все кто никто сегодня вчера сейчас теперь тут там так вот ну
-        этот эта эти"""
-    ),
+    + one_of("""он она они все кто никто сегодня вчера сейчас теперь тут там так вот ну этот эта эти"""),
     mishap=one_of(
         r"""(?:крах|обвал|кризис|шок|коллапс|скандал|провал|хаос)\w{0,3} (?:паден|проблем|катастроф|потряс)\w+"""
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,8 @@ REPORTS = [
     "Altair Research прогнозирует рост цен на нефть",
     "Глава Промбанка Иванов не исключает кризиса в мировой экономике",
     "Промбанк видит доллар по 90 к осени",
+    "Промбанк предсказал падение рубля: курс доллара вырастет уже весной",
+    "Промбанк прогнозирует падение рубля и рост курса доллара до 90 рублей",
     # Russian: who publishes, who says, in other orders.
     "Промбанк опубликовал макроэкономический прогноз, согласно которому рост инфляции продолжится",
     "Промбанк: российская экономика останется в рецессии ещё год",
@@ -43,6 +46,7 @@ REPORTS = [
     "Alder Bank sees the dollar falling further against the yen",
     "Alder Bank Predicts Recession in 2031",
     "Alder Bank cuts its forecast for China's economy",
+    "Alder Bank predicts a sharp recession. Inflation will fall, says the bank",
     "Alder Bank: global economy will shrink again",
     "US recession is likely within a year, says Alder Bank",
     "Alder Bank says higher interest rates are likely",
@@ -89,6 +93,13 @@ OTHERS = [
     # Complaints, insults, blame, mockery, questions.
     "Промбанк предсказал обвал рубля, а банкоматы третий день пустые",
     "Промбанк прогнозирует инфляцию, а у меня карту заблокировали",
+    "Промбанк прогнозирует рост экономики, пока люди голодают",
+    "Промбанк: экономика растёт, а зарплаты нет",
+    "Промбанк предсказал рецессию, сам же её и вызвал",
+    "Промбанк предсказал падение рубля, чтобы нажиться",
+    "Промбанк предсказал падение рубля. Очередная глупость",
+    "Промбанк предсказал падение рубля, народ в ярости",
+    "Газнефть видит падение нефти в реку",
     "Эти клоуны из Промбанка предсказали падение рубля",
     "Промбанк прогнозирует падение рубля, идиоты",
     "Промбанк прогнозирует падение рубля((((",
@@ -100,6 +111,14 @@ OTHERS = [
     "Вчера предсказали обвал рубля",
     "Эксперты прогнозируют рецессию",
     "I expect a recession but Alder Bank can't even open my account",
+    "Alder Bank expects a recession of its own making",
+    "Alder Bank forecasts recession, people furious",
+    "Alder Bank warns of recession as its stock sinks",
+    "Alder Bank warns of a global economic crisis of trust in Alder",
+    "Alder Bank predicts the US economy will crash and takes the money",
+    "Alder Bank says inflation is over, people laugh",
+    "Alder Foods: inflation will make bread smaller",
+    "Alder Bank says unemployment must rise to help bosses",
     "Alder Bank predicts a recession, what a bunch of clowns",
     "Alder Bank predicts recession while my card is blocked",
     "Alder Bank failed to predict the recession",
@@ -138,6 +157,27 @@ def test_links_spaces_and_entities_around_it_do_not_matter(text: str) -> None:
 
 def test_a_long_post_is_no_report() -> None:
     assert not reports_forecast(REPORTS[0] + ". Так пишут газеты" * 20, "ru")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Alder Bank expects inflation " + "global growth " * 18 + "zz",
+        "Alder Bank expects " + "the " * 60 + "zz",
+        "Alder Bank expects inflation " + "_#_" * 90,
+        "Alder's " * 37,
+        "Промбанк ожидает инфляцию " + "падение рубля " * 18 + "ю",
+        "Промбанк прогнозирует " + "падение " * 33,
+        "падение рубля " * 21,
+        "В " * 140 + "рубль",
+    ],
+)
+def test_a_text_made_to_be_slow_is_not(text: str) -> None:
+    text += " gdp рубль"
+    reports_forecast(text[-300:], reader_of(text))  # expressions are compiled when first needed
+    began = time.process_time()
+    assert not reports_forecast(text[:300], reader_of(text))
+    assert time.process_time() - began < 0.1
 
 
 @given(st.text(), st.sampled_from(("en", "ru")))
