@@ -36,6 +36,7 @@ def load(
     labels: Sequence[str] | None = None,
     cache_size: int = 50_000,
     at_once: bool = True,
+    neutral_forecasts: bool = True,
 ) -> ToneModel:
     """Load a tone model, verified.
 
@@ -60,6 +61,9 @@ def load(
     at_once:
         Load the models of all languages now. Otherwise the files are verified, but the Russian encoder, which takes a
         second, is loaded when a text first needs it, or when somebody asks for the ``id``.
+    neutral_forecasts:
+        Reports of economic forecasts that the bundled models read as negative are neutral: who forecasts bad times is
+        not to blame for them (``models.reported_forecast``). Part of the version. Other models are left as they are.
 
     Returns a model with, besides ``id`` and ``predict``, the counters ``cache_hits`` and ``cache_misses`` and
     ``close()``.
@@ -77,6 +81,7 @@ def load(
         labels=labels,
         cache_size=cache_size,
         at_once=at_once,
+        neutral_forecasts=neutral_forecasts,
     )
 
 
@@ -87,10 +92,18 @@ def check(
     threads: int = 0,
     backend: str = "auto",
     labels: Sequence[str] | None = None,
+    neutral_forecasts: bool = True,
 ) -> list[Finding]:
     """Findings on a model for ``tocsin doctor``: files, checksums, start-up, a few texts of obvious tone. Never raises
     a ``ModelError``; takes seconds.
     """
     from models.checkup import check_model
 
-    return check_model(model, revision=revision, threads=threads, backend=backend, labels=labels)
+    return check_model(
+        model,
+        revision=revision,
+        threads=threads,
+        backend=backend,
+        labels=labels,
+        neutral_forecasts=neutral_forecasts,
+    )

@@ -38,6 +38,7 @@ def check_model(
     threads: int = 0,
     backend: str = "auto",
     labels: Sequence[str] | None = None,
+    neutral_forecasts: bool = True,
 ) -> list[Finding]:
     """See :func:`models.check`, which this carries out."""
     from models.adapter import BUNDLED
@@ -64,7 +65,15 @@ def check_model(
 
     began = time.monotonic()
     try:
-        loaded = load_model(model, revision=revision, threads=threads, backend=backend, labels=labels, cache_size=0)
+        loaded = load_model(
+            model,
+            revision=revision,
+            threads=threads,
+            backend=backend,
+            labels=labels,
+            cache_size=0,
+            neutral_forecasts=neutral_forecasts,
+        )
     except ModelError as error:
         return [*findings, Finding(False, "tone model", str(error))]
     try:

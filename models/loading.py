@@ -20,6 +20,7 @@ def load_model(
     labels: Sequence[str] | None = None,
     cache_size: int = DEFAULT_CACHE_SIZE,
     at_once: bool = True,
+    neutral_forecasts: bool = True,
 ) -> Classifier | RoutedModel:
     """Load ``"bundled"``, a folder or a hub name: see :func:`models.load`, which this carries out."""
     # What tocsin train wrote stands in for the bundled model of its language.
@@ -54,7 +55,7 @@ def load_model(
         except BaseException:
             english.close()
             raise
-        return RoutedModel({"en": english, "ru": russian})
+        return RoutedModel({"en": english, "ru": russian}, neutral_forecasts=neutral_forecasts)
     from models.hub import load_foreign
 
     return load_foreign(

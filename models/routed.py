@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.reported_forecast import FORECAST_RULES, with_neutral_reports
 from models.script import SCRIPT_RULES, Reader, is_known, reader_of
 from models.tone import LABELS, ModelId
 from models.version import version_of
@@ -52,20 +53,31 @@ class RoutedModel:
     ----------
     readers:
         The model for each answer of ``choose``.
+    neutral_forecasts:
+        Whether reports of economic forecasts that read as negative are neutral (:mod:`models.reported_forecast`).
     """
 
     def __init__(
-        self, readers: Mapping[Reader, Reading], choose: Callable[[str], Reader] = reader_of, name: str = NAME
+        self,
+        readers: Mapping[Reader, Reading],
+        choose: Callable[[str], Reader] = reader_of,
+        name: str = NAME,
+        *,
+        neutral_forecasts: bool = True,
     ) -> None:
         self._readers = dict(readers)
         self._choose = choose
         self._name = name
+        self._neutral_forecasts = neutral_forecasts
 
     @functools.cached_property
     def id(self) -> ModelId:
         """Name and version of what decides the tones."""
         parts: dict[str, str] = {language: str(model.id) for language, model in sorted(self._readers.items())}
-        return ModelId(self._name, version_of(parts, f"routed by script, rules {SCRIPT_RULES}"))
+        rules = f"routed by script, rules {SCRIPT_RULES}"
+        if self._neutral_forecasts:
+            rules += f"; reported forecasts neutral, rules {FORECAST_RULES}"
+        return ModelId(self._name, version_of(parts, rules))
 
     @property
     def readers(self) -> Mapping[Reader, Reading]:
@@ -106,11 +118,15 @@ class RoutedModel:
             rows.setdefault(self._choose(text), []).append(row)
         if len(rows) == 1:
             (language,) = rows
-            return self._readers[language].predict(texts)
+            return self._read(language, texts)
         tones = np.empty((len(texts), len(LABELS)), dtype=np.float32)
         for language, chosen in rows.items():
-            tones[chosen] = self._readers[language].predict([texts[row] for row in chosen])
+            tones[chosen] = self._read(language, [texts[row] for row in chosen])
         return tones
+
+    def _read(self, language: Reader, texts: Sequence[str]) -> NDArray[np.float32]:
+        tones = self._readers[language].predict(texts)
+        return with_neutral_reports(tones, texts, language) if self._neutral_forecasts else tones
 
     def knows(self, text: str, lang: str | None = None) -> bool:
         """Whether the tone of ``text`` can be relied on: see :func:`models.script.is_known`."""

@@ -106,7 +106,12 @@ def check_model(settings: Settings) -> Iterator[Finding]:
     tell_of_the_choice()
     tone = settings.tone
     found_all = check(
-        tone.model, revision=tone.revision, labels=tone.labels, threads=tone.threads, backend=tone.backend
+        tone.model,
+        revision=tone.revision,
+        labels=tone.labels,
+        threads=tone.threads,
+        backend=tone.backend,
+        neutral_forecasts=tone.neutral_forecasts,
     )
     for found in found_all:
         yield Finding(found.what, "ok" if found.ok else "fail", found.message)

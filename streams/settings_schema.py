@@ -103,12 +103,14 @@ class ToneSettings(Section):
     """Which model reads the tone, on which backend, and how it batches. Threads: 0 means as many as there are cores.
 
     `labels` is what the outputs of a named model mean, in their order, where it calls them LABEL_0 and so on.
+    `neutral_forecasts`: reports of a brand's economic forecasts are not held against it (the bundled models alone).
     """
 
     model: ModelName = "bundled"
     revision: Text | None = None
     labels: tuple[Literal["negative", "neutral", "positive"], ...] | None = None
     backend: Text = "auto"
+    neutral_forecasts: bool = True
     threads: Annotated[int, Field(ge=0)] = 0
     batch_texts: Count = 256
     batch_wait_seconds: Seconds = 0.2

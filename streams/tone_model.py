@@ -24,6 +24,7 @@ def load_tone_model(tone: ToneSettings, *, at_once: bool = True) -> ToneModel:
         backend=tone.backend,
         cache_size=tone.cache_texts,
         at_once=at_once,
+        neutral_forecasts=tone.neutral_forecasts,
     )
 
 

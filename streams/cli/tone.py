@@ -77,6 +77,7 @@ def evaluate(
             labels=tone.labels,
             threads=tone.threads,
             backend=backend or tone.backend,
+            neutral_forecasts=tone.neutral_forecasts,
             as_json=as_json,
             plot=plot,
         )

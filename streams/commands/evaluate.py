@@ -47,6 +47,7 @@ def run(
     labels: Sequence[str] | None,
     threads: int,
     backend: str,
+    neutral_forecasts: bool,
     as_json: bool,
     plot: Path | None,
 ) -> None:
@@ -66,7 +67,14 @@ def run(
     refuse_unusable({"--plot": plot}, files)
     read = [_read(file) for file in files]
     tell_of_the_choice()
-    tone_model = load(model, revision=revision, threads=threads, backend=backend, labels=labels)
+    tone_model = load(
+        model,
+        revision=revision,
+        threads=threads,
+        backend=backend,
+        labels=labels,
+        neutral_forecasts=neutral_forecasts,
+    )
     bins = {}
     for file, data in zip(files, read, strict=True):
         tones, seconds = _predict(tone_model, data.texts, file)

@@ -66,7 +66,7 @@ def test_what_was_trained_stands_in_for_the_bundled_model_of_its_language(
     monkeypatch.setattr("models.bundled.chosen_backend", lambda *_: "torch-fp32")
     monkeypatch.setattr("models.bundled.load_files", lambda *_: None)
     monkeypatch.setattr("models.bundled_russian.load_russian", russian)
-    monkeypatch.setattr("models.loading.RoutedModel", lambda models: models)
+    monkeypatch.setattr("models.loading.RoutedModel", lambda models, **_: models)
     for file, expected in (
         ("adapter.safetensors", {"en": tmp_path / "adapter", "ru": BUNDLED_RU}),
         ("ngrams.safetensors", {"en": BUNDLED, "ru": tmp_path / "ngrams"}),

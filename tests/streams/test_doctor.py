@@ -28,7 +28,11 @@ def fast_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model has tests of its own; here it only has to be asked for by what is set."""
     monkeypatch.setattr(
         "models.check",
-        lambda model, **options: [ModelFinding(model == "bundled", "tone model", f"{model} {options['revision']}")],
+        lambda model, **options: [
+            ModelFinding(
+                model == "bundled", "tone model", f"{model} {options['revision']} {options['neutral_forecasts']}"
+            )
+        ],
     )
 
 
@@ -83,8 +87,10 @@ def test_a_clock_before_the_installation_fails() -> None:
 
 
 def test_the_model_that_is_set_is_the_one_looked_at() -> None:
-    (finding,) = doctor.check_model(settings(tone={"model": "org/other", "revision": "abc"}))
-    assert (finding.status, finding.message) == ("fail", "org/other abc")
+    (finding,) = doctor.check_model(
+        settings(tone={"model": "org/other", "revision": "abc", "neutral_forecasts": False})
+    )
+    assert (finding.status, finding.message) == ("fail", "org/other abc False")
 
 
 def test_the_public_author_key_is_fine_for_a_demo_only(tmp_path: Path) -> None:

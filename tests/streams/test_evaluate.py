@@ -6,10 +6,12 @@ import gzip
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+import models
 from models.errors import ModelError
 from streams import cli
 from streams.settings import load
@@ -88,6 +90,24 @@ def test_what_is_measured_is_computed_as_the_settings_say(labelled: Path, config
     assert "unknown tone backend 'abacus'" in err
     code, _, err = _run("evaluate", labelled, "--config", config, "--backend", "torch-fp32")
     assert code == 0, err
+
+
+@pytest.mark.parametrize("neutral", [True, False])
+def test_reports_of_a_forecast_are_read_as_the_settings_say(
+    labelled: Path, config: Path, monkeypatch: pytest.MonkeyPatch, neutral: bool
+) -> None:
+    asked: list[object] = []
+    real = models.load
+
+    def load(model: str, **options: Any) -> models.ToneModel:
+        asked.append(options["neutral_forecasts"])
+        return real(model, **options)
+
+    monkeypatch.setattr("models.load", load)
+    config.write_text(config.read_text().replace("threads: 1", f"threads: 1, neutral_forecasts: {neutral}".lower()))
+    code, _, err = _run("evaluate", labelled, "--config", config)
+    assert code == 0, err
+    assert asked == [neutral]
 
 
 def test_variables_count_where_no_settings_file_is_named(
