@@ -2,7 +2,7 @@
 
 What an hour teaches about levels, rhythm and dispersion must be known before the next hour can be learned, and arrays
 of two or three brands cost what numpy takes to begin an operation. `Volume` does what Baseline.day_rhythm, shape,
-learn_volume and hold do, in the same order on the numbers of one brand, in a tenth of the time and with the same bits;
+learn_volume and hold do, in the same order on the numbers of one brand, in half the time and with the same bits;
 tests/detectors/test_volume.py holds one against the other. Whoever changes one changes both.
 """
 
