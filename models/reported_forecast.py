@@ -7,8 +7,9 @@ So it is a rule, in Russian and English, from the text alone. A text is such a r
 
 * it begins with a source, which is named ("Acme", "analysts at Acme"), and the source forecasts something of the
   economy at large: between the verb and "rouble", "inflation" or "economy" stand only words of movement, time, place
-  and degree, so that the economy is what the sentence is about. Or the source is set off
-  by a colon or a dash, and what it says of the economy is of the present or future;
+  and degree, so that the economy is what the sentence is about. Or the source is set off by a colon or a dash, and
+  what it says of the economy is one clause of the present or future;
+* what goes on behind the forecast is of the economy too, so that no comment on it follows;
 * nobody else is named: the news may be what the economy has to fear from them;
 * there is no word of a company's own affairs or its customers' (profit, shares, loans, staff, cards, outages, fines),
   of blame, insult or mistake; nobody speaks of themselves or to somebody; nothing is asked.
