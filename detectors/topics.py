@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from detectors import loud
 from detectors.columns import Floats, Ints, ln
 from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample
 from detectors.score import log_beta_binomial
@@ -34,9 +35,6 @@ CORRELATION = 0.03
 """rho."""
 LEAST_AUTHORS, LEAST_USERS = 5, 3
 """K and k below which W is 0: two who use a word are no topic."""
-LOUD = 2
-"""Who wrote more than so many of the negative mentions of the window counts as nobody while it is so: a few accounts
-are no crowd."""
 LEAST_KNOWN = 30.0
 """Negative authors of the days before, without which nobody knows what is usual."""
 _FAR = 1 << 36
@@ -191,7 +189,7 @@ class _Steps(NamedTuple):
         samples = [sample for one in batch for sample in one.samples]
         brand = np.repeat(np.arange(len(batch)), [len(one.samples) for one in batch])
         _, voice = np.unique(np.array([sample.speaks_for for sample in samples], np.uint64), return_inverse=True)
-        heard = _heard(samples, brand)
+        heard = loud.heard(samples, brand, WINDOW)
         pieces = np.arange(len(heard.sample))
         used = [samples[i].used for i in heard.sample.tolist()]
         place = np.frombuffer(b"".join(used), np.uint8).astype(np.int64)
@@ -244,47 +242,6 @@ def _latest(key: Ints, end: Ints) -> Ints:
     rank = np.cumsum(np.append(0, key[1:] != key[:-1]))
     far = rank * _FAR
     return np.asarray(np.maximum.accumulate(end + far) - far, np.int64)
-
-
-class _Heard(NamedTuple):
-    """From when until when mentions count, (pieces,) each, of each brand in order of their beginning."""
-
-    sample: Ints
-    """Position among the samples."""
-    begin: Ints
-    end: Ints
-    """The first tick at which it does not count any more."""
-
-
-def _heard(samples: Sequence[Sample], brand: Ints) -> _Heard:
-    """When samples, of brands (m,) and in tick order in each, count: in the window, and while their author is not
-    loud."""
-    at = np.arange(len(samples))
-    tick = np.array([sample.tick for sample in samples], np.int64)
-    _, author = np.unique(np.array([sample.author for sample in samples], np.uint64), return_inverse=True)
-    author = brand * len(samples) + author
-    order = np.argsort(author, kind="stable")
-    who, when = author[order], tick[order]
-    loud = np.nonzero((who[LOUD:] == who[:-LOUD]) & (when[LOUD:] - when[:-LOUD] < WINDOW))[0]
-    if not len(loud):
-        return _Heard(at, tick, tick + WINDOW)
-    spells: dict[int, list[tuple[int, int]]] = {}
-    for j in loud.tolist():
-        spells.setdefault(int(who[j]), []).append((int(when[j + LOUD]), int(when[j]) + WINDOW))
-    quiet = ~np.isin(author, list(spells))
-    pieces: list[tuple[int, int, int]] = []
-    for i in np.nonzero(~quiet)[0].tolist():
-        begin, end = int(tick[i]), int(tick[i]) + WINDOW
-        for loud_from, loud_until in spells[int(author[i])]:
-            if begin < min(loud_from, end):
-                pieces.append((i, begin, min(loud_from, end)))
-            begin = max(begin, loud_until)
-        if begin < end:
-            pieces.append((i, begin, end))
-    more = np.array(pieces, np.int64).reshape(-1, 3).T
-    every = np.concatenate([[at[quiet], tick[quiet], tick[quiet] + WINDOW], more], axis=1)
-    sample, begins, ends = every[:, np.lexsort((every[1], brand[every[0]]))]
-    return _Heard(sample, begins, ends)
 
 
 def bayes_factors(users: Ints, authors: Ints, usual: Floats) -> Floats:

@@ -14,11 +14,11 @@ from scipy import stats
 
 from detectors import BrandProfile, Decision, Engine
 from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, packed_buckets
+from detectors.loud import LOUD
 from detectors.topics import (
     CORRELATION,
     LEAST_AUTHORS,
     LEAST_USERS,
-    LOUD,
     SHARES,
     TIMES,
     WINDOW,
