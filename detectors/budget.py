@@ -231,11 +231,11 @@ def gumbel(
     b1 = ranked / np.maximum(days * (days - 1), 1)
     own = np.maximum(2.0 * b1 - mean, 0.0) / np.log(2.0)
     known = np.where(days > 1, days, 0)
-    scale = np.maximum((known * own + PRIOR_DAYS * usual_scale) / (known + PRIOR_DAYS), least_scale)
+    scale = (known * own + PRIOR_DAYS * usual_scale) / (known + PRIOR_DAYS)
     usual_mean = usual_location + EULER * usual_scale
     drawn = (days * mean + LOCATION_DAYS * usual_mean) / (days + LOCATION_DAYS)
     mean = np.where(np.isnan(usual_mean), mean, drawn)
-    return mean - EULER * scale, scale
+    return mean - EULER * scale, np.maximum(scale, least_scale)
 
 
 def return_period(score: float, loc: float, scale: float) -> float:

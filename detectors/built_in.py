@@ -121,8 +121,8 @@ class Topic(Detector):
     asks_for: Asks = "page"
     floor, ticket_floor = 3.0, 2.5
     usual_location = (0.0, 0.0, 0.0, 0.0, 0.0)
-    usual_scale = 1.3
-    least_scale = 1.3
+    usual_scale = 0.8
+    least_scale = 1.15
 
     def score(self, view: View) -> Floats:
         """min(W + B, 3 W, 3 B)."""

@@ -8,7 +8,7 @@ import pytest
 from detectors.budget import DAYS, NEVER, Budget, gumbel, return_period
 from detectors.config import EngineConfig
 from detectors.detector_set import BUILT_IN_SET
-from detectors.score import DAY, DETECTORS, FAST, SLOW, SURGE, TONE
+from detectors.score import DAY, DETECTORS, FAST, SLOW, SURGE, TONE, TOPIC
 
 D = len(DETECTORS)
 CONFIG = EngineConfig()
@@ -22,6 +22,35 @@ def filled(n: int, days: int, rng: np.random.Generator, loc: float = 1.5, scale:
         maxima[:, TONE] = 5.0 + rng.gumbel(size=n)
         budget.keep_day(everyone, maxima)
     return budget
+
+
+def test_a_least_scale_leaves_the_location() -> None:
+    """Of maxima that are mostly 0 the usual ones stand at 0, whatever the scale of the others."""
+    maxima = np.zeros((1, 1, DAYS))
+    maxima[..., ::14] = 4.0
+    days, none = np.array([[DAYS]]), np.full((1, 1), np.nan)
+    loc, own = gumbel(maxima, days, none, np.full((1, 1), 0.8))
+    same, scale = gumbel(maxima, days, none, np.full((1, 1), 0.8), 1.15)
+    assert own < 1.15
+    assert scale == 1.15
+    assert same == loc
+    assert abs(float(loc[0, 0])) < 0.1
+
+
+def test_one_that_may_not_page_yet_takes_no_part_of_the_budget() -> None:
+    """`topic` pages after 14 days: until then the others have all of it."""
+    rng = np.random.default_rng(3)
+    young, old = (filled(200, days, rng) for days in (13, 27))
+    for budget in (young, old):
+        budget.set_thresholds(np.ones(200), CONFIG)
+    assert np.all(young.page[:, TOPIC] == NEVER)
+    assert np.all(old.page[:, TOPIC] < NEVER)
+    alone = filled(200, 13, np.random.default_rng(3))
+    alone.maxima[:, TOPIC, :13] = 60.0
+    other = filled(200, 13, np.random.default_rng(3))
+    for budget in (alone, other):
+        budget.set_thresholds(np.ones(200), CONFIG)
+    np.testing.assert_array_equal(alone.page[:, FAST], other.page[:, FAST])
 
 
 def test_gumbel_finds_location_and_scale() -> None:
