@@ -224,8 +224,7 @@ class CalmBrand(NamedTuple):
         counts, usual = (column.sum(axis=1) for column in of_bin)
         share = self.share.reshape(-1, BIN).mean(axis=1)
         words = synthetic_words.Words(counts, usual, share, np.full(len(share), self.lasting), rng)
-        texts = iter(synthetic_words.write(words.stories(self.tick[self.negative] // BIN, rng), rng))
-        return [next(texts) if it else "" for it in self.negative.tolist()]
+        return synthetic_words.said(self.negative, words.stories(self.tick[self.negative] // BIN, rng), rng)
 
 
 def calm_brand(

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import synthetic_words
 from bench.crisis_shapes import Shape
-from bench.synthetic_words import Words
+from bench.synthetic_words import Words, crisis, said
 from bench.volumes import BIN, DAY_BINS, HOUR_BINS, Floats, Ints, Volume, wander
 
 SENSITIVITY, SPECIFICITY = 0.8, 0.9
@@ -79,7 +78,7 @@ class Brand:
         if words:
             rng = np.random.default_rng([seed, 2, *volume.name.encode()])
             about = Words(volume.counts, brand.usual, share, daily, rng)
-            text = _said(negative, about.stories(brand.bin(minute[negative]), rng), rng)
+            text = said(negative, about.stories(brand.bin(minute[negative]), rng), rng)
         return Brand(volume, brand.usual, share, Mentions(minute, author, negative, text), chance, error)
 
     def bin(self, minute: Ints) -> Ints:
@@ -100,7 +99,7 @@ class Brand:
                 turned = classified(self.chance[c:d] < share, self.error[c:d])
                 if text is not None:
                     rng = np.random.default_rng([seed, onset, 3, *self.volume.name.encode()])
-                    new = _said(turned & ~negative[c - a : d - a], None, rng)
+                    new = _about_a_crisis(turned & ~negative[c - a : d - a], rng)
                     text[c - a : d - a] = [t or old for t, old in zip(new, text[c - a : d - a], strict=True)]
                 negative[c - a : d - a] = turned
         on_top = [self._on_top(onset, shape, seed) for onset, shape in crises if shape.extra]
@@ -126,15 +125,13 @@ class Brand:
         author, text = shape.write(rng, len(at))
         negative = classified(rng.random(len(at)) < share, rng.random(len(at)))
         if text is None and self.mentions.text is not None:
-            text = _said(negative, None, rng)
+            text = _about_a_crisis(negative, rng)
         return Mentions(minute, author, negative, text)
 
 
-def _said(negative: NDArray[np.bool_], stories: Ints | None, rng: np.random.Generator) -> list[str]:
-    """Texts of mentions (m,): those of the negative ones about these stories or a new one, the others empty."""
-    m = int(negative.sum())
-    said = iter(synthetic_words.write(synthetic_words.crisis(m, rng) if stories is None else stories, rng))
-    return [next(said) if it else "" for it in negative.tolist()]
+def _about_a_crisis(negative: NDArray[np.bool_], rng: np.random.Generator) -> list[str]:
+    """Texts of mentions (m,): those of the negative ones about one new thing, the others empty."""
+    return said(negative, crisis(int(negative.sum()), rng), rng)
 
 
 def expit(x: Floats) -> Floats:

@@ -15,6 +15,7 @@ to 1, United's "passenger" 0.2, its "rabbit" 0.6.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.volumes import DAY_BINS, HOUR_BINS, Floats, Ints
 
@@ -85,6 +86,12 @@ def write(stories: Ints, rng: np.random.Generator) -> list[str]:
                     text[(i + k) % len(text)] = f"s{story}x{k}"
         out.append(" ".join(text))
     return out
+
+
+def said(negative: NDArray[np.bool_], stories: Ints, rng: np.random.Generator) -> list[str]:
+    """Texts of mentions (m,): those of the negative ones about these stories, the others empty."""
+    texts = iter(write(stories, rng))
+    return [next(texts) if it else "" for it in negative.tolist()]
 
 
 def _number(rng: np.random.Generator) -> int:

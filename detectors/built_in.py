@@ -127,12 +127,13 @@ class Topic(Detector):
     def score(self, view: View) -> Floats:
         """min(W + B, 3 W, 3 B)."""
         brand, tick = np.nonzero(view.topic)
+        at = brand, tick
         out = np.zeros(view.shape)
         if len(brand):
-            topic = view.topic[brand, tick]
-            share = np.mean([view.tone_evidence_at(row_of(w), brand, tick) for w in (60, self.window)], axis=0)
+            topic = view.topic[at]
+            share = np.mean([view.tone_evidence(row_of(w), at) for w in (60, self.window)], axis=0)
             both = np.minimum(topic + share, MOST_OF_ONE * np.minimum(topic, share))
-            out[brand, tick] = np.clip(both, *TONE_CLIP)
+            out[at] = np.clip(both, *TONE_CLIP)
         return out
 
     def reason(self, told: Told) -> str:

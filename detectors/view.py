@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import cached_property
+from types import EllipsisType
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +26,9 @@ from detectors.score import (
     size_of_surge,
 )
 from detectors.windows import SIX_HOURS, WIDTHS
+
+Places = EllipsisType | tuple[Ints, Ints]
+"""All, or rows of brands and columns of ticks, (m,) each."""
 
 
 class View:
@@ -125,20 +129,16 @@ class View:
             evidence = np.where(self._unsettled[:, None], np.maximum(evidence, 0.0), evidence)
         return frozen(evidence)
 
-    def tone_evidence(self, w: int) -> Floats:
-        """B of one window (index), (n, ticks), for the milder moves of a share at usual volume (score.TONE_ODDS)."""
-        known = {odds: ratio[w - 1] for odds, ratio in zip(ODDS, self._share_ratios, strict=True)}
+    def tone_evidence(self, w: int, at: Places = ...) -> Floats:
+        """B of one window (index), (n, ticks) or of some places only, for the milder moves of a share at usual volume
+        (score.TONE_ODDS)."""
+        known = {odds: ratio[w - 1][at] for odds, ratio in zip(ODDS, self._share_ratios, strict=True)}
         others = [odds for odds in TONE_ODDS if odds not in known]
-        of_window = self.negative[w], self.authors[w], self.share_expected[w - 1], self.correlations[w, :, None]
-        made = share_ratios(*of_window, others, self._share_base[w - 1])
+        authors, p0 = self.authors[w][at], self.share_expected[w - 1][at]
+        rho = np.broadcast_to(self.correlations[w, :, None], self.shape)[at]
+        made = share_ratios(self.negative[w][at], authors, p0, rho, others, self._share_base[w - 1][at])
         known |= dict(zip(others, made, strict=True))
-        return share_evidence(self.authors[w], [known[odds] for odds in TONE_ODDS])
-
-    def tone_evidence_at(self, w: int, brand: Ints, tick: Ints) -> Floats:
-        """The same at some places only, (m,): rows of brands and columns of ticks."""
-        negative, authors = self.negative[w][brand, tick], self.authors[w][brand, tick]
-        p0, rho = self.share_expected[w - 1][brand, tick], self.correlations[w][brand]
-        return share_evidence(authors, share_ratios(negative, authors, p0, rho, TONE_ODDS))
+        return share_evidence(authors, [known[odds] for odds in TONE_ODDS])
 
     @cached_property
     def joint(self) -> Floats:
