@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.detectors import START, calm_brand, observe
+from bench.calm_brand import calm_brand
+from bench.detectors import START, observe
 from detectors import BrandProfile, Command, Decision, Engine, Observations, controller
 from detectors.poisson import poisson_interval
 
@@ -38,7 +39,7 @@ def world(days: int, drift: bool, seed: int = 7) -> Observations:
     """Mentions of all brands. Drift joins two halves of different make."""
     ticks, brands, authors, negatives = [], [], [], []
     for i, rate in enumerate(RATES):
-        tick, negative, author, *_ = calm_brand(np.random.default_rng([seed, i]), days, rate)
+        tick, negative, author = calm_brand(np.random.default_rng([seed, i]), days, rate)[:3]
         if drift:
             tick, negative, author = _drifted(np.random.default_rng([seed, i, 1]), days, tick, negative, author)
         ticks.append(tick)
