@@ -155,14 +155,16 @@ def _judge(batch: Sequence[_Brand], first: int, last: int, out: Floats) -> None:
     users, authors = steps.counts[:, :-1], steps.counts[:, -1]
     if not users.size:
         return
-    at, term = np.nonzero(users >= LEAST_USERS)
+    # Many cells, and many of them enough: twice as fast as indices of both axes and masks.
+    at, term = np.divmod(np.flatnonzero(users >= LEAST_USERS), users.shape[1])
     users_of, authors_of = users[at, term], authors[at]
     usual = np.stack([one.usual for one in batch])[steps.brand[at], steps.terms[term]]
-    telling = (users_of > TIMES * usual * authors_of) & (authors_of >= LEAST_AUTHORS)
+    telling = np.flatnonzero((users_of > TIMES * usual * authors_of) & (authors_of >= LEAST_AUTHORS))
     at = at[telling]
     if not len(at):
         return
-    factor = bayes_factors(users_of[telling], authors_of[telling], usual[telling])
+    k, every = users_of[telling].astype(np.int64), authors_of[telling].astype(np.int64)
+    factor = bayes_factors(k, every, usual[telling])
     total = np.bincount(at, factor, len(authors)) / BUCKETS
     value = np.where(total > 1.0, ln(np.maximum(total, 1.0)), 0.0)
     row = np.array([one.row for one in batch])[steps.brand]
@@ -180,7 +182,7 @@ class _Steps(NamedTuple):
     tick: Ints
     terms: Ints
     """(terms,) buckets that may tell, ascending."""
-    counts: Ints
+    counts: NDArray[np.int32]
     """(steps, terms + 1) distinct authors who use each, and all."""
 
     @staticmethod
@@ -194,8 +196,8 @@ class _Steps(NamedTuple):
         used = [samples[i].used for i in heard.sample.tolist()]
         place = np.frombuffer(b"".join(used), np.uint8).astype(np.int64)
         piece = np.repeat(pieces, [len(u) for u in used])
-        often = _often(brand[heard.sample[piece]] * BUCKETS + place, heard.begin[piece])
-        terms, place = np.unique(place[often], return_inverse=True)
+        often = _often(brand[heard.sample[piece]] * BUCKETS + place, heard.begin[piece], len(batch))
+        terms, place = _ranks(place[often], BUCKETS)
         # Each mention counts in the place of each of its terms, and in that of all authors.
         place = np.concatenate([place, np.full(len(pieces), len(terms))])
         piece = np.concatenate([piece[often], pieces])
@@ -212,29 +214,41 @@ class _Steps(NamedTuple):
         since, until = np.maximum(begin[starts], first), np.maximum.reduceat(end, starts)
         seen = (since <= last) & (until > first)
         whose, where, since, until = whose[seen], where[seen], since[seen], until[seen]
-        leaves = until <= last
-        # One step a brand and tick at which a count changes, the first one always.
+        # One step a brand and tick at which a count changes, the first one always. Whoever still counts after the last
+        # tick leaves at the first step of the next brand, which begins with nobody.
         k = last + 1 - first
-        step_of_start, step_of_end = whose * k + (since - first), whose[leaves] * k + (until[leaves] - first)
-        steps = np.unique(np.concatenate([np.arange(len(batch)) * k, step_of_start, step_of_end]))
+        begins = np.arange(len(batch) + 1) * k
+        step_of_start, step_of_end = whose * k + (since - first), whose * k + (np.minimum(until, last + 1) - first)
+        steps, place_of = _ranks(np.concatenate([begins, step_of_start, step_of_end]), len(batch) * k + 1)
         width = len(terms) + 1
-        size = (len(steps) + 1) * width
-        change = np.bincount((np.searchsorted(steps, step_of_start) + 1) * width + where, minlength=size)
-        change -= np.bincount((np.searchsorted(steps, step_of_end) + 1) * width + where[leaves], minlength=size)
-        running = np.cumsum(change.reshape(-1, width), axis=0)
-        own = steps // k
-        before = running[np.searchsorted(steps, np.arange(len(batch)) * k)]
-        return _Steps(own, steps % k + first, terms, running[1:] - before[own])
+        cell = place_of[len(begins) :] * width + np.concatenate([where, where])
+        change = np.zeros(len(steps) * width, np.int32)
+        np.add.at(change, cell[: len(where)], 1)
+        np.subtract.at(change, cell[len(where) :], 1)
+        counts = change.reshape(-1, width)
+        np.cumsum(counts, axis=0, out=counts)
+        own, tick = np.divmod(steps[:-1], k)
+        return _Steps(own, tick + first, terms, counts[:-1])
 
 
-def _often(term: Ints, begin: Ints) -> NDArray[np.bool_]:
-    """(m,) which uses are of a term that was ever used often enough to tell: as many times as it takes authors, within
-    a window. Uses of a term stand in order of their beginning. Most terms never are."""
+def _ranks(values: Ints, upto: int) -> tuple[Ints, Ints]:
+    """Distinct ones of whole numbers below `upto`, ascending, and the place of each among them: `numpy.unique` without
+    sorting."""
+    found = np.zeros(upto, np.bool_)
+    found[values] = True
+    return np.nonzero(found)[0], (np.cumsum(found) - 1)[values]
+
+
+def _often(term: Ints, begin: Ints, brands: int) -> NDArray[np.bool_]:
+    """(m,) which uses are of a brand's term that was ever used often enough to tell: as many times as it takes authors,
+    within a window. Uses of a term stand in order of their beginning. Most terms never are."""
     order = np.argsort(term, kind="stable")
     own, when = term[order], begin[order]
     few = LEAST_USERS - 1
     together = (own[few:] == own[:-few]) & (when[few:] - when[:-few] < WINDOW)
-    return np.isin(term, own[few:][together])
+    often = np.zeros(brands * BUCKETS, np.bool_)
+    often[own[few:][together]] = True
+    return often[term]
 
 
 def _latest(key: Ints, end: Ints) -> Ints:
@@ -247,8 +261,21 @@ def _latest(key: Ints, end: Ints) -> Ints:
 def bayes_factors(users: Ints, authors: Ints, usual: Floats) -> Floats:
     """Mean over SHARES of BB(k; K, s, rho) / BB(k; K, p, rho), of terms (m,), see above."""
     base = log_beta_binomial(users, authors, usual, CORRELATION)
+    twice = TIMES * usual
     total = np.zeros(len(users))
     for share in SHARES:
-        moved = log_beta_binomial(users, authors, np.minimum(np.maximum(TIMES * usual, share), 0.95), CORRELATION)
+        moved = _log_beta_binomial_of(share, users, authors)
+        own = np.nonzero(twice > share)[0]
+        if len(own):
+            moved[own] = log_beta_binomial(users[own], authors[own], np.minimum(twice[own], 0.95), CORRELATION)
         total = total + special.exp2(np.minimum((moved - base) / np.log(2.0), 500.0))
     return total / len(SHARES)
+
+
+def _log_beta_binomial_of(p: float, count: Ints, total: Ints) -> Floats:
+    """`log_beta_binomial` of one p, of which few arguments of the gamma function are different."""
+    size = (1.0 - CORRELATION) / CORRELATION
+    a, b = size * p, size * (1.0 - p)
+    k = np.arange(int(total.max(initial=0)) + 1, dtype=np.float64)
+    of_count, of_rest = special.gammaln(k + a) - special.gammaln(a), special.gammaln(k + b)
+    return np.asarray(of_count[count] + of_rest[total - count] - special.gammaln(b), np.float64)

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
-from scipy import stats
+from scipy import special, stats
 
 from detectors import BrandProfile, Decision, Engine
 from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, packed_buckets
 from detectors.loud import LOUD
+from detectors.score import log_beta_binomial
 from detectors.topics import (
     CORRELATION,
     LEAST_AUTHORS,
@@ -117,6 +118,22 @@ def test_a_topic_is_worth_more_the_more_name_it_and_the_rarer_it_is() -> None:
     factors = bayes_factors(users, authors, np.array([0.01, 0.01, 0.01, 0.1]))
     assert factors[0] < factors[1] < factors[2]
     assert factors[3] < factors[1]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400), st.floats(1e-4, 1.0, exclude_max=True)), min_size=1)
+)
+def test_factors_are_ratios_of_beta_binomial_probabilities(terms: list[tuple[int, int, float]]) -> None:
+    """Terms whose share would be the same are taken together; the last bit must not depend on it."""
+    users = np.array([k for k, _, _ in terms])
+    authors = users + [rest for _, rest, _ in terms]
+    usual = np.array([p for _, _, p in terms])
+    base = log_beta_binomial(users, authors, usual, CORRELATION)
+    total = np.zeros(len(terms))
+    for share in SHARES:
+        moved = log_beta_binomial(users, authors, np.clip(TIMES * usual, share, 0.95), CORRELATION)
+        total = total + special.exp2(np.minimum((moved - base) / np.log(2.0), 500.0))
+    np.testing.assert_array_equal(bayes_factors(users, authors, usual), total / len(SHARES))
 
 
 def _now(samples: list[Sample], normal: NormalTerms | None) -> float:
