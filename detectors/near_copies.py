@@ -30,9 +30,11 @@ MOST_WORDS = 120
 KEY_BITS = 44
 REPOST = KINDS.index("repost")
 
-_LEAVE_OUT = re.compile(rf"https?://\S+|www\.\S+|@\w+|[^\w\s{MARKS}]+")
-# The same for texts with neither links nor handles, five times as fast.
-_ASCII_WORDS = _LEAVE_OUT.sub(lambda signs: " " * len(signs[0]), "".join(map(chr, range(128))))
+_LINK = r"https?://\S+|www\.\S+"
+_LEAVE_OUT = re.compile(rf"{_LINK}|@\w+|[^\w\s{MARKS}]+")
+# The same for plain texts in two steps, twice as fast. A sign before it makes a handle none.
+_PLAIN_LINK = re.compile(rf"{_LINK}|@(?<![^\w\s]@)\w+")
+_PLAIN_SIGNS = re.sub(r"[^\w\s]", " ", "".join(map(chr, range(128)))).encode() + bytes(range(128, 256))
 _BITS = 64
 # Sixty-four counters of eight bits, side by side in one large number.
 _ONES = int.from_bytes(b"\x01" * _BITS, "big")
@@ -65,9 +67,12 @@ def mark(kind: int, text: str) -> Mark | None:
 def words_of(text: str) -> list[str]:
     """The words of a text as they are compared: no links, handles or punctuation, lower case."""
     text = text.lower()
-    if text.isascii() and "@" not in text and "http" not in text and "www." not in text:
-        return text.translate(_ASCII_WORDS).split()
-    return _LEAVE_OUT.sub(" ", text).split()
+    if not text.isascii():
+        return _LEAVE_OUT.sub(" ", text).split()
+    if "@" in text or "http" in text or "www." in text:
+        text = _PLAIN_LINK.sub(" ", text)
+    # Bytes are translated much faster than characters.
+    return text.encode().translate(_PLAIN_SIGNS).decode().split()
 
 
 def near(first: int, second: int) -> bool:
