@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import filterfalse
 from typing import Any
 
 import msgspec
@@ -41,9 +42,11 @@ NORMAL_PER_HOUR = 60
 SMOOTHING = 10.0
 """Authors added to those of whom it is known which terms they use."""
 
-_WORD = re.compile(r"[#]?\w[\w'’-]*")
 _WORD_OF_ANY_SCRIPT = re.compile(rf"[#]?\w[\w'’\u200c\u200d{MARKS}-]*")
 _LINK = re.compile(r"https?://\S+|@\w+")
+_PLAIN_SIGNS = re.sub(r"[^\w#'-]", " ", "".join(map(chr, range(128)))).encode() + bytes(range(128, 256))
+_BEFORE_WORD = re.compile(r"['-](?<![\w'-].)['-]*")
+"""Quotes and dashes that begin no word, in what is left of a plain text."""
 _COMMON_WORDS = """
 a about after again all also am amp an and any are as at back be because been before being but by can can't come
 could day did do does doesn't doing don't down even ever every for from get gets getting go going gonna good got had
@@ -92,9 +95,10 @@ def writable(text: str) -> str:
 
 
 def ignored(name: str, terms: Iterable[str]) -> frozenset[str]:
-    """A brand's name and its own terms as they are compared: whole, word by word, and in one word as in hashtags."""
+    """A brand's name and its own terms as they are compared: whole, word by word, in one word, and each as hashtag."""
     every = (term.lower() for term in (name, *terms))
-    return frozenset(word for term in every for word in (term, *term.split(), "".join(term.split())))
+    words = {word for term in every for word in (term, *term.split(), "".join(term.split()))}
+    return frozenset(words | {"#" + word for word in words})
 
 
 @lru_cache(maxsize=1 << 12)
@@ -104,12 +108,9 @@ def terms_of(text: str) -> frozenset[str]:
 
 
 def buckets_of(text: str, ignored: Set[str] = frozenset()) -> set[int]:
-    """Where the terms of a text are counted, without ignored ones: if they were counted, a brand of many keywords would
-    see none of the other terms that share their buckets."""
-    words = _words(text)
-    if ignored:
-        words = [word for word in words if word not in ignored and (word[0] != "#" or word[1:] not in ignored)]
-    used = set(map(_bucket_of_word, words))
+    """Where the terms of a text are counted, without those of `ignored`: if they were counted, a brand of many keywords
+    would see none of the other terms that share their buckets."""
+    used = set(map(_bucket_of_word, filterfalse(ignored.__contains__, _words(text))))
     used.discard(_NO_TERM)
     return used
 
@@ -120,14 +121,21 @@ def packed_buckets(text: str, ignored: Set[str] = frozenset()) -> bytes:
 
 
 def _words(text: str) -> list[str]:
+    """Words and hashtags, and maybe a "#" that stands alone, which is no term."""
     text = text.lower()
-    word = _WORD
-    if not text.isascii():
-        text, word = unicodedata.normalize("NFC", text).replace("’", "'"), _WORD_OF_ANY_SCRIPT
+    plain = text.isascii()
+    if not plain:
+        text = unicodedata.normalize("NFC", text).replace("’", "'")
     # Most texts have neither links nor handles.
     if "@" in text or "://" in text:
         text = _LINK.sub(" ", text)
-    return word.findall(text)
+    if not plain:
+        return _WORD_OF_ANY_SCRIPT.findall(text)
+    # The same for plain texts, in half the time. Bytes are translated much faster than characters.
+    text = text.encode().translate(_PLAIN_SIGNS).decode()
+    if "'" in text or "-" in text:
+        text = _BEFORE_WORD.sub(" ", text)
+    return text.replace("#", " #").split()
 
 
 @lru_cache(maxsize=1 << 15)

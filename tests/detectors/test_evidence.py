@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+import re
+
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detectors.evidence import (
@@ -12,6 +14,7 @@ from detectors.evidence import (
     Sample,
     bucket,
     buckets_of,
+    ignored,
     terms_of,
     top_mentions,
     top_terms,
@@ -74,6 +77,19 @@ def test_terms_are_compared_with_the_brand_s_normal() -> None:
     assert [t["term"] for t in top_terms(samples, normal, frozenset({"united"}))] == ["dragged"]
     calm = top_terms(samples, NormalTerms.none(), frozenset())
     assert {"delayed", "luggage", "united"} <= {t["term"] for t in calm}
+
+
+@given(st.text(st.sampled_from("aZ0_#'-@:/. \n\x1c!") | st.characters(max_codepoint=127), max_size=30))
+@example("http://x/'a-b' @a#b #'c #-d -e 'f --g h#i## #")
+def test_words_of_plain_texts(text: str) -> None:
+    """They take a short cut, which must lead to the same words as the long way of texts of any script."""
+    long_way = text + " \u2014"
+    assert terms_of(text) == terms_of(long_way)
+    words = re.findall(r"#?\w[\w'-]*", re.sub(r"https?://\S+|@\w+", " ", text.lower()))
+    for some in (words[::2], words[1::2]):
+        ignore = ignored("acme", some)
+        left = [word for word in words if word not in ignore and word.removeprefix("#") not in ignore]
+        assert buckets_of(text, ignore) == buckets_of(long_way, ignore) == buckets_of(" ".join(left))
 
 
 @given(

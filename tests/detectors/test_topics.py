@@ -13,7 +13,7 @@ from msgspec import structs
 from scipy import special, stats
 
 from detectors import BrandProfile, Decision, Engine
-from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, packed_buckets
+from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, ignored, packed_buckets
 from detectors.loud import LOUD
 from detectors.score import log_beta_binomial
 from detectors.topics import (
@@ -154,9 +154,9 @@ def test_what_is_a_topic() -> None:
 
 
 def test_keywords_do_not_count_nor_hide_what_shares_their_buckets() -> None:
-    keywords = frozenset(f"acme{i}" for i in range(1000))
+    keywords = [f"acme{i}" for i in range(1000)]
     said = "acme7 #acme8 strike #strike"
-    assert packed_buckets(said, keywords) == packed_buckets("strike #strike")
+    assert packed_buckets(said, ignored("acme", keywords)) == packed_buckets("strike #strike")
     hidden = {packed_buckets(word)[0] for word in keywords}
     assert hidden >= set(packed_buckets("strike")), "no bucket of a keyword is looked at"
 
