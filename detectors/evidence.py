@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from detectors.columns import Floats
 from detectors.last_minutes import AUTHOR_MASK
 from detectors.word_marks import MARKS
+from detectors.word_table import WordTable
 
 KEEP_MINUTES = 360
 PER_TICK = 20
@@ -110,7 +111,7 @@ def terms_of(text: str) -> frozenset[str]:
 def buckets_of(text: str, ignored: Set[str] = frozenset()) -> set[int]:
     """Where the terms of a text are counted, without those of `ignored`: if they were counted, a brand of many keywords
     would see none of the other terms that share their buckets."""
-    used = set(map(_bucket_of_word, filterfalse(ignored.__contains__, _words(text))))
+    used = set(map(_BUCKETS.__getitem__, filterfalse(ignored.__contains__, _words(text))))
     used.discard(_NO_TERM)
     return used
 
@@ -150,10 +151,12 @@ def bucket(term: str) -> int:
     return zlib.crc32(term.encode("utf-8", "replace")) % BUCKETS
 
 
-@lru_cache(maxsize=1 << 15)
 def _bucket_of_word(word: str) -> int:
     term = _term(word)
     return _NO_TERM if term is None else bucket(term)
+
+
+_BUCKETS = WordTable(_bucket_of_word, 1 << 15)
 
 
 @dataclass

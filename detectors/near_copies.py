@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
 from detectors.observations import KINDS
 from detectors.word_marks import MARKS
+from detectors.word_table import WordTable
 
 MIN_WORDS = 6
 """Words from which equal texts are copies rather than chance."""
@@ -82,15 +82,17 @@ def near(first: int, second: int) -> bool:
 
 def simhash(words: list[str]) -> int:
     """Of each bit, whether more than half of the words' hashes have it set."""
-    counts = sum(map(_counters, words)) + _ONES * (127 - len(words) // 2)
+    counts = sum(map(_COUNTERS.__getitem__, words)) + _ONES * (127 - len(words) // 2)
     return int((((counts & _TOP) >> 7) | _DIGIT).to_bytes(_BITS, "big"), 2)
 
 
-@lru_cache(maxsize=1 << 16)
 def _counters(word: str) -> int:
     """The 64 bits of a word's hash, a counter each."""
     digest = hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(f"{int.from_bytes(digest, 'big'):064b}".encode(), "big") & _ONES
+
+
+_COUNTERS = WordTable(_counters, 1 << 16)
 
 
 def _hash(text: str) -> int:
