@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import mention_files
-from streams.mention_files import BadLineError, MentionFileError, count_lines, read_mentions
+from streams.mention_files import BadLineError, MentionFileError, content_of, count_lines, read_mentions
 from streams.records import Limits, Mention, RejectedError, decode_mention, encode, rfc3339
 
 NOW_US = 1_800_000_000_000_000
@@ -225,3 +225,18 @@ def test_many_lines_at_once_are_read_as_each_alone(
     assert expected == [
         (number, one if isinstance(one, Mention) else (one.reason, str(one), one.raw)) for number, one in read
     ]
+
+
+@pytest.mark.parametrize("piece", [7, 1 << 16])
+def test_a_small_file_is_kept_if_it_is_whole(tmp_path: Path, piece: int) -> None:
+    content = b"\n".join([_GOOD] * 50)
+    packed = gzip.compress(content)
+    with patch.object(mention_files, "_PIECE", piece):
+        for whole in (content, packed):
+            assert content_of(_file(tmp_path, whole)) == content
+        for other in (packed[:-1], packed + packed, packed[:20] + b"x" + packed[21:]):
+            assert content_of(_file(tmp_path, other)) is None
+        with patch.object(mention_files, "SMALL", len(content)):
+            assert content_of(_file(tmp_path, packed)) is None
+    assert content_of("-") is None
+    assert content_of(tmp_path / "none") is None
