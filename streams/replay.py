@@ -14,10 +14,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from streams import topics
 from streams.classification import CONTROL_HEADER
@@ -40,7 +41,7 @@ class ReplayError(UserError):
     """The broker does not take records; the message says which broker and why."""
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True):
     """A line of a file: a mention, or why there is none."""
 
     path: str
@@ -84,8 +85,7 @@ def merged(
 
 
 def _entries(path: str, piece: Piece) -> Iterator[Entry]:
-    # As Entry(...), without a call of Python for each.
-    return map(partial(tuple.__new__, Entry), zip(repeat(path), *piece, strict=False))
+    return map(Entry, repeat(path), *piece)
 
 
 def _timed(entries: Iterator[Entry]) -> Iterator[tuple[int, Entry]]:
