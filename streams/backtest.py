@@ -182,7 +182,7 @@ class Backtest:
         brands: list[str] = []
         gold, brands_of = self._model is None, self._classification.brands_of
         for entry in entries:
-            path, line, mention = entry
+            mention = entry.content
             try:
                 if not isinstance(mention, Mention):
                     raise mention
@@ -193,7 +193,7 @@ class Backtest:
             except RejectedError as error:
                 self._outcome.rejected[error.reason] += 1
                 if len(self._outcome.examples) < 5:
-                    self._outcome.examples.append(f"{path}:{line}: {error}")
+                    self._outcome.examples.append(f"{entry.path}:{entry.line}: {error}")
                 continue
             read_us.append(microseconds(mention.created_at))
             used.append(entry)

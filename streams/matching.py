@@ -62,8 +62,9 @@ _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u0640\u180e\u200d-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]"
 )
 _APOSTROPHES: Final = re.compile("[\u2018\u2019\u02bc]")
-# Hashtags as written, before case is folded; a hash inside a word does not begin one.
-_HASHTAG: Final = re.compile(r"(?<!\w)#(\w+)")
+# Hashtags as written, before case is folded; a hash inside a word does not begin one. The hash comes first, before what
+# must not stand before it, since a search for one character is fast.
+_HASHTAG: Final = re.compile(r"#(?<!\w#)(\w+)")
 # Some platforms deliver "AT&amp;T" and "it&#39;s".
 _ENTITY: Final = re.compile(r"&#?\w{1,8};")
 # What lies between the words of a keyword and is left out when they are written as one: "coca-cola", "at&t".
@@ -165,10 +166,13 @@ class BrandMatcher:
                 for pattern, sigil in self._patterns(name, keyword):
                     patterns.setdefault(pattern, (len(pattern), sigil, set()))[2].add(index)
         self._automaton = None
+        self._named: dict[tuple[int, ...], tuple[str, ...]] = {}
         if patterns:
             self._automaton = ahocorasick.Automaton()
             for pattern, (length, sigil, indices) in patterns.items():
-                self._automaton.add_word(pattern, (length, sigil, tuple(sorted(indices))))
+                whose = tuple(sorted(indices))
+                self._named[whose] = tuple(self._names[i] for i in whose)
+                self._automaton.add_word(pattern, (length, sigil, whose))
             self._automaton.make_automaton()
 
     @staticmethod
@@ -194,24 +198,28 @@ class BrandMatcher:
         haystack = folded(text)
         if "#" in haystack:
             haystack = self._with_camel_words(haystack, text)
-        found: list[tuple[int, int, tuple[int, ...]]] = []
-        last, several, whose = len(haystack) - 1, False, None
-        for end, (length, sigil, indices) in self._automaton.iter(haystack):
+        last, whose = len(haystack) - 1, None
+        for end, (length, _, indices) in self._automaton.iter(haystack):
+            if indices == whose:
+                continue
             start = end - length + 1
+            # `_is_word` without the call, which would cost as much again.
             if (start == 0 or _opens(haystack[start - 1], haystack[start])) and (
                 end == last or _closes(haystack[end], haystack[end + 1])
             ):
-                found.append((start + sigil, end, indices))
-                several |= whose is not None and indices != whose
+                if whose is not None:
+                    return self._outermost(haystack, self._automaton)
                 whose = indices
-        if whose is None:
-            return ()
-        if several:
-            found = _outermost(found)
-        elif len(whose) == 1:
-            # Nearly always: whatever lies inside what, it is one brand's.
-            return (self._names[whose[0]],)
-        return tuple(self._names[i] for i in sorted({i for _, _, indices in found for i in indices}))
+        # Nearly always: whatever lies inside what, it is one brand's.
+        return () if whose is None else self._named[whose]
+
+    def _outermost(self, haystack: str, automaton: ahocorasick.Automaton) -> tuple[str, ...]:
+        found = [
+            (end - length + 1 + sigil, end, indices)
+            for end, (length, sigil, indices) in automaton.iter(haystack)
+            if _is_word(haystack, end - length + 1, end)
+        ]
+        return tuple(self._names[i] for i in sorted({i for _, _, indices in _outermost(found) for i in indices}))
 
     @staticmethod
     def _with_camel_words(haystack: str, text: str) -> str:
@@ -221,6 +229,14 @@ class BrandMatcher:
         return "\n".join([haystack, *spelled]) if spelled else haystack
 
 
+def _is_word(haystack: str, start: int, end: int) -> bool:
+    """Whether what stands there, from the first character to the last, begins and ends as words do."""
+    return (start == 0 or _opens(haystack[start - 1], haystack[start])) and (
+        end == len(haystack) - 1 or _closes(haystack[end], haystack[end + 1])
+    )
+
+
+@lru_cache(maxsize=1 << 14)
 def _opens(before: str, first: str) -> bool:
     """Whether a word can begin at `first`, the character after `before`."""
     kind = _CLASSES[first]
@@ -237,6 +253,7 @@ def _opens(before: str, first: str) -> bool:
     return kind != before_kind or kind == _UNSPACED
 
 
+@lru_cache(maxsize=1 << 14)
 def _closes(final: str, after: str) -> bool:
     """Whether a word can end at `final`, the character before `after`."""
     if after == " ":

@@ -283,6 +283,44 @@ def mention_reader(limits: Limits, *, now_us: int) -> Callable[[bytes], Mention]
     return read
 
 
+def lines_reader(limits: Limits, *, now_us: int) -> Callable[[bytes], list[Mention] | None]:
+    """`mention_reader` for many lines at once, at two thirds of the cost: their mentions, or None if one is not good.
+
+    Lines that are good but unusual, as with spaces at their ends, may give None as well.
+    """
+    decode, most = _mention_decoder.decode_lines, limits.text_chars
+    earliest, latest = _moment(limits.earliest_us), _moment(now_us + limits.future_us)
+
+    def read(lines: bytes) -> list[Mention] | None:
+        if len(lines) > limits.record_bytes or not lines.startswith(b"{"):
+            return None
+        try:
+            if not lines.isascii():
+                lines.decode()
+            mentions = decode(lines)
+        except (msgspec.MsgspecError, RecursionError, ValueError, OverflowError):
+            return None
+        # The decoder takes two objects in a line, and one over two lines. Between braces no object goes on into another
+        # line, and where there are as many objects as lines, there is one in each.
+        characters = np.frombuffer(lines, np.uint8)
+        ends = np.flatnonzero(characters[:-1] == ord("\n"))
+        if not ((characters[ends - 1] == ord("}")) & (characters[ends + 1] == ord("{"))).all():
+            return None
+        texts = [one.text for one in mentions]
+        moments = [one.created_at for one in mentions]
+        good = (
+            len(mentions) == len(ends) + 1
+            and all(texts)
+            and max(map(len, texts)) <= most
+            and not any(map(str.isspace, texts))
+            and earliest <= min(moments)
+            and max(moments) <= latest
+        )
+        return mentions if good else None
+
+    return read
+
+
 def checked_mention(mention: Mention, limits: Limits, *, now_us: int) -> Mention:
     """Return the mention if its text and date are within the limits; raise `RejectedError` otherwise."""
     if not mention.text or mention.text.isspace():

@@ -14,15 +14,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from streams import topics
 from streams.classification import CONTROL_HEADER
 from streams.errors import UserError
 from streams.existing_topics import partitions_of_topic
 from streams.kafka_log import quiet
-from streams.mention_files import BadLineError, read_mentions
+from streams.mention_files import BadLineError, Piece, read_pieces
 from streams.records import EndOfReplay, Limits, Mention, encode, microseconds, partition_of
 from streams.settings import Settings
 
@@ -38,7 +41,7 @@ class ReplayError(UserError):
     """The broker does not take records; the message says which broker and why."""
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True):
     """A line of a file: a mention, or why there is none."""
 
     path: str
@@ -76,21 +79,22 @@ def merged(
         At once, if a file is missing or not a file of mentions.
     """
     known = contents or {}
-    streams = [(str(path), read_mentions(path, limits, content=known.get(str(path)))) for path in paths]
-    if len(streams) == 1:
-        path, entries = streams[0]
-        # As Entry(...), without a call of Python for each.
-        return (tuple.__new__(Entry, (path, line, content)) for line, content in entries)
-    return _merge([_timed(path, entries) for path, entries in streams])
+    files = [(str(path), read_pieces(path, limits, content=known.get(str(path)))) for path in paths]
+    entries = [chain.from_iterable(_entries(path, piece) for piece in pieces) for path, pieces in files]
+    return entries[0] if len(entries) == 1 else _merge([_timed(of_file) for of_file in entries])
 
 
-def _timed(path: str, entries: Iterator[tuple[int, Mention | BadLineError]]) -> Iterator[tuple[int, Entry]]:
+def _entries(path: str, piece: Piece) -> Iterator[Entry]:
+    return map(Entry, repeat(path), *piece)
+
+
+def _timed(entries: Iterator[Entry]) -> Iterator[tuple[int, Entry]]:
     # A merge needs each file to be sorted; where it is not, a mention goes with the latest one before it.
     latest = 0
-    for line, content in entries:
-        if isinstance(content, Mention):
-            latest = max(latest, microseconds(content.created_at))
-        yield latest, Entry(path, line, content)
+    for entry in entries:
+        if isinstance(entry.content, Mention):
+            latest = max(latest, microseconds(entry.content.created_at))
+        yield latest, entry
 
 
 def _merge(files: list[Iterator[tuple[int, Entry]]]) -> Iterator[Entry]:

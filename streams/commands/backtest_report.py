@@ -138,7 +138,7 @@ def after_years(entry: Entry, long: timedelta) -> str:
 
 
 def _told(entry: Entry) -> str:
-    path, line, mention = entry
+    path, line, mention = entry.path, entry.line, entry.content
     if not isinstance(mention, Mention):
         return f"{path}:{line}"
     return f"{path}:{line}, id {mention.id[:80]!r}, dated {mention.created_at:%Y-%m-%dT%H:%M:%SZ}"

@@ -8,13 +8,15 @@ import io
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.mention_files import BadLineError, MentionFileError, count_lines, read_mentions
-from streams.records import Limits, Mention, encode, rfc3339
+from streams import mention_files
+from streams.mention_files import BadLineError, MentionFileError, content_of, count_lines, read_mentions
+from streams.records import Limits, Mention, RejectedError, decode_mention, encode, rfc3339
 
 NOW_US = 1_800_000_000_000_000
 _GOOD = b'{"id":"1","created_at":"2026-03-02T10:00:00Z","text":"hi","reach":12}'
@@ -179,3 +181,62 @@ def test_what_is_written_is_read_again_from_both_formats(
     writer.writerow(["id", "created_at", "text"])
     writer.writerows([mention.id, rfc3339(mention.created_at), mention.text] for mention in mentions)
     assert [entry for _, entry in _read(_file(tmp_path, sheet.getvalue().encode()))] == mentions
+
+
+_FRAGMENTS = [
+    _GOOD,
+    _GOOD + b"\n" + _GOOD,
+    _GOOD.replace(b"hi", "hí 😂".encode()),
+    _GOOD.replace(b"hi", b" "),
+    _GOOD.replace(b"hi", b"}\n{"),
+    _GOOD.replace(b"hi", b"h" * 40),
+    _GOOD.replace(b"2026", b"2126"),
+    _GOOD.replace(b",", b",\n"),
+    _GOOD[:-1] + b',"more":{}',
+    _GOOD[:-1] + b',"more":"\xff"}',
+    b'{"id":"1"}',
+    *(b"\n", b"\n\n", b"\r\n", b"\r", b" ", b"\f", b",", b"{", b"}", b"\xff", b"x" * 400),
+]
+
+
+@given(
+    fragments=st.lists(st.sampled_from(_FRAGMENTS), max_size=12),
+    between=st.sampled_from([b"", b"\n", b"\r\n"]),
+    piece=st.sampled_from([1, 100, 1 << 16]),
+    limits=st.sampled_from([Limits(), Limits(record_bytes=100, text_chars=30)]),
+)
+def test_many_lines_at_once_are_read_as_each_alone(
+    tmp_path_factory: pytest.TempPathFactory, fragments: list[bytes], between: bytes, piece: int, limits: Limits
+) -> None:
+    content = between.join([_GOOD, *fragments])
+    expected: list[tuple[int, Mention | tuple[str, str, bytes]]] = []
+    for number, whole in enumerate(content.split(b"\n"), 1):
+        longer = len(whole) > limits.record_bytes + 1
+        line = whole[: limits.record_bytes + 2] if longer else whole.rstrip(b"\r")
+        try:
+            if line.strip():
+                expected.append((number, decode_mention(line, limits, now_us=NOW_US)))
+        except RejectedError as error:
+            message = f"the line has more than {limits.record_bytes} bytes" if longer else str(error)
+            expected.append((number, (error.reason, message, line)))
+    file = _file(tmp_path_factory.mktemp("files"), content, "m.jsonl")
+    with patch.object(mention_files, "_PIECE", piece):
+        read = list(read_mentions(file, limits, now_us=NOW_US))
+    assert expected == [
+        (number, one if isinstance(one, Mention) else (one.reason, str(one), one.raw)) for number, one in read
+    ]
+
+
+@pytest.mark.parametrize("piece", [7, 1 << 16])
+def test_a_small_file_is_kept_if_it_is_whole(tmp_path: Path, piece: int) -> None:
+    content = b"\n".join([_GOOD] * 50)
+    packed = gzip.compress(content)
+    with patch.object(mention_files, "_PIECE", piece):
+        for whole in (content, packed):
+            assert content_of(_file(tmp_path, whole)) == content
+        for other in (packed[:-1], packed + packed, packed[:20] + b"x" + packed[21:]):
+            assert content_of(_file(tmp_path, other)) is None
+        with patch.object(mention_files, "SMALL", len(content)):
+            assert content_of(_file(tmp_path, packed)) is None
+    assert content_of("-") is None
+    assert content_of(tmp_path / "none") is None
