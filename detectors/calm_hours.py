@@ -236,7 +236,7 @@ def _learn_numbers(core: Core, first: int, local: Ints, share_factors: Floats, c
     core.exposure.local = local[:, -1]
     core.exposure.outdated()
     levels = level_sums_of(learned)
-    observed = np.array([one.observed for one in learned]).T
+    observed = np.tile([one.observed for one in learned], (hours, 1))
     return _Learned(levels, taught_of(learned, local.T - DELAY, levels), shape, observed, silence[:, :-1])
 
 
