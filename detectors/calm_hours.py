@@ -77,9 +77,10 @@ def pass_calm_hours(core: Core, first: int, came: Came, counts: Ints, topic: Flo
     new = np.nonzero(core.track.start[members.row] == LONG_AGO)[0]
     if len(new):
         hours = (int(members.tick[new[0]]) - first) // 60
-        core.hours_at_once = 1
         if hours < _FEWEST:
+            core.hours_at_once = _FEWEST
             return 0
+        core.hours_at_once = 1
         came = came.rows(0, int(np.searchsorted(members.tick, first + 60 * hours)))
         members = came.members
     seen = feed.last_seen(core, first, 60 * hours, members)
@@ -93,6 +94,8 @@ def pass_calm_hours(core: Core, first: int, came: Came, counts: Ints, topic: Flo
     if calm < hours:
         before.put_back(core)
         if not calm:
+            # The hour in which something may happen is the next one, and is not tried again.
+            core.hours_at_once = _FEWEST
             return 0
         _learn_hours(core, before.gaps, first, calm, counts, seen)
     _take_hours(core, first, calm, came)

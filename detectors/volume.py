@@ -78,9 +78,10 @@ class Volume:
         self._week_expected = memoryview(baseline.week_expected[i])
         self._visits = memoryview(baseline.week_visits[i])
         # h (but for their mean) and g of all their hours, which change one by one.
-        self._day: list[float] = _rhythm(baseline.day_count[i], baseline.day_expected[i]).tolist()
+        day = _rhythm(baseline.day_count[i], baseline.day_expected[i])
         week = _rhythm(baseline.week_count[i], baseline.week_expected[i])
-        self._week: list[float] = np.where(baseline.week_visits[i] >= 2, week, 1.0).tolist()
+        self._day = array("d", day.tobytes())
+        self._week = array("d", np.where(baseline.week_visits[i] >= 2, week, 1.0).tobytes())
         # Oldest first.
         self._held: list[tuple[float, float, float]] = list(
             zip(
@@ -119,13 +120,11 @@ class Volume:
         skips : whether the hour that is learned with each teaches no volume
         hears : whether the brand is heard of
         """
-        hours = len(local_hours)
         levels: list[tuple[float, ...]] = []
         taught: list[tuple[float, ...]] = []
         level: list[float] = []
-        days: list[list[float]] = []
         means: list[float] = []
-        weeks: list[list[float]] = []
+        days, weeks = array("d"), array("d")
         observed = 1.0 if hears else 0.0
         at_learned = HISTORY - 1 - DELAY
         now = self._level()
@@ -134,13 +133,11 @@ class Volume:
         ):
             *_, total = accumulate(self._day)
             mean = total / 24.0
-            first = (local_hour + 1 - HISTORY) % 168
-            week = self._week[first : first + HISTORY]
-            if len(week) < HISTORY:
-                week += self._week[: HISTORY - len(week)]
-            days.append(self._day.copy())
+            first = local_hour + 1 - HISTORY
+            week = _in_reach(self._week, first)
+            days += _in_reach(self._day, first)
+            weeks += week
             means.append(mean)
-            weeks.append(week)
             levels.append(
                 (
                     *self._authors,
@@ -161,11 +158,8 @@ class Volume:
             now = self._level()
             level.append(now[0])
         # What nothing here depends on, of all hours at once.
-        at_day = (np.array(local_hours)[:, None] + np.arange(1 - HISTORY, 1)) % 24
-        by_hour = np.array(days).reshape(hours, 24) / np.array(means)[:, None]
-        shapes = np.maximum(
-            np.take_along_axis(by_hour, at_day, 1) * np.array(weeks).reshape(hours, HISTORY), LEAST_SHAPE
-        )
+        by_day = np.array(days).reshape(-1, HISTORY) / np.array(means)[:, None]
+        shapes = np.maximum(by_day * np.array(weeks).reshape(-1, HISTORY), LEAST_SHAPE)
         return Learned(levels, taught, shapes, observed, level)
 
     def _level(self) -> _Pair:
@@ -234,6 +228,12 @@ class Volume:
             self._negative = self._faded(self._negative, k / share_factor)
             self._negative_weight = self._faded(self._negative_weight, exposure)
         return taught
+
+
+def _in_reach(cells: array[float], first: int) -> array[float]:
+    """Of a rhythm, the hours that windows reach, from the first one on."""
+    at = first % len(cells)
+    return (cells + cells[:HISTORY])[at : at + HISTORY]
 
 
 def _rhythm(count: NDArray[np.float32], expected: NDArray[np.float32]) -> Floats:
