@@ -77,9 +77,10 @@ def pass_calm_hours(core: Core, first: int, came: Came, counts: Ints, topic: Flo
     new = np.nonzero(core.track.start[members.row] == LONG_AGO)[0]
     if len(new):
         hours = (int(members.tick[new[0]]) - first) // 60
-        core.hours_at_once = 1
         if hours < _FEWEST:
+            core.hours_at_once = _FEWEST
             return 0
+        core.hours_at_once = 1
         came = came.rows(0, int(np.searchsorted(members.tick, first + 60 * hours)))
         members = came.members
     seen = feed.last_seen(core, first, 60 * hours, members)
@@ -93,6 +94,8 @@ def pass_calm_hours(core: Core, first: int, came: Came, counts: Ints, topic: Flo
     if calm < hours:
         before.put_back(core)
         if not calm:
+            # The hour in which something may happen is the next one, and is not tried again.
+            core.hours_at_once = _FEWEST
             return 0
         _learn_hours(core, before.gaps, first, calm, counts, seen)
     _take_hours(core, first, calm, came)
@@ -136,7 +139,7 @@ class _Hours:
 def _learn_hours(core: Core, before: Gaps, first: int, hours: int, counts: Ints, seen: Ints) -> _Hours:
     """Learn hours one by one, as if nothing happened in them; stops after an hour in which a thin feed became usual."""
     n = len(core)
-    local = np.stack([core.exposure.local_hour(first // 60 + hour) for hour in range(hours)], axis=1)
+    local = core.exposure.local_hours(first // 60, hours)
     share_factors = core.baseline.share_factors(in_reach(local))
     low = core.gaps.down.any() or core.baseline.low_weight.any()
     learn = _learn_columns if low or n > FEW else _learn_numbers
@@ -192,7 +195,7 @@ def _learn_columns(core: Core, first: int, local: Ints, share_factors: Floats, c
         gaps.last_seen = np.ascontiguousarray(seen[:, hour])
         part = np.minimum(exposure.of_hour(tick, gaps) / exposure.shape(0)[ALL], 1.0)
         observed.append(np.where(hears, part, 0.0))
-        shapes, skip = exposure.shape(DELAY), open_since(core, tick // 60 - DELAY)
+        shapes, skip = exposure.shape(DELAY), open_since(core, [tick // 60 - DELAY])[0]
         taught.append(baseline.learn_volume(exposure.local - DELAY, shapes, day, skip, core.config))
         hold(core, tick, counts[..., hour], counts[NEGATIVES, _AN_HOUR, :, hour], observed[-1])
         if (gaps.down != down).any():
@@ -211,7 +214,7 @@ def _learn_numbers(core: Core, first: int, local: Ints, share_factors: Floats, c
     """The same of few brands whose feeds are up."""
     n, hours = local.shape
     ticks = first + 59 + 60 * np.arange(hours)
-    skips = [open_since(core, hour - DELAY) for hour in (ticks // 60).tolist()]
+    skips = open_since(core, range(first // 60 - DELAY, first // 60 - DELAY + hours)).T.tolist()
     started = core.track.started
     single = counts[1:, _AN_HOUR].astype(np.float32)
     learned = []
@@ -219,24 +222,25 @@ def _learn_numbers(core: Core, first: int, local: Ints, share_factors: Floats, c
         volume = Volume(core.baseline, i, core.config)
         held = list(zip(*single[:, i].tolist(), strict=True))
         factors = share_factors[i, :, HISTORY - 1 - DELAY].tolist()
-        learned.append(volume.learn(local[i].tolist(), factors, held, [skip[i] for skip in skips], bool(started[i])))
+        learned.append(volume.learn(local[i].tolist(), factors, held, skips[i], bool(started[i])))
         volume.store()
     shape = np.zeros((2, n, hours, HISTORY + 1), np.float32)
     laid_out = np.array([one.shapes for one in learned])
     shape[:, :, :, :HISTORY] = laid_out, laid_out * share_factors
     minutes = ticks - np.maximum(seen, ticks - 60)
     expected = shape[ALL, :, :, HISTORY - 1] * (minutes / 60.0) * np.array([one.level for one in learned])
+    # See learning.hold.
+    carried, more = started[:, None] & (seen <= ticks - 60), np.where(started[:, None], expected, 0.0)
     silence = np.empty((n, hours + 1))
     silence[:, 0] = core.gaps.silence
     for hour in range(hours):
-        before = np.where(seen[:, hour] <= ticks[hour] - 60, silence[:, hour], 0.0)
-        silence[:, hour + 1] = np.where(started, before + expected[:, hour], 0.0)
+        silence[:, hour + 1] = silence[:, hour] * carried[:, hour] + more[:, hour]
     core.gaps.silence = np.ascontiguousarray(silence[:, -1])
     core.gaps.last_seen = np.ascontiguousarray(seen[:, -1])
     core.exposure.local = local[:, -1]
     core.exposure.outdated()
     levels = level_sums_of(learned)
-    observed = np.array([one.observed for one in learned]).T
+    observed = np.tile([one.observed for one in learned], (hours, 1))
     return _Learned(levels, taught_of(learned, local.T - DELAY, levels), shape, observed, silence[:, :-1])
 
 

@@ -56,7 +56,13 @@ class Exposure:
 
     def local_hour(self, hour: int) -> Ints:
         """(n,) an hour since 1970 in the brand's time zone."""
-        return np.asarray(hour + np.array(_shifts(self._zones, hour), np.int64)[self._zone], np.int64)
+        return self.local_hours(hour, 1)[:, 0]
+
+    def local_hours(self, first: int, hours: int) -> Ints:
+        """(n, hours) hours one after the other, of which `first` is the first."""
+        every = range(first, first + hours)
+        shifts = np.array([_shifts(self._zones, hour) for hour in every], np.int64)[:, self._zone]
+        return np.ascontiguousarray((np.array(every)[:, None] + shifts).T)
 
     def lay_out(self, hour: int, local: Ints, shapes: Floats) -> None:
         """Take the shapes (2, n, HISTORY) of the hours `in_reach`."""

@@ -37,6 +37,7 @@ Keys = NDArray[np.uint64]
 Offsets = NDArray[np.uint16]
 
 _W = np.array(WIDTHS, np.int64)
+_EACH = np.arange(len(WIDTHS))[:, None]
 _SHIFT = np.uint64(AUTHOR_BITS)
 AUTHOR_MASK = np.uint64((1 << AUTHOR_BITS) - 1)
 """Of a hash, what a key holds."""
@@ -50,25 +51,25 @@ def author_key(author: Keys, brand: Ints) -> Keys:
 
 @dataclass
 class Changes:
-    """Changes of counts: window (index of WIDTHS), brand, tick, and by how much."""
+    """Changes of counts (windows, brands, ticks) of ticks from `first` on: at which places, and by how much."""
 
-    window: list[Ints] = field(default_factory=list)
-    brand: list[Ints] = field(default_factory=list)
-    tick: list[Ints] = field(default_factory=list)
+    first: int
+    brands: int
+    ticks: int
+    at: list[Ints] = field(default_factory=list)
+    """Places, counted from the first one of the first window on."""
     by: list[Ints] = field(default_factory=list)
 
-    def note(self, window: Ints, brand: Ints, tick: Ints, by: Ints | int) -> None:
-        """One entry per row."""
-        self.window.append(window)
-        self.brand.append(brand)
-        self.tick.append(tick)
-        self.by.append(np.full(len(window), by, np.int64) if isinstance(by, int) else by)
+    def note(self, window: Ints, brand: Ints, tick: Ints, by: Ints) -> None:
+        """One entry per row; `window` is an index of WIDTHS."""
+        self.at.append((window * self.brands + brand) * self.ticks + (tick - self.first))
+        self.by.append(by)
 
     def add(self, keep: NDArray[np.bool_], brand: Ints, tick: Ints, by: int) -> None:
-        """`keep` and `tick` are (windows, rows), `brand` (rows,)."""
-        window, row = np.nonzero(keep)
-        if len(row):
-            self.note(window, brand[row], tick[window, row], by)
+        """`keep` is (windows, rows), `brand` (rows,), `tick` either."""
+        at = (_EACH * (self.brands * self.ticks) + (brand * self.ticks + (tick - self.first)))[keep]
+        self.at.append(at)
+        self.by.append(np.full(len(at), by, np.int64))
 
 
 def leaving(minute: Offsets, base: int, first: int, last: int) -> tuple[Ints, Ints]:
@@ -173,7 +174,7 @@ class LastMinutes:
                 e_before[1:] = e[:-1]
                 e_before[opens] = NEVER_SEEN
                 ends, left = mi + _W[:, None], pm + _W[:, None]
-                changes.add((left <= e) & (ends > e), b, np.broadcast_to(e, ends.shape), +1)
+                changes.add((left <= e) & (ends > e), b, e, +1)
                 changes.add((left <= e) & (left >= first) & (left > e_before), b, left, -1)
                 changes.add(closes & (ends > e) & (ends <= last), b, ends, -1)
                 touched = g[closes]
@@ -190,7 +191,7 @@ class LastMinutes:
             window, row = leaving(table.minute, self.base, first, last)
             if len(row):
                 out = table.minute[row].astype(np.int64) + self.base + _W[window]
-                changes.note(window, (table.key[row] >> _SHIFT).astype(np.int64), out, -1)
+                changes.note(window, (table.key[row] >> _SHIFT).astype(np.int64), out, np.full(len(row), -1))
         if put:
             for table, at, to in put:
                 table.minute[at] = to

@@ -65,11 +65,11 @@ def learn(core: Core, tick: int, exposure: Floats, counts: Ints, out: list[Decis
     planned = planned_hour(core, hour)
     observed = np.where(planned, 0.0, observed)
     if core.detectors.learners:
-        _teach(core, observed, ~(open_since(core, hour - 1) | planned))
+        _teach(core, observed, ~(open_since(core, [hour - 1])[0] | planned))
     levels, rho = LevelSums.in_order([core.baseline.level_sums()]), core.baseline.correlation()[None]
     learn_lasting(core, [hour], exposure[:, :, None], counts[:, :, None], observed[None], levels, rho)
     core.baseline.learn(
-        core.exposure.local - DELAY, core.exposure.shape(DELAY), open_since(core, hour - DELAY), core.config
+        core.exposure.local - DELAY, core.exposure.shape(DELAY), open_since(core, [hour - DELAY])[0], core.config
     )
     mixed = change_models(core, tick, out)
     hold(core, tick, counts, np.where(mixed, MIXED, counts[NEGATIVES, 1]), observed)
@@ -104,22 +104,22 @@ def learn_lasting(
     """
     level, level_negative = levels.level()
     share = expected_shares(exposure[NEGATIVE, SIX_HOURS:] * level_negative, exposure[ALL, SIX_HOURS:] * level)[0]
-    quiet = (observed > 0) & ~np.array([open_since(core, hour - 5) for hour in hours])
+    quiet = (observed > 0) & ~open_since(core, [hour - 5 for hour in hours])
     authors, negative = counts[AUTHORS, SIX_HOURS], counts[NEGATIVES, SIX_HOURS]
     return core.baseline.learn_lasting(authors, negative, share, quiet, levels, rho, core.config)
 
 
-def open_since(core: Core, hour: int) -> NDArray[np.bool_]:
-    """(n,) whether an incident was open since the beginning of an hour, or a planned event in that hour: it teaches
-    nothing then."""
-    opened = np.asarray(core.track.last_open >= 60 * hour, np.bool_)
-    return opened | planned_hour(core, hour) if core.with_plans else opened
+def open_since(core: Core, hours: Sequence[int]) -> NDArray[np.bool_]:
+    """(hours, n) whether an incident was open since the beginning of each of some hours, or a planned event in it: it
+    teaches nothing then."""
+    opened = np.asarray(core.track.last_open >= 60 * np.array(hours)[:, None], np.bool_)
+    return opened | np.stack([planned_hour(core, hour) for hour in hours]) if core.with_plans else opened
 
 
 def learn_terms(core: Core, first: int, hours: int) -> None:
     """At the end of each of some hours, of which `first` is the first: learn what is usually said in the one before."""
     if core.evidence.samples:
-        quiet = ~np.stack([open_since(core, hour - 1) for hour in range(first, first + hours)], axis=1)
+        quiet = ~open_since(core, range(first - 1, first - 1 + hours)).T
         for name in list(core.evidence.samples):
             core.evidence.learn_hours(name, first - 1, quiet[core.row(name)].tolist())
 

@@ -53,7 +53,7 @@ class MentionRows:
                 changes.note(window, whose >> _COUNT_BITS, out, -(whose & _MOST))
         if len(brand):
             ends = minute + _W[:, None]
-            changes.add(ends > tick, brand, np.broadcast_to(tick, ends.shape), +1)
+            changes.add(ends > tick, brand, tick, +1)
             changes.add((ends > tick) & (ends <= last), brand, ends, -1)
             self.new_packed = np.concatenate([self.new_packed, _pack(brand, np.ones(len(brand), np.int64))])
             offset = np.maximum(minute - self.base, 0).astype(np.uint16)

@@ -15,6 +15,7 @@ from math import inf, sqrt
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.baseline import (
     CELL_PRIOR,
@@ -32,11 +33,14 @@ from detectors.baseline import (
     LevelSums,
     Taught,
 )
-from detectors.columns import Ints
+from detectors.columns import Floats, Ints
 from detectors.config import EngineConfig
 
 FEW = 12
 """Brands up to which plain numbers are faster."""
+
+_Pair = tuple[float, float]
+"""Quick and slow."""
 
 
 class Learned(NamedTuple):
@@ -46,9 +50,10 @@ class Learned(NamedTuple):
     """Before each hour, see baseline.LevelSums; of what has a quick and a slow part both."""
     taught: list[tuple[float, ...]]
     """Columns of baseline.Taught but for the hour and the levels."""
-    shapes: list[list[float]]
-    """s of the hours that windows of each hour reach."""
-    observed: list[float]
+    shapes: Floats
+    """s of the hours that windows of each hour reach, (hours, HISTORY)."""
+    observed: float
+    """Of each: all or nothing, since a feed that is up has no gap in a whole hour."""
     level: list[float]
     """Authors an hour at shape 1 after each."""
 
@@ -58,13 +63,13 @@ class Volume:
 
     def __init__(self, baseline: Baseline, i: int, config: EngineConfig) -> None:
         self._baseline, self._i, self._config = baseline, i, config
-        self._fades: list[float] = (2.0 ** (-1.0 / np.array(config.level_half_lives_hours))).tolist()
+        self._fades: _Pair = tuple((2.0 ** (-1.0 / np.array(config.level_half_lives_hours))).tolist())
         self._fade_cell = 2.0 ** (-1.0 / config.profile_half_life_visits)
         self._fade_spread = 2.0 ** (-1.0 / SPREAD_HALF_LIFE)
-        self._authors: list[float] = baseline.authors[i].tolist()
-        self._weight: list[float] = baseline.weight[i].tolist()
-        self._negative: list[float] = baseline.negative[i].tolist()
-        self._negative_weight: list[float] = baseline.negative_weight[i].tolist()
+        self._authors: _Pair = tuple(baseline.authors[i].tolist())
+        self._weight: _Pair = tuple(baseline.weight[i].tolist())
+        self._negative: _Pair = tuple(baseline.negative[i].tolist())
+        self._negative_weight: _Pair = tuple(baseline.negative_weight[i].tolist())
         self._spread, self._spread_negative = float(baseline.spread[i]), float(baseline.spread_negative[i])
         self._spread_weight = float(baseline.spread_weight[i])
         # Cells are read and written where they are, in their own precision.
@@ -72,10 +77,11 @@ class Volume:
         self._week_count = memoryview(baseline.week_count[i])
         self._week_expected = memoryview(baseline.week_expected[i])
         self._visits = memoryview(baseline.week_visits[i])
-        count, expected = baseline.day_count[i].astype(np.float64), baseline.day_expected[i].astype(np.float64)
-        # h and g of all their hours, which change one by one.
-        self._day: list[float] = ((count + CELL_PRIOR) / (expected + CELL_PRIOR)).tolist()
-        self._week = _week_rhythm(baseline, i)
+        # h (but for their mean) and g of all their hours, which change one by one.
+        day = _rhythm(baseline.day_count[i], baseline.day_expected[i])
+        week = _rhythm(baseline.week_count[i], baseline.week_expected[i])
+        self._day = array("d", day.tobytes())
+        self._week = array("d", np.where(baseline.week_visits[i] >= 2, week, 1.0).tobytes())
         # Oldest first.
         self._held: list[tuple[float, float, float]] = list(
             zip(
@@ -114,20 +120,25 @@ class Volume:
         skips : whether the hour that is learned with each teaches no volume
         hears : whether the brand is heard of
         """
-        out = Learned([], [], [], [], [])
+        levels: list[tuple[float, ...]] = []
+        taught: list[tuple[float, ...]] = []
+        level: list[float] = []
+        means: list[float] = []
+        days, weeks = array("d"), array("d")
+        observed = 1.0 if hears else 0.0
+        at_learned = HISTORY - 1 - DELAY
+        now = self._level()
         for local_hour, share_factor, (authors, negative), skip in zip(
             local_hours, share_factors, counts, skips, strict=True
         ):
-            day = self._day_rhythm()
-            shape = self._shapes(day, local_hour)
-            out.shapes.append(shape)
-            single = array("f", shape)
-            observed = 0.0
-            if hears:
-                *_, before, whole = accumulate(single)
-                observed = min((whole - before) / single[-1], 1.0)
-            out.observed.append(observed)
-            out.levels.append(
+            *_, total = accumulate(self._day)
+            mean = total / 24.0
+            first = local_hour + 1 - HISTORY
+            week = _in_reach(self._week, first)
+            days += _in_reach(self._day, first)
+            weeks += week
+            means.append(mean)
+            levels.append(
                 (
                     *self._authors,
                     *self._weight,
@@ -138,41 +149,41 @@ class Volume:
                     self._spread_weight,
                 )
             )
-            at = HISTORY - 1 - DELAY
-            factor = array("f", (shape[at] * share_factor,))[0] / single[at]
-            out.taught.append(self._learn(local_hour - DELAY, day, single[at], factor, skip))
-            self._held = [*self._held[1:], (authors, negative, array("f", (observed,))[0])]
-            out.level.append(self._level()[0])
-        return out
+            day = self._day[(local_hour - DELAY) % 24] / mean
+            shape = max(day * week[at_learned], LEAST_SHAPE)
+            single, single_negative = array("f", (shape, shape * share_factor))
+            factor = single_negative / single
+            taught.append(self._learn(local_hour - DELAY, now, day, single, factor, skip))
+            self._held = [*self._held[1:], (authors, negative, observed)]
+            now = self._level()
+            level.append(now[0])
+        # What nothing here depends on, of all hours at once.
+        by_day = np.array(days).reshape(-1, HISTORY) / np.array(means)[:, None]
+        shapes = np.maximum(by_day * np.array(weeks).reshape(-1, HISTORY), LEAST_SHAPE)
+        return Learned(levels, taught, shapes, observed, level)
 
-    def _day_rhythm(self) -> list[float]:
-        *_, total = accumulate(self._day)
-        mean = total / 24.0
-        return [one / mean for one in self._day]
-
-    def _shapes(self, day: list[float], local_hour: int) -> list[float]:
-        first = local_hour + 1 - HISTORY
-        days, weeks = [*day, *day][first % 24 :], [*self._week, *self._week[:HISTORY]][first % 168 :]
-        # As max(), at half its cost.
-        return [s if (s := h * g) > LEAST_SHAPE else LEAST_SHAPE for h, g in zip(days, weeks[:HISTORY], strict=False)]
-
-    def _level(self) -> tuple[float, float]:
+    def _level(self) -> _Pair:
         (a, b), (v, w) = self._authors, self._weight
         (c, d), (x, y) = self._negative, self._negative_weight
         authors = 0.5 * (a / max(v, 1e-9) + b / max(w, 1e-9))
         return authors, 0.5 * (c / max(x, 1e-9) + d / max(y, 1e-9))
+
+    def _faded(self, pair: _Pair, more: float) -> _Pair:
+        quick, slow = self._fades
+        return pair[0] * quick + more, pair[1] * slow + more
 
     def _dispersion(self, spread: float) -> float:
         phi = (spread + PHI_PRIOR * PHI_PRIOR_HOURS) / (self._spread_weight + PHI_PRIOR_HOURS)
         return min(max(phi, PHI_RANGE[0]), PHI_RANGE[1])
 
     def _learn(
-        self, local_hour: int, day: list[float], shape: float, share_factor: float, skip: bool
+        self, local_hour: int, levels: _Pair, day: float, shape: float, share_factor: float, skip: bool
     ) -> tuple[float, ...]:
+        """Learn the oldest hour that is held; `levels` are `_level`, `day` is its h and `shape` its s."""
         config = self._config
         authors, negative, f = self._held[0]
         exposure = shape * f
-        level, level_negative = self._level()
+        level, level_negative = levels
         mu, nu = level * exposure, level_negative * exposure * share_factor
         mixed = negative == MIXED
         if mixed:
@@ -199,7 +210,7 @@ class Volume:
         trust = min(known_hours / config.settled_hours, 1.0)
         trust = trust * trust
         at_day, at_week, fade = local_hour % 24, local_hour % 168, self._fade_cell
-        week_part = shape / max(day[at_day], 1e-9)
+        week_part = shape / max(day, 1e-9)
         self._day_count[at_day] = self._day_count[at_day] * fade + trust * c
         self._day_expected[at_day] = self._day_expected[at_day] * fade + trust * slow * week_part * f
         self._day[at_day] = (self._day_count[at_day] + CELL_PRIOR) / (self._day_expected[at_day] + CELL_PRIOR)
@@ -211,22 +222,22 @@ class Volume:
         if self._visits[at_week] >= 2:
             self._week[at_week] = (self._week_count[at_week] + CELL_PRIOR) / (self._week_expected[at_week] + CELL_PRIOR)
 
-        fades = self._fades
-        self._authors = [one * by + c for one, by in zip(self._authors, fades, strict=True)]
-        self._weight = [one * by + exposure for one, by in zip(self._weight, fades, strict=True)]
+        self._authors = self._faded(self._authors, c)
+        self._weight = self._faded(self._weight, exposure)
         if not mixed:
-            more = k / share_factor
-            self._negative = [one * by + more for one, by in zip(self._negative, fades, strict=True)]
-            self._negative_weight = [one * by + exposure for one, by in zip(self._negative_weight, fades, strict=True)]
+            self._negative = self._faded(self._negative, k / share_factor)
+            self._negative_weight = self._faded(self._negative_weight, exposure)
         return taught
 
 
-def _week_rhythm(baseline: Baseline, i: int) -> list[float]:
-    """g of each hour of the week."""
-    count, expected = baseline.week_count[i].astype(np.float64), baseline.week_expected[i].astype(np.float64)
-    week = (count + CELL_PRIOR) / (expected + CELL_PRIOR)
-    rhythm: list[float] = np.where(baseline.week_visits[i] >= 2, week, 1.0).tolist()
-    return rhythm
+def _in_reach(cells: array[float], first: int) -> array[float]:
+    """Of a rhythm, the hours that windows reach, from the first one on."""
+    at = first % len(cells)
+    return (cells + cells[:HISTORY])[at : at + HISTORY]
+
+
+def _rhythm(count: NDArray[np.float32], expected: NDArray[np.float32]) -> Floats:
+    return np.asarray((count.astype(np.float64) + CELL_PRIOR) / (expected.astype(np.float64) + CELL_PRIOR), np.float64)
 
 
 def _most(expected: float, phi: float) -> float:

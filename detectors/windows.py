@@ -75,7 +75,7 @@ class Windows:
         `voice` is for whom a negative member counts: its author, unless it is a copy.
         """
         n, k = len(self.names), last - first + 1
-        changes = [Changes() for _ in range(3)]
+        changes = [Changes(first, n, k) for _ in range(3)]
         self.mentions.advance(first, last, brand, tick, minute, changes[MENTIONS])
         key = author_key(author, brand)
         before = self.authors.advance(first, last, key, brand, tick, minute, changes[AUTHORS])
@@ -83,16 +83,13 @@ class Windows:
         voices = (author_key(voice[which], brand[which]), brand[which], tick[which], minute[which])
         before_negative = np.full(len(brand), NEVER_SEEN, np.int64)
         before_negative[which] = self.negatives.advance(first, last, *voices, changes[NEGATIVES])
-        flat, by = [], []
-        for kind, c in enumerate(changes):
-            for w_, b_, t_, by_ in zip(c.window, c.brand, c.tick, c.by, strict=True):
-                flat.append(((kind * len(WIDTHS) + w_) * n + b_) * k + (t_ - first))
-                by.append(by_)
-        size = 3 * len(WIDTHS) * n * k
-        if flat:
-            moved = np.bincount(np.concatenate(flat), np.concatenate(by), size).astype(np.int64)
+        size = len(WIDTHS) * n * k
+        at = [kind * size + at for kind, c in enumerate(changes) for at in c.at]
+        by = [by for c in changes for by in c.by]
+        if at:
+            moved = np.bincount(np.concatenate(at), np.concatenate(by), 3 * size).astype(np.int64)
         else:
-            moved = np.zeros(size, np.int64)
+            moved = np.zeros(3 * size, np.int64)
         moved = moved.reshape(3, len(WIDTHS), n, k)
         moved[..., 0] += self.counts
         if k > 1:

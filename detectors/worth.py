@@ -55,10 +55,12 @@ def worth(
         return level, agree
     young = np.maximum(1.0 - budget.days / config.cold_days, 0.0)[:, None]
     least = np.exp(young * np.log(config.cold_page_ratio))
-    for d, w in enumerate(detectors.window):
+    over_pages = (twice >= page) | (raw >= page + IMMEDIATE * scale)
+    over_tickets = (twice >= ticket) | (raw >= ticket + IMMEDIATE * scale)
+    # Of most detectors no score is anywhere near.
+    for d in np.nonzero((over_pages | over_tickets).any(axis=(1, 2)))[0].tolist():
+        w, over_page, over_ticket = detectors.window[d], over_pages[d], over_tickets[d]
         enough = counts[detectors.counts[d], w]
-        over_page = (twice[d] >= page[d]) | (raw[d] >= page[d] + IMMEDIATE * scale[d])
-        over_ticket = (twice[d] >= ticket[d]) | (raw[d] >= ticket[d] + IMMEDIATE * scale[d])
         if detectors.informs[d]:
             over_page &= settled[:, None] & (enough >= config.min_surge_authors)
             level = np.maximum(level, np.where(over_page, INFO, 0)).astype(np.int8)
@@ -116,7 +118,5 @@ def resolve_levels(page: Floats, ticket: Floats) -> Floats:
 def active(raw: Floats, resolve: Floats) -> Ints:
     """Bits of the detectors that are not calm, (n, ticks), from scores (detectors, n, ticks) and `resolve_levels`
     (detectors, n, 1)."""
-    out = np.zeros(raw.shape[1:], np.int64)
-    for d in range(len(raw)):
-        out |= np.where(raw[d] >= resolve[d], 1 << d, 0)
-    return out
+    bits = (1 << np.arange(len(raw)))[:, None, None]
+    return np.asarray(np.bitwise_or.reduce(np.where(raw >= resolve, bits, 0), axis=0), np.int64)

@@ -61,7 +61,7 @@ def test_a_brand_learns_the_same_in_numbers_as_in_columns(seed: int, known: int,
         told.append(columns.learn_volume(np.array([local[hour] - DELAY]), at, columns.day_rhythm(), skip, config))
         reach = np.cumsum(single[0, 0])
         observed = min((reach[-1] - reach[-2]) / single[0, 0, -1], 1.0) if hears else 0.0
-        assert learned.observed[hour] == observed
+        assert learned.observed == np.float32(observed)
         columns.hold(np.array([authors]), np.array([negative]), np.array([observed]))
         assert learned.level[hour] == columns.level()[0][0]
     for f in dataclasses.fields(Baseline):
