@@ -100,7 +100,7 @@ class OneOrigin:
         self._engine.tell(commands)
 
     def take(self, batch: Batch) -> Closing | None:
-        """Take mentions and close the ticks that they have passed; None where there is none."""
+        """Take mentions and close the hours that they have passed; None where there is none."""
         if not batch.read_us:
             return None
         us = np.array(batch.read_us, np.int64)
@@ -124,7 +124,8 @@ class OneOrigin:
             self._waiting = rows if self._waiting is None else _Rows.joined(self._waiting, rows)
             self.counts.received += len(mentions)
         self._offset += len(us)
-        return self._close(int(reached[-1]) - 1)
+        # Where a batch ends in an hour, its minutes wait for the others: the engine takes whole hours many at once.
+        return self._close(int(reached[-1]) // 60 * 60 - 1)
 
     def end(self) -> Closing | None:
         """Nothing follows: close what is left."""
