@@ -121,9 +121,8 @@ class Topic(Detector):
     window = 180
     asks_for: Asks = "page"
     floor, ticket_floor = 3.0, 2.5
-    usual_location = (0.0, 0.0, 0.0, 0.0, 0.0)
-    usual_scale = 0.8
-    least_scale = 1.15
+    active_days = 0.18
+    usual_scale = 1.6
 
     def score(self, view: View) -> Floats:
         """min(W + B, 3 W, 3 B)."""

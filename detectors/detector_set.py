@@ -59,10 +59,12 @@ class DetectorSet:
         self.informing = tuple(np.nonzero(self.informs)[0].tolist())
         self.floor = np.array([d.floor for d in self.all], np.float64)
         self.ticket_floor = np.array([d.ticket_floor for d in self.all], np.float64)
-        self.least_scale = np.array([d.least_scale for d in self.all], np.float64)
+        self.active_days = np.array([d.active_days for d in self.all], np.float64)
+        self.occasional = tuple(np.nonzero(self.active_days < 1.0)[0].tolist())
+        """Whose maxima are 0 on most days."""
         self._usual_scale = np.array([_at_each(d.usual_scale) for d in self.all], np.float64)
         self._usual_location = np.array([_at_each(d.usual_location) for d in self.all], np.float64)
-        self.has_usual = ~np.isnan(self._usual_location[:, 0])
+        self.has_usual = ~np.isnan(self._usual_location[:, 0]) | (self.active_days < 1.0)
         """Whose usual location is known."""
         self.pages_when_cold = np.array([d.pages_when_cold for d in self.all])
         self.learners = tuple(d for d in self.all if d.learns is not None)
@@ -177,9 +179,9 @@ def _problems(detector: Detector) -> Iterable[str]:
             continue
         if not isinstance(value, (int, float)) or not 0 < value <= HIGHEST:
             yield f"{attribute} must be above 0 and at most {HIGHEST:g}, not {value!r}"
-    least = given["least_scale"]
-    if not isinstance(least, (int, float)) or not 0 <= least <= HIGHEST:
-        yield f"least_scale must be at least 0 and at most {HIGHEST:g}, not {least!r}"
+    active = given["active_days"]
+    if not isinstance(active, (int, float)) or not 0 < active <= 1:
+        yield f"active_days must be above 0 and at most 1, not {active!r}"
     learns: Any = given["learns"]
     if learns is not None and not (
         isinstance(learns, type) and issubclass(learns, Columns) and hasattr(learns, "__dataclass_fields__")

@@ -195,6 +195,8 @@ def test_a_score_of_another_shape_stops_with_the_detectors_name(value: object) -
         ("counts", "mentions", "counts must be negative or authors"),
         ("floor", 0.0, "floor must be above 0"),
         ("usual_scale", float("nan"), "usual_scale must be above 0"),
+        ("active_days", 0.0, "active_days must be above 0 and at most 1, not 0.0"),
+        ("active_days", 1.5, "active_days must be above 0 and at most 1"),
         ("cold_page", -1, "cold_page must be above 0"),
         ("learns", dict, "learns must be a dataclass"),
         ("usual_location", ("a",) * 5, "usual_location must be None or 5 numbers"),
