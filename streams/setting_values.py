@@ -11,6 +11,10 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
+_OF_A_MACHINE = {"localtime", "posixrules"}
+"""Files beside the time zones: the same settings would decide otherwise on another machine."""
+
+
 def _web_address(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+\S*", value):
         raise ValueError("must be an address that begins with http:// or https://")
@@ -22,6 +26,8 @@ def _time_zone(value: str) -> str:
         ZoneInfo(value)
     except (OSError, ValueError, KeyError):
         raise ValueError("must be a time zone of the IANA database, such as UTC or Europe/Berlin") from None
+    if value in _OF_A_MACHINE:
+        raise ValueError("must be a time zone with a name, such as UTC or Europe/Berlin: this one is another elsewhere")
     return value
 
 

@@ -169,7 +169,8 @@ def _rows(file: str, name: str) -> Iterator[tuple[int, str, str]]:
         except UnicodeDecodeError:
             raise UserError(f"{name}: not a CSV in UTF-8") from None
         except csv.Error as error:
-            raise UserError(f"{name}, line {reader.line_num}: {error}") from None
+            advice = "; is a quote opened and never closed?" if "field limit" in str(error) else ""
+            raise UserError(f"{name}, line {reader.line_num}: {error}{advice}") from None
         except (EOFError, zlib.error) as error:
             raise UserError(f"{name}: the gzip data is damaged: {error}") from None
 

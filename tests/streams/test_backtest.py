@@ -349,6 +349,7 @@ def test_years_between_many_mentions_are_gone_through_and_told_before(
     assert first.startswith("WARNING: no mention for 0.0 years before ")
     assert "m.jsonl:41, id 'later 0'" in first
     assert "a brand of which nothing is heard for 366 days begins anew" in first
+    assert result.stderr.count("no mention for") == 1, "told once, and in the report"
     assert "80 mentions read" in result.stdout
 
 

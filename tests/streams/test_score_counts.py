@@ -344,6 +344,14 @@ def test_what_is_no_csv_at_all(tmp_path: Path) -> None:
     assert _run(path, "--out", tmp_path / "no" / "such.csv")[0] == 2
 
 
+def test_a_quote_that_is_never_closed_is_told_so(tmp_path: Path) -> None:
+    lines = [*_lines(_counts(days=2)), '2026-02-01 00:00:00,"1', *("2026-02-01 00:05:00,2" for _ in range(8000))]
+    code, stdout, stderr = _run(_file(tmp_path, lines))
+    assert code == 2
+    assert stdout == ""
+    assert "is a quote opened and never closed?" in stderr
+
+
 def test_the_rhythm_of_the_week_may_be_learned_too(tmp_path: Path) -> None:
     path = _file(tmp_path, _lines(_counts(40)))
     plain, weekly = _run(path), _run(path, "--weekdays")

@@ -129,6 +129,11 @@ def test_every_mistake_is_named_at_once_with_what_is_allowed(tmp_path: Path) -> 
     assert len(text.splitlines()) == 14, text
 
 
+def test_a_time_zone_is_the_same_on_every_machine(tmp_path: Path) -> None:
+    text = problems(tmp_path, "brands: [{name: B, keywords: [b], time_zone: localtime}]")
+    assert "brands.0.time_zone: must be a time zone " in text
+
+
 @pytest.mark.parametrize(
     ("content", "line"),
     [
