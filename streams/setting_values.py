@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-
 _OF_A_MACHINE = {"localtime", "posixrules"}
 """Files beside the time zones: the same settings would decide otherwise on another machine."""
 
