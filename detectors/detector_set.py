@@ -173,11 +173,10 @@ def _problems(detector: Detector) -> Iterable[str]:
         yield f"usual_location must be None or {len(USUAL_AT)} numbers, not {location!r}"
     for attribute in ("floor", "ticket_floor", "usual_scale", "cold_page", "cold_ticket"):
         value = given[attribute]
-        if attribute == "usual_scale" and isinstance(value, tuple):
-            value = min(value, default=0.0)
         if value is None and attribute.startswith("cold_"):
             continue
-        if not isinstance(value, (int, float)) or not 0 < value <= HIGHEST:
+        each = value if attribute == "usual_scale" and isinstance(value, tuple) else (value,)
+        if not all(isinstance(one, (int, float)) and 0 < one <= HIGHEST for one in each):
             yield f"{attribute} must be above 0 and at most {HIGHEST:g}, not {value!r}"
     active = given["active_days"]
     if not isinstance(active, (int, float)) or not 0 < active <= 1:
