@@ -167,9 +167,8 @@ class Backtest:
         ]
         self._outcome.accounts = self._engine.ledger()
         self._outcome.counts += portfolio_counts(self._outcome.counts, self._brands)
-        counts = self._detection.counts
-        self._outcome.duplicates, self._outcome.late = counts.duplicate, counts.late
-        self._outcome.too_late, self._outcome.mover = counts.too_late, self._clock.mover
+        self._outcome.duplicates, self._outcome.late = self._detection.duplicates, self._detection.late
+        self._outcome.too_late, self._outcome.mover = self._detection.too_late, self._clock.mover
         self._outcome.strays, self._outcome.holes = self._strays.found, self._strays.holes
         self._outcome.what_if = self._what_if.decisions if self._what_if is not None else {}
         return self._outcome

@@ -91,7 +91,10 @@ class OneOrigin:
         self._closed: int | None = None
         self._seen: dict[int, dict[str, int]] = {}
         self._seen_since: int | None = None
+        #: A mention counts for each brand it names.
         self.counts = Counts()
+        #: Mentions that came before, in a later minute than their own, and too late, however many brands each names.
+        self.duplicates = self.late = self.too_late = 0
         #: Duplicates of each brand.
         self.repeated: Counter[str] = Counter()
 
@@ -155,15 +158,18 @@ class OneOrigin:
         self.counts.unconfigured += len(known) - int(known.sum())
         in_time = rows.tick - rows.us // MINUTE_US < TOO_LATE_TICKS
         self.counts.too_late += int((known & ~in_time).sum())
+        self.too_late += _distinct(rows.offset[known & ~in_time])
         rows = rows.at(known & in_time)
         new = self._new(rows)
         self.counts.duplicate += len(new) - int(new.sum())
         if not new.all():
+            self.duplicates += _distinct(rows.offset[~new])
             self.repeated.update(self._names[brand] for brand in rows.brand[~new].tolist())
             rows = rows.at(new)
         minute = rows.us // MINUTE_US
         self.counts.counted += len(minute)
         self.counts.late += int((minute < rows.tick).sum())
+        self.late += _distinct(rows.offset[minute < rows.tick])
         mentions: list[Mention] = rows.mentions.tolist()
         reach = [one.reach for one in mentions]
         return Observations(
@@ -218,6 +224,10 @@ class OneOrigin:
                 else:
                     new[i] = False
         return new
+
+
+def _distinct(places: NDArray[np.int64]) -> int:
+    return len(np.unique(places))
 
 
 def _runs(same: NDArray[np.bool_]) -> Iterable[tuple[int, int]]:

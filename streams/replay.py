@@ -25,7 +25,7 @@ from streams.classification import CONTROL_HEADER
 from streams.errors import UserError
 from streams.existing_topics import partitions_of_topic
 from streams.kafka_log import quiet
-from streams.mention_files import BadLineError, Piece, read_pieces
+from streams.mention_files import STDIN, BadLineError, MentionFileError, Piece, read_pieces
 from streams.records import EndOfReplay, Limits, Mention, encode, microseconds, partition_of
 from streams.settings import Settings
 
@@ -76,8 +76,10 @@ def merged(
     Raises
     ------
     MentionFileError
-        At once, if a file is missing or not a file of mentions.
+        At once, if a file is missing or not a file of mentions, or standard input is named twice.
     """
+    if sum(str(path) == STDIN for path in paths) > 1:
+        raise MentionFileError("standard input is named twice; it can be read once")
     known = contents or {}
     files = [(str(path), read_pieces(path, limits, content=known.get(str(path)))) for path in paths]
     entries = [chain.from_iterable(_entries(path, piece) for piece in pieces) for path, pieces in files]

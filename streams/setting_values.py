@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from streams.matching import folded
+
 _OF_A_MACHINE = {"localtime", "posixrules"}
 """Files beside the time zones: the same settings would decide otherwise on another machine."""
 
@@ -43,6 +45,12 @@ def _not_blank(value: str) -> str:
     return value.strip()
 
 
+def _to_be_found(value: str) -> str:
+    if not folded(value).strip("@#"):
+        raise ValueError("must have a letter, a digit or a sign that can be found in a text")
+    return value
+
+
 def home_expanded(name: str) -> str:
     """A name or folder of a model with ~ at its beginning replaced by the home directory."""
     return os.path.expanduser(name)  # noqa: PTH111 (a name on a hub is no path, and must stay as it is)
@@ -51,6 +59,7 @@ def home_expanded(name: str) -> str:
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 ExistingFile = Annotated[Path, AfterValidator(_existing_file)]
 Text = Annotated[str, AfterValidator(_not_blank)]
+Keyword = Annotated[Text, AfterValidator(_to_be_found)]
 ModelName = Annotated[Text, AfterValidator(home_expanded)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

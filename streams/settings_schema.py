@@ -16,6 +16,7 @@ from streams.setting_values import (
     Count,
     ExistingFile,
     Hours,
+    Keyword,
     ModelName,
     Seconds,
     Section,
@@ -159,7 +160,7 @@ class BrandSettings(Section):
     """A brand that is watched; without keywords it is found by the `brand` field of mentions alone."""
 
     name: Annotated[Text, Field(max_length=512)]
-    keywords: tuple[Text, ...] = ()
+    keywords: tuple[Keyword, ...] = ()
     budget: Budget | None = None
     runbook_url: WebAddress | None = None
     time_zone: TimeZone = "UTC"

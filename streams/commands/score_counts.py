@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TIME, _VALUE = "timestamp", "value"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_OPEN_QUOTE: Final = "; is a quote opened and never closed?"
 _MISSING: Final = frozenset({"", "nan", "na", "n/a", "null", "none"})
 _YEARS: Final = (1971, 9998)
 
@@ -141,7 +142,8 @@ def _put_back(seconds: Sequence[int], at: int) -> bool:
 
 
 def _rows(file: str, name: str) -> Iterator[tuple[int, str, str]]:
-    """Line number, timestamp and value of each row that is not blank."""
+    """Number of the line that begins it, timestamp and value of each row that is not blank."""
+    begin = 1
     with open_binary(file, name) as raw:
         text = io.TextIOWrapper(raw, "utf-8-sig", newline="")
         reader = csv.reader(text)
@@ -160,17 +162,23 @@ def _rows(file: str, name: str) -> Iterator[tuple[int, str, str]]:
                         f"{name}: the first line must name the columns {_TIME},{_VALUE}, not {','.join(header)[:80]!r}"
                     )
             time_at, value_at = columns.index(_TIME), columns.index(_VALUE)
+            begin = reader.line_num + 1
             for row in reader:
+                line, begin = begin, reader.line_num + 1
                 if not any(cell.strip() for cell in row):
                     continue
                 if len(row) <= max(time_at, value_at):
-                    raise UserError(f"{name}, line {reader.line_num}: {len(row)} of {len(columns)} columns")
-                yield reader.line_num, row[time_at].strip(), row[value_at].strip()
+                    advice = _OPEN_QUOTE if begin > line + 1 else ""
+                    raise UserError(f"{name}, line {line}: {len(row)} of {len(columns)} columns{advice}")
+                stamp, value = row[time_at].strip(), row[value_at].strip()
+                if "\n" in stamp or "\n" in value:
+                    raise UserError(f"{name}, line {line}: a field goes on in the next line{_OPEN_QUOTE}")
+                yield line, stamp, value
         except UnicodeDecodeError:
             raise UserError(f"{name}: not a CSV in UTF-8") from None
         except csv.Error as error:
-            advice = "; is a quote opened and never closed?" if "field limit" in str(error) else ""
-            raise UserError(f"{name}, line {reader.line_num}: {error}{advice}") from None
+            advice = _OPEN_QUOTE if "field limit" in str(error) else ""
+            raise UserError(f"{name}, line {begin}: {error}{advice}") from None
         except (EOFError, zlib.error) as error:
             raise UserError(f"{name}: the gzip data is damaged: {error}") from None
 

@@ -213,6 +213,20 @@ def test_the_mentions_of_a_brand_are_without_duplicates(batch: int, monkeypatch:
     assert run.outcome.duplicates == 10
 
 
+def test_a_mention_of_several_brands_is_one_mention(tmp_path: Path) -> None:
+    """What is told of the mentions read adds up, however many brands a mention names."""
+    (tmp_path / "tocsin.yaml").write_text("brands: [{name: A, keywords: [acme]}, {name: B, keywords: [acme]}]")
+    rows = [mention(n, text="acme") for n in range(9)]
+    rows += [mention(8, text="acme"), mention(20, text="acme"), mention(10, text="acme")]
+    rows += [mention(9000, text="acme"), mention(30, text="acme")]
+    file = written(tmp_path / "m.jsonl", rows)
+    code, said = backtest(file, "--tone", "gold", "--config", tmp_path / "tocsin.yaml")
+    assert code == 0
+    assert "14 mentions read, 0 name no brand, 1 duplicates" in said
+    assert "late: 1 mentions" in said
+    assert "1 of 14 mentions (7%) were left out" in said
+
+
 def test_mentions_of_unsettled_brands_are_rejected_and_told(tmp_path: Path) -> None:
     (tmp_path / "tocsin.yaml").write_text('brands: [{name: "Acme", keywords: ["acme"]}]')
     file = written(tmp_path / "m.jsonl", [mention(1, brand="Acme"), mention(2, brand="Other")])

@@ -227,6 +227,13 @@ def test_many_lines_at_once_are_read_as_each_alone(
     ]
 
 
+def test_a_blank_line_counts_wherever_a_piece_ends(tmp_path: Path) -> None:
+    content = _GOOD + b"\n\n" + _GOOD + b"\n \n\n" + _GOOD
+    for piece in range(1, len(content) + 1):
+        with patch.object(mention_files, "_PIECE", piece):
+            assert _read(_file(tmp_path, content)) == [(1, _HI), (3, _HI), (6, _HI)]
+
+
 @pytest.mark.parametrize("piece", [7, 1 << 16])
 def test_a_small_file_is_kept_if_it_is_whole(tmp_path: Path, piece: int) -> None:
     content = b"\n".join([_GOOD] * 50)

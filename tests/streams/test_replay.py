@@ -65,6 +65,11 @@ def test_a_missing_file_is_told_before_anything_is_read(tmp_path: Path) -> None:
         merged([good, tmp_path / "none"])
 
 
+def test_standard_input_is_read_once() -> None:
+    with pytest.raises(MentionFileError, match="standard input is named twice"):
+        merged(["-", "-"])
+
+
 def test_pace_holds_mentions_back_until_they_are_due() -> None:
     pace = _Pace(600.0)  # ten minutes a second
     began = time.monotonic()

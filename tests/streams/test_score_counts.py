@@ -344,11 +344,18 @@ def test_what_is_no_csv_at_all(tmp_path: Path) -> None:
     assert _run(path, "--out", tmp_path / "no" / "such.csv")[0] == 2
 
 
-def test_a_quote_that_is_never_closed_is_told_so(tmp_path: Path) -> None:
-    lines = [*_lines(_counts(days=2)), '2026-02-01 00:00:00,"1', *("2026-02-01 00:05:00,2" for _ in range(8000))]
-    code, stdout, stderr = _run(_file(tmp_path, lines))
+@pytest.mark.parametrize("rows", [20, 8000])
+@pytest.mark.parametrize("opened", ['2026-02-01 00:00:00,"1', '"2026-02-01 00:00:00,1', '2026-02-01 00:00:00,1,"a'])
+def test_a_quote_that_is_never_closed_is_told_where_it_is_opened(tmp_path: Path, rows: int, opened: str) -> None:
+    before = ["timestamp,value,note", "", '2026-01-31 00:00:00,1,"a note', 'of two lines"', "2026-01-31 00:05:00,1,"]
+    after = ["2026-02-01 00:05:00,2," for _ in range(rows)]
+    code, stdout, stderr = _run(_file(tmp_path, [*before, opened, *after]))
+    if opened.endswith("a") and rows == 20:
+        assert code == 0  # a note to the end of the file
+        return
     assert code == 2
     assert stdout == ""
+    assert "line 6: " in stderr
     assert "is a quote opened and never closed?" in stderr
 
 

@@ -134,6 +134,15 @@ def test_a_time_zone_is_the_same_on_every_machine(tmp_path: Path) -> None:
     assert "brands.0.time_zone: must be a time zone " in text
 
 
+def test_a_keyword_has_something_that_can_be_found(tmp_path: Path) -> None:
+    content = 'brands: [{name: B, keywords: ["@b", "@#", "\\u200f", "😡"]}]'
+    text = problems(tmp_path, content)
+    assert "brands.0.keywords.1: must have a letter, a digit or a sign that can be found in a text" in text
+    assert "brands.0.keywords.2: must have a letter" in text
+    assert "keywords.0" not in text
+    assert "keywords.3" not in text
+
+
 @pytest.mark.parametrize(
     ("content", "line"),
     [
