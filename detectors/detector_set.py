@@ -179,6 +179,8 @@ def _problems(detector: Detector) -> Iterable[str]:
         if not all(isinstance(one, (int, float)) and 0 < one <= HIGHEST for one in each):
             yield f"{attribute} must be above 0 and at most {HIGHEST:g}, not {value!r}"
     active = given["active_days"]
+    if location is not None and isinstance(active, (int, float)) and active < 1:
+        yield "usual_location has no meaning where active_days is below 1: leave it None"
     if not isinstance(active, (int, float)) or not 0 < active <= 1:
         yield f"active_days must be above 0 and at most 1, not {active!r}"
     learns: Any = given["learns"]

@@ -292,6 +292,8 @@ def lines_reader(limits: Limits, *, now_us: int) -> Callable[[bytes], list[Menti
     earliest, latest = _moment(limits.earliest_us), _moment(now_us + limits.future_us)
 
     def read(lines: bytes) -> list[Mention] | None:
+        if b"\r" in lines:
+            lines = lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
         # Another end may be that of a blank line, which the decoder does not count.
         if len(lines) > limits.record_bytes or not lines.startswith(b"{") or not lines.endswith(b"}"):
             return None

@@ -216,6 +216,15 @@ def test_what_a_detector_does_not_say_right_is_said(attribute: str, value: objec
         DetectorSet([detector])
 
 
+def test_what_attributes_say_together_is_looked_at() -> None:
+    detector = Half()
+    detector.active_days, detector.usual_location = 0.5, (0.1,) * 5
+    with pytest.raises(DetectorError, match="usual_location has no meaning where active_days is below 1"):
+        DetectorSet([detector])
+    detector.usual_location = None
+    assert DetectorSet([detector]).occasional[-1] == len(DetectorSet()), "the last one of all"
+
+
 @pytest.mark.parametrize("method", ["score", "learn", "reason"])
 def test_what_fails_in_a_detector_stops_with_its_name_and_the_line(method: str) -> None:
     class Failing(Loud):
