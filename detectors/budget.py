@@ -7,8 +7,7 @@ beat maximum likelihood for a few dozen values.
 
 Both are drawn to what is usual for brands with as many negative authors: the mean of the daily maxima as if 6 more
 days had been seen, the scale 14. Scores are made so that this differs little between brands of one size, so a brand
-has sober thresholds from its first day on, and its own after a few weeks. Where most days' maxima are 0, as of `topic`,
-those above are exponential instead.
+has sober thresholds from its first day on, and its own after a few weeks.
 
 Several detectors share one budget: what counts is the largest of their standardised daily maxima y = (m - loc) / s,
 and each detector's threshold stands at the level that this exceeds on N of 30 days. An equal split of N would waste
@@ -125,11 +124,7 @@ class Budget(Columns):
         """Thresholds from the maxima kept and the budget (n,), in pages a month."""
         n_days = self.own_days()
         usual_location, usual_scale = detectors.usual(self.negative)
-        maxima = self.maxima.astype(np.float64)
-        loc, scale = gumbel(maxima, n_days, usual_location, usual_scale)
-        for d in detectors.occasional:
-            part, mean = detectors.active_days[d], usual_scale[:, d]
-            loc[:, d], scale[:, d] = exponential(maxima[:, d], n_days[:, d], part, mean)
+        loc, scale = gumbel(self.maxima.astype(np.float64), n_days, usual_location, usual_scale, detectors.least_scale)
         self.loc, self.scale = loc.astype(np.float32), scale.astype(np.float32)
         # One that cannot page yet must not use up what is the others'.
         young = np.maximum(1.0 - n_days / config.cold_days, 0.0)
@@ -181,8 +176,6 @@ class Budget(Columns):
         which = list(detectors.paging)
         maxima: Floats = np.where(shares[:, which, None], self.maxima[:, which].astype(np.float64), np.nan)
         y = (maxima - self.loc[:, which, None]) / self.scale[:, which, None]
-        # Nothing of what an occasional one says of days that are 0 is a level.
-        y = np.where((detectors.active_days[which] < 1.0)[:, None] & (maxima <= 0.0), NOT_ABLE, y)
         able = np.where(maxima >= detectors.floor[which][:, None], y, NOT_ABLE)
         return _largest(y), _largest(np.where(np.isnan(y), np.nan, able))
 
@@ -221,7 +214,9 @@ def together_level(every: Floats, able: Floats, n_days: Ints, share: Floats, mos
     return model + weight * (np.where(n_days > 0, seen, model) - model)
 
 
-def gumbel(maxima: Floats, n_days: Ints, usual_location: Floats, usual_scale: Floats) -> tuple[Floats, Floats]:
+def gumbel(
+    maxima: Floats, n_days: Ints, usual_location: Floats, usual_scale: Floats, least_scale: Floats | float = 0.0
+) -> tuple[Floats, Floats]:
     """Location and scale, (n, detectors) each, of maxima (n, detectors, days), of which n_days (n, detectors) are
     numbers and the others nan, drawn to what is usual (n, detectors); a location that is nan is not known."""
     ordered = np.sort(maxima, axis=2)  # nan last
@@ -240,22 +235,7 @@ def gumbel(maxima: Floats, n_days: Ints, usual_location: Floats, usual_scale: Fl
     usual_mean = usual_location + EULER * usual_scale
     drawn = (days * mean + LOCATION_DAYS * usual_mean) / (days + LOCATION_DAYS)
     mean = np.where(np.isnan(usual_mean), mean, drawn)
-    return mean - EULER * scale, scale
-
-
-def exponential(maxima: Floats, n_days: Ints, usual_part: float, usual_mean: Floats) -> tuple[Floats, Floats]:
-    """Location and scale, (n,) each, that give the levels of maxima (n, days) which are 0 but on a part of days, and
-    exponential there; part and mean (n,) are drawn to what is usual as if 14 more days had been seen.
-
-    Such a maximum exceeds u on a share p exp(-u / m) of days, p being the part and m the mean of those above 0. That
-    is the level TAIL_AT - TAIL ln(share) of standard units (together_level; ln(-ln(1 - share)) is ln(share) for what is
-    rare) with the scale m / TAIL and the location m (ln p - TAIL_AT / TAIL).
-    """
-    above = maxima > 0.0  # nan is not
-    days, prior = above.sum(axis=1), PRIOR_DAYS * usual_part
-    mean = (row_sum(np.where(above, maxima, 0.0)) + prior * usual_mean) / (days + prior)
-    part = (days + prior) / (n_days + PRIOR_DAYS)
-    return mean * (ln(part) - TAIL_AT / TAIL), mean / TAIL
+    return mean - EULER * scale, np.maximum(scale, least_scale)
 
 
 def return_period(score: float, loc: float, scale: float) -> float:

@@ -121,8 +121,9 @@ class Topic(Detector):
     window = 180
     asks_for: Asks = "page"
     floor, ticket_floor = 3.0, 2.5
-    active_days = 0.18
-    usual_scale = 1.6
+    usual_location = (0.0, 0.0, 0.0, 0.0, 0.0)
+    usual_scale = 0.8
+    least_scale = 1.15
 
     def score(self, view: View) -> Floats:
         """min(W + B, 3 W, 3 B)."""

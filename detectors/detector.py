@@ -100,10 +100,9 @@ class Detector(ABC):
     usual_scale: float | tuple[float, ...] = 0.4
     """Gumbel scale of its daily maxima that is usual for brands; a brand's own takes over with its days. One number,
     or one for each of USUAL_AT negative authors an hour."""
-    active_days: float = 1.0
-    """Part of days whose maximum is usually above 0. Below 1, for a detector of something that does not happen every
-    day, those above 0 are taken to be exponential instead of all to be Gumbel: `usual_scale` is then their usual mean,
-    and there is no `usual_location`."""
+    least_scale: float = 0.0
+    """The scale is taken to be no smaller, whatever the brand's days say: where nearly all daily maxima are 0 they do
+    not tell how large the others are."""
     usual_location: tuple[float, ...] | None = None
     """The same of the location. With it thresholds are return levels from the first day on; None: it is not known,
     and young brands are drawn to `cold_page` and `cold_ticket`."""

@@ -59,12 +59,10 @@ class DetectorSet:
         self.informing = tuple(np.nonzero(self.informs)[0].tolist())
         self.floor = np.array([d.floor for d in self.all], np.float64)
         self.ticket_floor = np.array([d.ticket_floor for d in self.all], np.float64)
-        self.active_days = np.array([d.active_days for d in self.all], np.float64)
-        self.occasional = tuple(np.nonzero(self.active_days < 1.0)[0].tolist())
-        """Whose maxima are 0 on most days."""
+        self.least_scale = np.array([d.least_scale for d in self.all], np.float64)
         self._usual_scale = np.array([_at_each(d.usual_scale) for d in self.all], np.float64)
         self._usual_location = np.array([_at_each(d.usual_location) for d in self.all], np.float64)
-        self.has_usual = ~np.isnan(self._usual_location[:, 0]) | (self.active_days < 1.0)
+        self.has_usual = ~np.isnan(self._usual_location[:, 0])
         """Whose usual location is known."""
         self.pages_when_cold = np.array([d.pages_when_cold for d in self.all])
         self.learners = tuple(d for d in self.all if d.learns is not None)
@@ -178,11 +176,9 @@ def _problems(detector: Detector) -> Iterable[str]:
         each = value if attribute == "usual_scale" and isinstance(value, tuple) else (value,)
         if not all(isinstance(one, (int, float)) and 0 < one <= HIGHEST for one in each):
             yield f"{attribute} must be above 0 and at most {HIGHEST:g}, not {value!r}"
-    active = given["active_days"]
-    if location is not None and isinstance(active, (int, float)) and active < 1:
-        yield "usual_location has no meaning where active_days is below 1: leave it None"
-    if not isinstance(active, (int, float)) or not 0 < active <= 1:
-        yield f"active_days must be above 0 and at most 1, not {active!r}"
+    least = given["least_scale"]
+    if not isinstance(least, (int, float)) or not 0 <= least <= HIGHEST:
+        yield f"least_scale must be at least 0 and at most {HIGHEST:g}, not {least!r}"
     learns: Any = given["learns"]
     if learns is not None and not (
         isinstance(learns, type) and issubclass(learns, Columns) and hasattr(learns, "__dataclass_fields__")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.budget import DAYS, NEVER, TAIL, TAIL_AT, Budget, exponential, gumbel, return_period
+from detectors.budget import DAYS, NEVER, Budget, gumbel, return_period
 from detectors.config import EngineConfig
 from detectors.detector_set import BUILT_IN_SET
 from detectors.score import DAY, DETECTORS, FAST, SLOW, SURGE, TONE, TOPIC
@@ -24,36 +24,17 @@ def filled(n: int, days: int, rng: np.random.Generator, loc: float = 1.5, scale:
     return budget
 
 
-def test_levels_of_an_occasional_score_are_exceeded_as_often_as_asked() -> None:
-    """Maxima that are 0 on most days, whatever part of them is and however large the others are."""
-    rng = np.random.default_rng(2)
-    n = 2000
-    for part, mean in ((0.18, 1.6), (0.1, 1.2), (0.4, 3.0)):
-        maxima = np.where(rng.random((n, DAYS)) < part, rng.exponential(mean, (n, DAYS)), 0.0)
-        loc, scale = exponential(maxima, np.full(n, DAYS), 0.18, np.full(n, 1.6))
-        for share in (1 / 30, 1 / 60):
-            level = np.median(loc + scale * (TAIL_AT - TAIL * np.log(-np.log(1.0 - share))))
-            seen = part * np.exp(-level / mean)
-            assert 0.6 * share < seen < 1.5 * share, (part, mean, share)
-
-
-def test_young_brands_have_the_usual_levels_of_an_occasional_score() -> None:
-    maxima = np.full((1, DAYS), np.nan)
-    loc, scale = exponential(maxima, np.array([0]), 0.2, np.array([1.5]))
-    level = float((loc + scale * (TAIL_AT - TAIL * np.log(1 / 30)))[0])
-    assert 0.2 * np.exp(-level / 1.5) == pytest.approx(1 / 30)
-
-
-def test_days_on_which_an_occasional_score_is_0_say_nothing_of_the_others() -> None:
-    budgets = [filled(50, DAYS, np.random.default_rng(4)) for _ in range(2)]
-    for budget, nothing in zip(budgets, (0.0, -4.0), strict=True):
-        budget.maxima[:, TOPIC] = nothing
-        budget.set_thresholds(np.ones(50), CONFIG)
-    np.testing.assert_array_equal(budgets[0].page, budgets[1].page)
-    busy = filled(50, DAYS, np.random.default_rng(4))
-    busy.maxima[:, TOPIC, ::3] = 40.0
-    busy.set_thresholds(np.ones(50), CONFIG)
-    assert np.all(busy.page[:, TOPIC] > budgets[0].page[:, TOPIC])
+def test_a_least_scale_leaves_the_location() -> None:
+    """Of maxima that are mostly 0 the usual ones stand at 0, whatever the scale of the others."""
+    maxima = np.zeros((1, 1, DAYS))
+    maxima[..., ::14] = 4.0
+    days, none = np.array([[DAYS]]), np.full((1, 1), np.nan)
+    loc, own = gumbel(maxima, days, none, np.full((1, 1), 0.8))
+    same, scale = gumbel(maxima, days, none, np.full((1, 1), 0.8), 1.15)
+    assert own < 1.15
+    assert scale == 1.15
+    assert same == loc
+    assert abs(float(loc[0, 0])) < 0.1
 
 
 def test_one_that_may_not_page_yet_takes_no_part_of_the_budget() -> None:

@@ -199,8 +199,7 @@ def test_a_score_of_another_shape_stops_with_the_detectors_name(value: object) -
         ("usual_scale", (0.4, 0.4, 0.4, 0.4, float("inf")), "usual_scale must be above 0 and at most 40"),
         ("usual_scale", ("a", 0.4, 0.4, 0.4, 0.4), "usual_scale must be above 0"),
         ("usual_scale", (), "usual_scale must have 5 numbers, not 0"),
-        ("active_days", 0.0, "active_days must be above 0 and at most 1, not 0.0"),
-        ("active_days", 1.5, "active_days must be above 0 and at most 1"),
+        ("least_scale", -1.0, "least_scale must be at least 0 and at most 40, not -1.0"),
         ("cold_page", -1, "cold_page must be above 0"),
         ("learns", dict, "learns must be a dataclass"),
         ("usual_location", ("a",) * 5, "usual_location must be None or 5 numbers"),
@@ -214,15 +213,6 @@ def test_what_a_detector_does_not_say_right_is_said(attribute: str, value: objec
     setattr(detector, attribute, value)
     with pytest.raises(DetectorError, match=re.escape(message)):
         DetectorSet([detector])
-
-
-def test_what_attributes_say_together_is_looked_at() -> None:
-    detector = Half()
-    detector.active_days, detector.usual_location = 0.5, (0.1,) * 5
-    with pytest.raises(DetectorError, match="usual_location has no meaning where active_days is below 1"):
-        DetectorSet([detector])
-    detector.usual_location = None
-    assert DetectorSet([detector]).occasional[-1] == len(DetectorSet()), "the last one of all"
 
 
 @pytest.mark.parametrize("method", ["score", "learn", "reason"])
