@@ -108,15 +108,14 @@ class Count(Detector):
 class Topic(Detector):
     """Whether more are negative than usual, and about one thing that is new: min(W + B, 3 W, 3 B).
 
-    W is topics.py's evidence of a topic; B the evidence that the share moved, the mean of that of 1 h and of 3 h, each
-    at least 0: one that begins only now, or ebbs already, is no less of a crisis. Given how many are negative, what
-    they say is evidence of its own, so the logarithms add up, and a crisis of few people, or one beside other news, is
-    told where counts alone cannot yet. It takes both: a topic in the usual tone is something that makes the rounds, a
-    moved share without a topic is `tone`'s. 0 where there is no topic.
+    W is topics.py's evidence of a topic; B the evidence that the share moved, the mean of that of 1 h and of 3 h. Given
+    how many are negative, what they say is evidence of its own, so the logarithms add up, and a crisis of few people,
+    or one beside other news, is told where counts alone cannot yet. It takes both: a topic in the usual tone is
+    something that makes the rounds, a moved share without a topic is `tone`'s. 0 where there is no topic.
     """
 
     name = "topic"
-    version = "5"
+    version = "4"
     title = "share and topic, 3 hours"
     window = 180
     asks_for: Asks = "page"
@@ -132,9 +131,9 @@ class Topic(Detector):
         out = np.zeros(view.shape)
         if len(brand):
             topic = view.topic[at]
-            share = np.mean([np.maximum(view.tone_evidence(row_of(w), at), 0.0) for w in (60, self.window)], axis=0)
+            share = np.mean([view.tone_evidence(row_of(w), at) for w in (60, self.window)], axis=0)
             both = np.minimum(topic + share, MOST_OF_ONE * np.minimum(topic, share))
-            out[at] = np.minimum(both, TONE_CLIP[1])
+            out[at] = np.clip(both, *TONE_CLIP)
         return out
 
     def reason(self, told: Told) -> str:
