@@ -125,7 +125,7 @@ def _incidents(incidents: Sequence[IncidentLog]) -> str:
             log.brand[:30],
             "PAGE" if log.pages else log.notify,
             log.severity,
-            lasting(log.minutes),
+            lasting(log.minutes) + again(log),
             log.telling.reason,
         ]
         for log in sorted(urgent, key=lambda log: (log.opened, log.brand))
@@ -157,6 +157,11 @@ def _what_if(rows: Sequence[BudgetRow]) -> str:
             ]
         cells.append(cell)
     return "What if the budget were another, for all brands:\n" + table(cells)
+
+
+def again(log: IncidentLog) -> str:
+    """That an incident was opened more than once, each time a ticket or an info of its own."""
+    return f", opened {len(log.spans)} times" if len(log.spans) > 1 else ""
 
 
 def lasting(minutes: int | None) -> str:

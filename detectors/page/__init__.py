@@ -19,7 +19,7 @@ from detectors.incidents import NOTIFY, Decision, instant
 from detectors.plot import MOST_POINTS, figure
 from detectors.plot.overview import overview
 from detectors.plot.palette import DARK, LIGHT
-from detectors.report import Report, lasting
+from detectors.report import Report, again, lasting
 from detectors.story import Story
 
 _HERE = Path(__file__).parent
@@ -49,7 +49,7 @@ def page(report: Report, story: Story) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(instant=_short_instant, lasting=lasting, number=_number, link=_link)
+    environment.filters.update(instant=_short_instant, lasting=lasting, again=again, number=_number, link=_link)
     decisions = [d for log in report.incidents for d in log.events]
     position = {name: at for at, name in enumerate(story.brands)}
     # The brands that something happened to come first; the others stay in the order of the settings.

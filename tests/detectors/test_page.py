@@ -159,3 +159,16 @@ def test_json_and_text_tell_the_same(plain: tuple[Report, Story]) -> None:
     for log in told.incidents:
         assert instant(log.opened)[:16] in text
     assert "What if" in text
+
+
+def test_an_incident_that_was_opened_again_says_how_often(plain: tuple[Report, Story]) -> None:
+    """Each opening is a ticket of its own in the table of brands."""
+    told, story = plain
+    log = told.incidents[0]
+    begin, end = log.opened, log.opened + 90
+    twice = dataclasses.replace(log, spans=((begin, begin + 30), (begin + 60, end)))
+    once = dataclasses.replace(log, spans=((begin, end),))
+    for incident, says in ((twice, True), (once, False)):
+        shown = dataclasses.replace(told, incidents=[incident])
+        for text in (shown.text(), own_html(page(shown, story))):
+            assert ("1 h 30, opened 2 times" in text) == says
