@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from detectors.columns import Floats
 from detectors.last_minutes import AUTHOR_MASK
+from detectors.plain_text import blanked, blanking
 from detectors.word_marks import MARKS
 from detectors.word_table import WordTable
 
@@ -45,7 +46,7 @@ SMOOTHING = 10.0
 
 _WORD_OF_ANY_SCRIPT = re.compile(rf"[#]?\w[\w'’\u200c\u200d{MARKS}-]*")
 _LINK = re.compile(r"https?://\S+|@\w+")
-_PLAIN_SIGNS = re.sub(r"[^\w#'-]", " ", "".join(map(chr, range(128)))).encode() + bytes(range(128, 256))
+_PLAIN_SIGNS = blanking(r"[^\w#'-]")
 _BEFORE_WORD = re.compile(r"['-](?<![\w'-].)['-]*")
 """Quotes and dashes that begin no word, in what is left of a plain text."""
 _COMMON_WORDS = """
@@ -132,8 +133,8 @@ def _words(text: str) -> list[str]:
         text = _LINK.sub(" ", text)
     if not plain:
         return _WORD_OF_ANY_SCRIPT.findall(text)
-    # The same for plain texts, in half the time. Bytes are translated much faster than characters.
-    text = text.encode().translate(_PLAIN_SIGNS).decode()
+    # The same for plain texts, in half the time.
+    text = blanked(text, _PLAIN_SIGNS)
     if "'" in text or "-" in text:
         text = _BEFORE_WORD.sub(" ", text)
     return text.replace("#", " #").split()

@@ -109,6 +109,11 @@ def folded(text: str) -> str:
     return " ".join(text.split())
 
 
+def can_be_found(keyword: str) -> bool:
+    """Whether there is anything in a keyword that a text could hold, once both are folded."""
+    return bool(folded(keyword).strip("@#"))
+
+
 def _camel_words(tag: str) -> str:
     """Return the words of a hashtag in camel case or with underscores, or nothing if it is one word.
 
@@ -177,9 +182,9 @@ class BrandMatcher:
 
     @staticmethod
     def _patterns(name: str, keyword: str) -> Iterator[tuple[str, int]]:
-        pattern = folded(keyword)
-        if not pattern.strip("@#"):
+        if not can_be_found(keyword):
             raise ValueError(f"brand {name!r}: the keyword {keyword!r} has nothing in it that could be found in a text")
+        pattern = folded(keyword)
         yield pattern, 0
         if pattern[0] in "@#" or _CLASSES[pattern[0]] == _OTHER or _CLASSES[pattern[-1]] == _OTHER:
             return  # "C++" joined would be "c"

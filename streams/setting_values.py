@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from streams.matching import folded
+from streams.matching import can_be_found
 
 _OF_A_MACHINE = {"localtime", "posixrules"}
 """Files beside the time zones: the same settings would decide otherwise on another machine."""
@@ -46,7 +46,7 @@ def _not_blank(value: str) -> str:
 
 
 def _to_be_found(value: str) -> str:
-    if not folded(value).strip("@#"):
+    if not can_be_found(value):
         raise ValueError("must have a letter, a digit or a sign that can be found in a text")
     return value
 

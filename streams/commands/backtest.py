@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,12 +63,6 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
         watched.setdefault(event.brand, []).append((event.start, event.end))
     story = Story([brand.name for brand in brands], watched) if options.report is not None else None
     wants_budgets = options.report is not None if options.what_if is None else options.what_if
-    told_already: list[str] = []
-
-    def tell_hole(entry: Entry, long: timedelta) -> None:
-        told_already.append(after_years(entry, long))
-        note(told_already[-1])
-
     backtest = Backtest(
         brands,
         classification_of_any_brand(version, *knows)
@@ -81,7 +74,7 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
         budgets=BUDGETS if wants_budgets else (),
         detectors=own_detectors(settings) if settings is not None else (),
         commands=told,
-        on_hole=tell_hole,
+        on_hole=lambda *hole: note(after_years(*hole)),
     )
     with _progress() as progress:
         task = progress.add_task("mentions, at each budget" if wants_budgets else "mentions", total=total)
@@ -103,8 +96,9 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
             typer.echo()
             typer.echo(render_accounts(outcome.accounts))
         _sum_up(outcome, made)
+    told_before = [after_years(*hole) for hole in outcome.holes]
     for line in made.notes:
-        if line not in told_already:
+        if line not in told_before:
             note(line)
     for line in _without_effect(outcome, told):
         note(line)

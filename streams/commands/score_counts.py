@@ -163,7 +163,7 @@ def _rows(file: str, name: str) -> Iterator[tuple[int, str, str]]:
                     )
             time_at, value_at = columns.index(_TIME), columns.index(_VALUE)
             begin = reader.line_num + 1
-            line, row = begin, []
+            line = begin
             for row in reader:
                 line, begin = begin, reader.line_num + 1
                 if not any(cell.strip() for cell in row):
@@ -176,7 +176,7 @@ def _rows(file: str, name: str) -> Iterator[tuple[int, str, str]]:
                     raise UserError(f"{name}, line {line}: a field goes on in the next line{_OPEN_QUOTE}")
                 yield line, stamp, value
             # Else what follows an open quote would be taken for one long note, without a word.
-            if begin > line + 1 and row and row[-1].endswith("\n"):
+            if begin > line + 1 and row[-1].endswith("\n"):
                 raise UserError(f"{name}, line {line}: this row goes on to the end of the file{_OPEN_QUOTE}")
         except UnicodeDecodeError:
             raise UserError(f"{name}: not a CSV in UTF-8") from None
