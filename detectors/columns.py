@@ -32,6 +32,11 @@ def ln(x: Any) -> Floats:
     return np.asarray(special.xlogy(1.0, x), dtype=np.float64)
 
 
+def exp(x: Any) -> Floats:
+    """e to the power of x, the same bits as well wherever it stands."""
+    return np.asarray(special.inv_boxcox(x, 0.0), dtype=np.float64)
+
+
 def row_sum(x: NDArray[Any]) -> Floats:
     """Sums over the last axis, from left to right."""
     # A running sum has no choice of order; numpy's sum has.

@@ -23,7 +23,6 @@ from scipy import special
 from detectors import loud
 from detectors.columns import Floats, Ints, ln
 from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample
-from detectors.score import log_beta_binomial
 
 WINDOW = 180
 """Minutes."""
@@ -270,6 +269,18 @@ def bayes_factors(users: Ints, authors: Ints, usual: Floats) -> Floats:
             moved[own] = log_beta_binomial(users[own], authors[own], np.minimum(twice[own], 0.95), CORRELATION)
         total = total + special.exp2(np.minimum((moved - base) / np.log(2.0), 500.0))
     return total / len(SHARES)
+
+
+def log_beta_binomial(count: Ints, total: Ints, p: Floats, correlation: float) -> Floats:
+    """ln BB(k; T, p, rho), but for what does not depend on p and so cancels out of a ratio: the binomial coefficient
+    and gamma functions of the sum of both shape parameters."""
+    size = (1.0 - correlation) / correlation
+    k, rest = count.astype(np.float64), (total - count).astype(np.float64)
+    a, b = size * p, size * (1.0 - p)
+    return np.asarray(
+        special.gammaln(k + a) - special.gammaln(a) + special.gammaln(rest + b) - special.gammaln(b),
+        dtype=np.float64,
+    )
 
 
 def _log_beta_binomial_of(p: float, count: Ints, total: Ints) -> Floats:

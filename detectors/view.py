@@ -19,7 +19,6 @@ from detectors.score import (
     correlations,
     expected_shares,
     joint,
-    log_beta_binomial,
     pace,
     share_evidence,
     share_ratios,
@@ -109,15 +108,10 @@ class View:
         return frozen(correlations(self.correlation, self.lasting))
 
     @cached_property
-    def _share_base(self) -> Floats:
-        rho = self.correlations[1:, :, None]
-        return log_beta_binomial(self.negative[1:], self.authors[1:], self.share_expected, rho)
-
-    @cached_property
     def _share_ratios(self) -> list[Floats]:
         rho = self.correlations[1:, :, None]
         known = self.negative[1:], self.authors[1:], self.share_expected, rho
-        return share_ratios(*known, ODDS, self._share_base)
+        return share_ratios(*known, ODDS)
 
     @cached_property
     def share_evidence(self) -> Floats:
@@ -136,7 +130,7 @@ class View:
         others = [odds for odds in TONE_ODDS if odds not in known]
         authors, p0 = self.authors[w][at], self.share_expected[w - 1][at]
         rho = np.broadcast_to(self.correlations[w, :, None], self.shape)[at]
-        made = share_ratios(self.negative[w][at], authors, p0, rho, others, self._share_base[w - 1][at])
+        made = share_ratios(self.negative[w][at], authors, p0, rho, others)
         known |= dict(zip(others, made, strict=True))
         return share_evidence(authors, [known[odds] for odds in TONE_ODDS])
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 from scipy import stats
 
 from detectors.columns import Floats, Ints, ln
@@ -35,25 +38,45 @@ def scores(authors: Ints, negative: Ints, mu: Floats, nu: Floats) -> Floats:
     return BUILT_IN_SET.scores(view)
 
 
-def _evidence(negative: int, authors: int, p0: float) -> Floats:
-    total = np.array([authors])
-    return share_evidence(total, share_ratios(np.array([negative]), total, np.array([p0]), CORRELATION, ODDS))
+def _evidence(negative: Ints | int, authors: int, p0: float, rho: float = CORRELATION) -> Floats:
+    k, t = np.broadcast_arrays(negative, authors)
+    return share_evidence(t, share_ratios(k, t, np.full(t.shape, p0), rho, ODDS))
 
 
-def test_share_evidence_is_the_beta_binomial_ratio() -> None:
-    size = (1 - CORRELATION) / CORRELATION
-    for t, k, p0 in [(10, 9, 0.3), (40, 10, 0.25), (1, 0, 0.5), (500, 200, 0.2)]:
-        probability = []
-        for odds in (1.0, *ODDS):
-            p = p0 * odds / (1 - p0 + p0 * odds)
-            probability.append(stats.betabinom.pmf(k, t, p * size, (1 - p) * size))
-        expected = np.log(np.mean(probability[1:]) / probability[0])
-        got = _evidence(k, t, p0)
-        np.testing.assert_allclose(got, expected, atol=1e-9)
+def _evidence_of(probability: Callable[[float], Floats], p0: float, effect: float = 1.0) -> Floats:
+    """From P(K; T, p), a function of p."""
+    ratios = [probability(p0 * odds / (1 - p0 + p0 * odds)) / probability(p0) for odds in ODDS]
+    return np.asarray(np.log(np.mean(np.array(ratios) ** (1.0 / effect), axis=0)))
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.03, 0.05])
+@pytest.mark.parametrize(("authors", "p0"), [(1, 0.5), (10, 0.3), (40, 0.25)])
+def test_share_evidence_is_the_binomial_ratio_of_as_many_authors_as_they_are_worth(
+    authors: int, p0: float, rho: float
+) -> None:
+    negative = np.arange(authors + 1)
+    expected = _evidence_of(lambda p: stats.binom.pmf(negative, authors, p), p0, 1 + (authors - 1) * rho)
+    np.testing.assert_allclose(_evidence(negative, authors, p0, rho), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("rho", [0.01, 0.03, 0.05])
+@pytest.mark.parametrize("p0", [0.1, 0.2, 0.35])
+@pytest.mark.parametrize("authors", [3, 10, 30, 100, 400])
+def test_share_evidence_is_nearly_that_of_the_beta_binomial(authors: int, p0: float, rho: float) -> None:
+    """Where it decides, from hardly any evidence against a moved share to more than most thresholds."""
+    negative, size = np.arange(authors + 1), (1 - rho) / rho
+    near = _evidence_of(lambda p: stats.betabinom.pmf(negative, authors, p * size, (1 - p) * size), p0)
+    decides = (near > -1.0) & (near < 4.0)
+    assert decides.any()
+    np.testing.assert_allclose(_evidence(negative, authors, p0, rho)[decides], near[decides], atol=0.3, rtol=0.3)
+
+
+def test_a_million_authors_are_no_more_than_a_number() -> None:
+    assert 100.0 < _evidence(900_000, 1_000_000, 0.1, 0.004) < 501.0
 
 
 def test_no_authors_no_evidence() -> None:
-    assert _evidence(0, 0, 0.3).tolist() == [0.0]
+    assert _evidence(0, 0, 0.3).tolist() == 0.0
 
 
 def test_share_expected_where_nothing_is_known() -> None:

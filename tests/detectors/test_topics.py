@@ -15,7 +15,6 @@ from scipy import special, stats
 from detectors import BrandProfile, Decision, Engine
 from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, ignored, packed_buckets
 from detectors.loud import LOUD
-from detectors.score import log_beta_binomial
 from detectors.topics import (
     CORRELATION,
     LEAST_AUTHORS,
@@ -26,6 +25,7 @@ from detectors.topics import (
     Kept,
     Topics,
     bayes_factors,
+    log_beta_binomial,
     usual_shares,
 )
 from tests.detectors.worlds import START, of_one
