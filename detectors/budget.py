@@ -239,7 +239,7 @@ def gumbel(
 
 
 def return_period(score: float, loc: float, scale: float) -> float:
-    """About once in how many days a quiet day reaches this score."""
+    """About once in how many days a quiet day reaches this score, with the tail that thresholds reckon with."""
     y = max(min((score - loc) / scale, 50.0), -3.0)
-    once = -math.expm1(-math.exp(-y))
+    once = -math.expm1(-math.exp((TAIL_AT - y) / TAIL))
     return min(1.0 / max(once, 1.0 / LONGEST_RETURN), LONGEST_RETURN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.budget import DAYS, NEVER, Budget, gumbel, return_period
+from detectors.budget import DAYS, NEVER, TAIL, TAIL_AT, Budget, gumbel, return_period
 from detectors.config import EngineConfig
 from detectors.detector_set import BUILT_IN_SET
 from detectors.score import DAY, DETECTORS, FAST, SLOW, SURGE, TONE, TOPIC
@@ -111,6 +111,8 @@ def test_a_larger_budget_never_raises_a_threshold() -> None:
 
 
 def test_return_period_reads_as_days() -> None:
-    assert return_period(1.5 - 0.4 * np.log(-np.log(1 - 1 / 30)), 1.5, 0.4) == pytest.approx(30.0)
+    for days in (10.0, 30.0, 1000.0):
+        level = TAIL_AT - TAIL * np.log(-np.log(1 - 1 / days))
+        assert return_period(1.5 + 0.4 * level, 1.5, 0.4) == pytest.approx(days), "as thresholds reckon"
     assert return_period(-5.0, 1.5, 0.4) == pytest.approx(1.0)
     assert return_period(80.0, 1.5, 0.4) == 3650.0
