@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,18 +22,32 @@ from detectors.near_copies import KEY_BITS, Mark, near
 LIVES = 1440
 """Minutes after the first post in which a text counts as a copy of it."""
 _AUTHOR = int(AUTHOR_MASK)
+_KEY = (1 << KEY_BITS) - 1
 _SHIFT = np.uint64(AUTHOR_BITS)
 
 
+class Post(msgspec.Struct, frozen=True, gc=False):
+    """The first post of a text."""
+
+    tick: int
+    author: int
+    """The lower 44 bits of the hash."""
+    simhash: int
+
+
 class First(NamedTuple):
-    """The first post of a text, by one of the text's keys."""
+    """The same by one of the text's keys, to be saved."""
 
     brand: int
     tick: int
     key: int
     author: int
-    """The lower 44 bits of the hash."""
     simhash: int
+
+    @staticmethod
+    def of(key: int, post: Post) -> First:
+        """By brand and key in one number."""
+        return First(key >> KEY_BITS, post.tick, key & _KEY, post.author, post.simhash)
 
 
 class Copies:
@@ -46,12 +61,14 @@ class Copies:
         self.post: NDArray[np.uint64] = np.zeros(0, np.uint64)
         """Tick from `base` on, and author."""
         self.simhash: NDArray[np.uint64] = np.zeros(0, np.uint64)
-        self.newest: dict[int, First] = {}
+        self.newest: dict[int, Post] = {}
+        """By brand and key."""
 
     def voices(
         self, brands: Sequence[int], ticks: Sequence[int], authors: Sequence[int], marks: Sequence[Mark | None]
-    ) -> tuple[list[int], list[First]]:
-        """For whom negative posts count, and what to remember of those that are the first of their text.
+    ) -> tuple[list[int], list[tuple[int, Post]]]:
+        """For whom negative posts count, and what to remember of those that are the first of their text, by brand and
+        key.
 
         Rows are posts in order of ticks, which must not go back.
         """
@@ -61,39 +78,34 @@ class Copies:
         for brand, tick, author, text in zip(brands, ticks, authors, marks, strict=True):
             voice = author
             if text is not None:
-                fresh = []
-                for key in text.keys:
-                    known = newest.get(brand << KEY_BITS | key) or packed.get(brand << KEY_BITS | key)
+                own, fresh = [brand << KEY_BITS | key for key in text.keys], []
+                for key in own:
+                    known = newest.get(key) or packed.get(key)
                     if known is None or tick - known.tick > LIVES:
                         fresh.append(key)
                     elif near(known.simhash, text.simhash):
                         voice = known.author
                         break
                 else:
+                    first = Post(tick, author & _AUTHOR, text.simhash)
                     # Where others' texts hold all its keys, the last one is this one's from now on.
-                    for key in fresh or text.keys[-1:]:
-                        first = newest[brand << KEY_BITS | key] = First(
-                            brand, tick, key, author & _AUTHOR, text.simhash
-                        )
-                        firsts.append(first)
+                    for key in fresh or own[-1:]:
+                        newest[key] = first
+                        firsts.append((key, first))
             who.append(voice)
         return who, firsts
 
-    def _packed(self, keys: Sequence[int]) -> dict[int, First]:
+    def _packed(self, keys: Sequence[int]) -> dict[int, Post]:
         """Those of these keys that are in the arrays."""
         if not keys or not len(self.key):
             return {}
         wanted = np.array(keys, np.uint64)
         place = np.minimum(np.searchsorted(self.key, wanted), len(self.key) - 1)
-        return {first.brand << KEY_BITS | first.key: first for first in self._at(place[self.key[place] == wanted])}
+        return self._at(place[self.key[place] == wanted])
 
-    def _at(self, place: Ints) -> list[First]:
-        key, post = self.key[place].tolist(), self.post[place].tolist()
-        mask = (1 << KEY_BITS) - 1
-        return [
-            First(k >> KEY_BITS, self.base + (p >> AUTHOR_BITS), k & mask, p & _AUTHOR, s)
-            for k, p, s in zip(key, post, self.simhash[place].tolist(), strict=True)
-        ]
+    def _at(self, place: Ints) -> dict[int, Post]:
+        posts = zip(self.key[place].tolist(), self.post[place].tolist(), self.simhash[place].tolist(), strict=True)
+        return {key: Post(self.base + (p >> AUTHOR_BITS), p & _AUTHOR, simhash) for key, p, simhash in posts}
 
     def load(self, firsts: Iterable[First]) -> None:
         """Remember first posts, as from a snapshot; the newest of a text holds."""
@@ -101,7 +113,7 @@ class Copies:
             key = first.brand << KEY_BITS | first.key
             known = self.newest.get(key)
             if known is None or known.tick < first.tick:
-                self.newest[key] = first
+                self.newest[key] = Post(first.tick, first.author, first.simhash)
 
     def forget(self, closed: int) -> None:
         """Drop what lives no longer after tick `closed`, and pack the rest into arrays."""
@@ -116,12 +128,12 @@ class Copies:
             self.key, self.simhash = self.key[keep], self.simhash[keep]
             self.post = post.astype(np.uint64)
         self.base = base
-        fresh = [(key, first) for key, first in self.newest.items() if first.tick > base]
+        fresh = [(key, post) for key, post in self.newest.items() if post.tick > base]
         self.newest = {}
         if fresh:
             key = np.array([k for k, _ in fresh], np.uint64)
-            posts = np.array([(f.tick - base) << AUTHOR_BITS | f.author for _, f in fresh], np.uint64)
-            self._put(key, posts, np.array([f.simhash for _, f in fresh], np.uint64))
+            posts = np.array([(post.tick - base) << AUTHOR_BITS | post.author for _, post in fresh], np.uint64)
+            self._put(key, posts, np.array([post.simhash for _, post in fresh], np.uint64))
 
     def _put(self, key: NDArray[np.uint64], post: NDArray[np.uint64], simhash: NDArray[np.uint64]) -> None:
         key = np.concatenate([self.key, key])
@@ -134,9 +146,9 @@ class Copies:
         """Everything that is remembered of a brand, in order of keys; the newest of a text holds."""
         ends = np.array([brand << KEY_BITS, (brand + 1 << KEY_BITS) - 1], np.uint64)
         begin, end = int(np.searchsorted(self.key, ends[0])), int(np.searchsorted(self.key, ends[1], "right"))
-        known = {f.key: f for f in self._at(np.arange(begin, end))}
-        known.update({f.key: f for f in self.newest.values() if f.brand == brand})
-        return [known[key] for key in sorted(known)]
+        known = self._at(np.arange(begin, end))
+        known.update({key: post for key, post in self.newest.items() if key >> KEY_BITS == brand})
+        return [First.of(key, known[key]) for key in sorted(known)]
 
     @staticmethod
     def merge(parts: list[Copies]) -> Copies:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import Ints
+from detectors.copies import First
 from detectors.core import Core
 from detectors.evidence import EXCERPT, PER_TICK, Sample, packed_buckets, writable
 from detectors.near_copies import mark
@@ -77,7 +78,8 @@ def voices(core: Core, members: Members) -> NDArray[np.uint64]:
     kinds, text = members.observations.kind[place].tolist(), members.observations.text
     marks = [mark(kind, text[j]) for kind, j in zip(kinds, place.tolist(), strict=True)]
     out, firsts = core.copies.voices(names, ticks, authors, marks)
-    for first in firsts if core.unsaved.wanted else ():
+    for key, post in firsts if core.unsaved.wanted else ():
+        first = First.of(key, post)
         core.unsaved.firsts.setdefault((first.brand, first.tick), []).append(first)
     voice[at] = np.array(out, np.uint64)
     return voice

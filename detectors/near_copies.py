@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import NamedTuple
+
+import msgspec
 
 from detectors.observations import KINDS
 from detectors.plain_text import blanked, blanking
@@ -43,7 +44,7 @@ _TOP = _ONES << 7
 _DIGIT = _ONES * ord("0")
 
 
-class Mark(NamedTuple):
+class Mark(msgspec.Struct, frozen=True, gc=False):
     """What tells a text apart from others."""
 
     keys: tuple[int, ...]
