@@ -147,17 +147,17 @@ def content_of(path: Path | str) -> bytes | None:
         content = Path(path).read_bytes()
         if not content.startswith(_GZIP):
             return content
-        # In pieces, which takes two thirds of the time: all at once, memory is grown and copied again and again.
-        unpacker, unpacked, left = zlib.decompressobj(wbits=31), [], SMALL
+        # In pieces, and into what grows in place and gives out what it holds without a copy, which takes two thirds of
+        # the time: all at once, memory is grown and copied again and again.
+        unpacker, unpacked, left = zlib.decompressobj(wbits=31), io.BytesIO(), SMALL
         for begin in range(0, len(content), _PIECE):
-            unpacked.append(unpacker.decompress(content[begin : begin + _PIECE], left))
-            left -= len(unpacked[-1])
+            left -= unpacked.write(unpacker.decompress(content[begin : begin + _PIECE], left))
             if left == 0:
                 return None
     except (OSError, zlib.error):
         return None
     # Of several gzip files in one, only the first is unpacked in this way.
-    return b"".join(unpacked) if unpacker.eof and not unpacker.unused_data else None
+    return unpacked.getvalue() if unpacker.eof and not unpacker.unused_data else None
 
 
 def lines_in(content: bytes) -> int:
