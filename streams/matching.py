@@ -99,13 +99,12 @@ def folded(text: str) -> str:
     Folding can make a text longer or shorter ("ß" → "ss"), so positions in the result are not positions in the text.
     """
     if text.isascii():
-        lower = text.lower()
-        if "  " not in text and text.isprintable():
-            return lower.strip()  # has single spaces already
-        text = lower
+        text = text.lower()
     else:
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
         text = _APOSTROPHES.sub("'", _INVISIBLE.sub("", text))
+    if "  " not in text and text.isprintable():
+        return text.strip()  # has single spaces already, for no other white space is printable
     return " ".join(text.split())
 
 

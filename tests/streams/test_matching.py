@@ -157,6 +157,12 @@ def test_any_text_can_be_matched(text: str) -> None:
     assert set(matcher.match(text)) <= {"a", "b"}
 
 
+@given(text=st.text(alphabet=st.sampled_from("aÉ \t\n\x1c\x85\xa0\u1680\u2003\u2028\u3000\u200b\u200d👎"), max_size=20))
+def test_any_white_space_is_one_space(text: str) -> None:
+    apart = re.sub(r"\s+", " ", text.replace("\u200d", "")).strip(" ")
+    assert folded(text) == apart.replace("É", "é")
+
+
 @given(before=st.text(max_size=20), after=st.text(max_size=20))
 def test_a_keyword_between_spaces_is_found_whatever_surrounds_it(before: str, after: str) -> None:
     assert _names("Ünited", f"{before} üNITED {after}")
