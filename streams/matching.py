@@ -207,9 +207,9 @@ class BrandMatcher:
             if indices == whose:
                 continue
             start = end - length + 1
-            # `_is_word` without the call, which would cost as much again.
-            if (start == 0 or _opens(haystack[start - 1], haystack[start])) and (
-                end == last or _closes(haystack[end], haystack[end + 1])
+            # `_is_word` without the call, which would cost as much again, and mostly there are spaces.
+            if (start == 0 or haystack[start - 1] == " " or _opens(haystack[start - 1], haystack[start])) and (
+                end == last or haystack[end + 1] == " " or _closes(haystack[end], haystack[end + 1])
             ):
                 if whose is not None:
                     return self._outermost(haystack, self._automaton)
@@ -243,9 +243,9 @@ def _is_word(haystack: str, start: int, end: int) -> bool:
 @lru_cache(maxsize=1 << 14)
 def _opens(before: str, first: str) -> bool:
     """Whether a word can begin at `first`, the character after `before`."""
-    kind = _CLASSES[first]
     if before == " ":
-        return kind != _MARK
+        return True
+    kind = _CLASSES[first]
     if kind == _OTHER:
         # "@" and "#": "me@united.com" is a mail address, not the handle @united; "$" and the like may follow anything.
         return first not in "@#" or _CLASSES[before] in {_OTHER, _UNSPACED}

@@ -55,6 +55,7 @@ def _names(keyword: str, text: str) -> bool:
         ("삼성", "삼성이 좋다"),
         ("nike", "nike는"),
         ("राम", "यह राम है"),
+        ("´so", "a ´so b"),
         ("🍏", "love🍏love"),
     ],
 )
