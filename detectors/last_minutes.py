@@ -114,6 +114,9 @@ class Table:
 
     def insert(self, place: Ints, key: Keys, minute: Offsets) -> None:
         """Put rows where `find` said."""
+        if not len(self.key):
+            self.key, self.minute = key, minute
+            return
         self.key = np.insert(self.key, place, key)
         self.minute = np.insert(self.minute, place, minute)
 

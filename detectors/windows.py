@@ -86,14 +86,12 @@ class Windows:
         size = len(WIDTHS) * n * k
         at = [kind * size + at for kind, c in enumerate(changes) for at in c.at]
         by = [by for c in changes for by in c.by]
+        moved = np.zeros((3, len(WIDTHS), n, k), np.int64)
         if at:
-            moved = np.bincount(np.concatenate(at), np.concatenate(by), 3 * size).astype(np.int64)
-        else:
-            moved = np.zeros(3 * size, np.int64)
-        moved = moved.reshape(3, len(WIDTHS), n, k)
+            np.add.at(moved.reshape(-1), np.concatenate(at), np.concatenate(by))
         moved[..., 0] += self.counts
         if k > 1:
-            moved = np.cumsum(moved, axis=-1)
+            np.cumsum(moved, axis=-1, out=moved)
         self.authors.estimate(first, last, key, brand, tick, minute, moved[AUTHORS])
         self.negatives.estimate(first, last, *voices, moved[NEGATIVES])
         self.counts = moved[..., -1].copy()
