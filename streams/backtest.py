@@ -174,7 +174,7 @@ class Backtest:
         return self._outcome
 
     def _take(self, entries: Sequence[Entry]) -> None:
-        read_us: list[int] = []
+        times: list[int] = []
         used: list[Entry] = []
         place: list[int] = []
         mentions: list[Mention] = []
@@ -194,27 +194,28 @@ class Backtest:
                 if len(self._outcome.examples) < 5:
                     self._outcome.examples.append(f"{entry.path}:{entry.line}: {error}")
                 continue
-            read_us.append(microseconds(mention.created_at))
+            times.append(microseconds(mention.created_at))
             used.append(entry)
             if not found:
                 self._outcome.unmatched += 1
             for brand in found:
-                place.append(len(read_us) - 1)
+                place.append(len(times) - 1)
                 mentions.append(mention)
                 brands.append(brand)
+        read_us = np.array(times, np.int64)
         self._outcome.read += len(read_us)
         self._clock.take(read_us, used)
         negative, p_negative = self._tones(mentions)
         self._count(read_us, place, brands)
         self._note(self._detection.take(Batch(read_us, place, mentions, brands, negative, p_negative)))
 
-    def _count(self, read_us: Sequence[int], place: Sequence[int], brands: Sequence[str]) -> None:
+    def _count(self, read_us: NDArray[np.int64], place: Sequence[int], brands: Sequence[str]) -> None:
         """Note when mentions of each brand came."""
-        ticks: dict[str, list[int]] = {}
+        own: dict[str, list[int]] = {}
         for brand, i in zip(brands, place, strict=True):
-            ticks.setdefault(brand, []).append(read_us[i])
-        for brand, us in ticks.items():
-            tick = np.array(us, np.int64) // MINUTE_US
+            own.setdefault(brand, []).append(i)
+        for brand, places in own.items():
+            tick = read_us[places] // MINUTE_US
             hours, times = np.unique(tick // 60, return_counts=True)
             self._hours.setdefault(brand, Counter()).update(dict(zip(hours.tolist(), times.tolist(), strict=True)))
             first, last = int(tick.min()), int(tick.max())
