@@ -226,11 +226,12 @@ class Backtest:
         """Whether each is negative, and with which probability."""
         knows = self._classification.knows
         if self._model is None:
-            gold = [one.gold_tone == "negative" for one in mentions]
-            # Nothing else depends on it, and to ask costs.
-            reliable = [not negative or knows(one) for negative, one in zip(gold, mentions, strict=True)]
-            return counted(np.array(gold, np.bool_), np.array(gold, np.bool_), reliable)
-        reliable = [knows(one) for one in mentions]
+            gold = np.array([one.gold_tone == "negative" for one in mentions], np.bool_)
+            reliable = ~gold
+            # Nothing depends on the others, and to ask costs.
+            reliable[gold] = [knows(mentions[i]) for i in np.flatnonzero(gold).tolist()]
+            return counted(gold, gold, reliable)
+        known = [knows(one) for one in mentions]
         # A mention of several brands stands there several times in a row; its tone is read once.
         texts, which = [], []
         for i, one in enumerate(mentions):
@@ -239,7 +240,7 @@ class Backtest:
             which.append(len(texts) - 1)
         read = [rounded_tone(*row) for row in np.asarray(self._model.predict(texts), float).tolist()] if texts else []
         negative = [read[i].label == "negative" for i in which]
-        return counted(negative, [read[i].negative for i in which], reliable)
+        return counted(negative, [read[i].negative for i in which], known)
 
     def _note(self, closing: Closing | None) -> None:
         if closing is not None:
