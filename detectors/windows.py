@@ -75,7 +75,8 @@ class Windows:
         `voice` is for whom a negative member counts: its author, unless it is a copy.
         """
         n, k = len(self.names), last - first + 1
-        changes = [Changes(first, n, k) for _ in range(3)]
+        moved = np.zeros((3, len(WIDTHS), n, k), np.int64)
+        changes = [Changes(first, kind) for kind in moved]
         self.mentions.advance(first, last, brand, tick, minute, changes[MENTIONS])
         key = author_key(author, brand)
         before = self.authors.advance(first, last, key, brand, tick, minute, changes[AUTHORS])
@@ -83,12 +84,6 @@ class Windows:
         voices = (author_key(voice[which], brand[which]), brand[which], tick[which], minute[which])
         before_negative = np.full(len(brand), NEVER_SEEN, np.int64)
         before_negative[which] = self.negatives.advance(first, last, *voices, changes[NEGATIVES])
-        size = len(WIDTHS) * n * k
-        at = [kind * size + at for kind, c in enumerate(changes) for at in c.at]
-        by = [by for c in changes for by in c.by]
-        moved = np.zeros((3, len(WIDTHS), n, k), np.int64)
-        if at:
-            np.add.at(moved.reshape(-1), np.concatenate(at), np.concatenate(by))
         moved[..., 0] += self.counts
         if k > 1:
             np.cumsum(moved, axis=-1, out=moved)
