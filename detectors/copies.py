@@ -8,7 +8,7 @@ counts for the person. Only hashes of the words are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -99,9 +99,13 @@ class Copies:
         """Those of these keys that are in the arrays."""
         if not keys or not len(self.key):
             return {}
-        wanted = np.array(keys, np.uint64)
+        return self._at(self._places(keys))
+
+    def _places(self, keys: Collection[int]) -> Ints:
+        """Where those of these keys stand that are in the arrays, which must not be empty."""
+        wanted = np.fromiter(keys, np.uint64, len(keys))
         place = np.minimum(np.searchsorted(self.key, wanted), len(self.key) - 1)
-        return self._at(place[self.key[place] == wanted])
+        return np.asarray(place[self.key[place] == wanted], np.int64)
 
     def _at(self, place: Ints) -> dict[int, Post]:
         posts = zip(self.key[place].tolist(), self.post[place].tolist(), self.simhash[place].tolist(), strict=True)
@@ -122,8 +126,8 @@ class Copies:
             by = base - self.base
             keep = (self.post >> _SHIFT).astype(np.int64) > by
             if self.newest:
-                # A text whose first post has expired and that was posted anew is in both; the newer one holds.
-                keep &= ~np.isin(self.key, np.array(list(self.newest), np.uint64))
+                # A key that another text took over is in both; the newer one holds.
+                keep[self._places(self.newest)] = False
             post = self.post[keep].astype(np.int64) - (by << AUTHOR_BITS)
             self.key, self.simhash = self.key[keep], self.simhash[keep]
             self.post = post.astype(np.uint64)

@@ -51,25 +51,23 @@ def author_key(author: Keys, brand: Ints) -> Keys:
 
 @dataclass
 class Changes:
-    """Changes of counts (windows, brands, ticks) of ticks from `first` on: at which places, and by how much."""
+    """Changes of counts of ticks from `first` on, added up."""
 
     first: int
-    brands: int
-    ticks: int
-    at: list[Ints] = field(default_factory=list)
-    """Places, counted from the first one of the first window on."""
-    by: list[Ints] = field(default_factory=list)
+    moved: Ints
+    """(windows, brands, ticks), contiguous."""
 
-    def note(self, window: Ints, brand: Ints, tick: Ints, by: Ints) -> None:
+    def note(self, window: Ints, brand: Ints, tick: Ints, by: Ints | int) -> None:
         """One entry per row; `window` is an index of WIDTHS."""
-        self.at.append((window * self.brands + brand) * self.ticks + (tick - self.first))
-        self.by.append(by)
+        _, brands, ticks = self.moved.shape
+        # A flat index is several times as fast.
+        np.add.at(self.moved.reshape(-1), (window * brands + brand) * ticks + (tick - self.first), by)
 
     def add(self, keep: NDArray[np.bool_], brand: Ints, tick: Ints, by: int) -> None:
         """`keep` is (windows, rows), `brand` (rows,), `tick` either."""
-        at = (_EACH * (self.brands * self.ticks) + (brand * self.ticks + (tick - self.first)))[keep]
-        self.at.append(at)
-        self.by.append(np.full(len(at), by, np.int64))
+        _, brands, ticks = self.moved.shape
+        at = (_EACH * (brands * ticks) + (brand * ticks + (tick - self.first)))[keep]
+        np.add.at(self.moved.reshape(-1), at, by)
 
 
 def leaving(minute: Offsets, base: int, first: int, last: int) -> tuple[Ints, Ints]:
@@ -114,6 +112,9 @@ class Table:
 
     def insert(self, place: Ints, key: Keys, minute: Offsets) -> None:
         """Put rows where `find` said."""
+        if not len(self.key):
+            self.key, self.minute = key, minute
+            return
         self.key = np.insert(self.key, place, key)
         self.minute = np.insert(self.minute, place, minute)
 
@@ -191,7 +192,7 @@ class LastMinutes:
             window, row = leaving(table.minute, self.base, first, last)
             if len(row):
                 out = table.minute[row].astype(np.int64) + self.base + _W[window]
-                changes.note(window, (table.key[row] >> _SHIFT).astype(np.int64), out, np.full(len(row), -1))
+                changes.note(window, (table.key[row] >> _SHIFT).astype(np.int64), out, -1)
         if put:
             for table, at, to in put:
                 table.minute[at] = to

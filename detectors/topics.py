@@ -101,8 +101,8 @@ class Topics:
         for brand, sample in zip(kept.brands, kept.samples, strict=True):
             new.setdefault(brand, []).append(sample)
         moved = set(new)
-        for tick in range(first - WINDOW, last - WINDOW + 1):
-            moved.update(self.ends.get(tick, ()))
+        for tick in self.ends.keys() & range(first - WINDOW, last - WINDOW + 1):
+            moved.update(self.ends[tick])
         if self.stale or first % 1440 == 0:
             moved.update(evidence.samples)
             self.now, self.stale = {}, False
@@ -202,7 +202,7 @@ class _Steps(NamedTuple):
         piece = np.concatenate([piece[often], pieces])
         sample = heard.sample[piece]
         key = ((brand[sample] * len(samples) + voice[sample]) * (len(terms) + 1)) + place
-        order = np.argsort(key, kind="stable")
+        order = _in_order(key)
         key, place, piece = key[order], place[order], piece[order]
         begin, end = heard.begin[piece], heard.end[piece]
         # An author counts from a mention on until the last one that came before its end has ended.
@@ -222,8 +222,8 @@ class _Steps(NamedTuple):
         width = len(terms) + 1
         cell = place_of[len(begins) :] * width + np.concatenate([where, where])
         change = np.zeros(len(steps) * width, np.int32)
-        np.add.at(change, cell[: len(where)], 1)
-        np.subtract.at(change, cell[len(where) :], 1)
+        # Not the plain numbers, which would be converted each time anew.
+        np.add.at(change, cell, np.repeat(np.array([1, -1], np.int32), len(where)))
         counts = change.reshape(-1, width)
         np.cumsum(counts, axis=0, out=counts)
         own, tick = np.divmod(steps[:-1], k)
@@ -238,10 +238,15 @@ def _ranks(values: Ints, upto: int) -> tuple[Ints, Ints]:
     return np.nonzero(found)[0], (np.cumsum(found) - 1)[values]
 
 
+def _in_order(values: Ints) -> Ints:
+    """`numpy.argsort(kind="stable")` of whole numbers that are not large, in a third of the time."""
+    return np.argsort(values * len(values) + np.arange(len(values)))
+
+
 def _often(term: Ints, begin: Ints, brands: int) -> NDArray[np.bool_]:
     """(m,) which uses are of a brand's term that was ever used often enough to tell: as many times as it takes authors,
     within a window. Uses of a term stand in order of their beginning. Most terms never are."""
-    order = np.argsort(term, kind="stable")
+    order = _in_order(term)
     own, when = term[order], begin[order]
     few = LEAST_USERS - 1
     together = (own[few:] == own[:-few]) & (when[few:] - when[:-few] < WINDOW)

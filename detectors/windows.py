@@ -75,7 +75,8 @@ class Windows:
         `voice` is for whom a negative member counts: its author, unless it is a copy.
         """
         n, k = len(self.names), last - first + 1
-        changes = [Changes(first, n, k) for _ in range(3)]
+        moved = np.zeros((3, len(WIDTHS), n, k), np.int64)
+        changes = [Changes(first, kind) for kind in moved]
         self.mentions.advance(first, last, brand, tick, minute, changes[MENTIONS])
         key = author_key(author, brand)
         before = self.authors.advance(first, last, key, brand, tick, minute, changes[AUTHORS])
@@ -83,17 +84,9 @@ class Windows:
         voices = (author_key(voice[which], brand[which]), brand[which], tick[which], minute[which])
         before_negative = np.full(len(brand), NEVER_SEEN, np.int64)
         before_negative[which] = self.negatives.advance(first, last, *voices, changes[NEGATIVES])
-        size = len(WIDTHS) * n * k
-        at = [kind * size + at for kind, c in enumerate(changes) for at in c.at]
-        by = [by for c in changes for by in c.by]
-        if at:
-            moved = np.bincount(np.concatenate(at), np.concatenate(by), 3 * size).astype(np.int64)
-        else:
-            moved = np.zeros(3 * size, np.int64)
-        moved = moved.reshape(3, len(WIDTHS), n, k)
         moved[..., 0] += self.counts
         if k > 1:
-            moved = np.cumsum(moved, axis=-1)
+            np.cumsum(moved, axis=-1, out=moved)
         self.authors.estimate(first, last, key, brand, tick, minute, moved[AUTHORS])
         self.negatives.estimate(first, last, *voices, moved[NEGATIVES])
         self.counts = moved[..., -1].copy()

@@ -174,7 +174,7 @@ class Backtest:
         return self._outcome
 
     def _take(self, entries: Sequence[Entry]) -> None:
-        read_us: list[int] = []
+        times: list[int] = []
         used: list[Entry] = []
         place: list[int] = []
         mentions: list[Mention] = []
@@ -194,27 +194,28 @@ class Backtest:
                 if len(self._outcome.examples) < 5:
                     self._outcome.examples.append(f"{entry.path}:{entry.line}: {error}")
                 continue
-            read_us.append(microseconds(mention.created_at))
+            times.append(microseconds(mention.created_at))
             used.append(entry)
             if not found:
                 self._outcome.unmatched += 1
             for brand in found:
-                place.append(len(read_us) - 1)
+                place.append(len(times) - 1)
                 mentions.append(mention)
                 brands.append(brand)
+        read_us = np.array(times, np.int64)
         self._outcome.read += len(read_us)
         self._clock.take(read_us, used)
         negative, p_negative = self._tones(mentions)
         self._count(read_us, place, brands)
         self._note(self._detection.take(Batch(read_us, place, mentions, brands, negative, p_negative)))
 
-    def _count(self, read_us: Sequence[int], place: Sequence[int], brands: Sequence[str]) -> None:
+    def _count(self, read_us: NDArray[np.int64], place: Sequence[int], brands: Sequence[str]) -> None:
         """Note when mentions of each brand came."""
-        ticks: dict[str, list[int]] = {}
+        own: dict[str, list[int]] = {}
         for brand, i in zip(brands, place, strict=True):
-            ticks.setdefault(brand, []).append(read_us[i])
-        for brand, us in ticks.items():
-            tick = np.array(us, np.int64) // MINUTE_US
+            own.setdefault(brand, []).append(i)
+        for brand, places in own.items():
+            tick = read_us[places] // MINUTE_US
             hours, times = np.unique(tick // 60, return_counts=True)
             self._hours.setdefault(brand, Counter()).update(dict(zip(hours.tolist(), times.tolist(), strict=True)))
             first, last = int(tick.min()), int(tick.max())
@@ -225,11 +226,12 @@ class Backtest:
         """Whether each is negative, and with which probability."""
         knows = self._classification.knows
         if self._model is None:
-            gold = [one.gold_tone == "negative" for one in mentions]
-            # Nothing else depends on it, and to ask costs.
-            reliable = [not negative or knows(one) for negative, one in zip(gold, mentions, strict=True)]
-            return counted(np.array(gold, np.bool_), np.array(gold, np.bool_), reliable)
-        reliable = [knows(one) for one in mentions]
+            gold = np.array([one.gold_tone == "negative" for one in mentions], np.bool_)
+            reliable = ~gold
+            # Nothing depends on the others, and to ask costs.
+            reliable[gold] = [knows(mentions[i]) for i in np.flatnonzero(gold).tolist()]
+            return counted(gold, gold, reliable)
+        known = [knows(one) for one in mentions]
         # A mention of several brands stands there several times in a row; its tone is read once.
         texts, which = [], []
         for i, one in enumerate(mentions):
@@ -238,7 +240,7 @@ class Backtest:
             which.append(len(texts) - 1)
         read = [rounded_tone(*row) for row in np.asarray(self._model.predict(texts), float).tolist()] if texts else []
         negative = [read[i].label == "negative" for i in which]
-        return counted(negative, [read[i].negative for i in which], reliable)
+        return counted(negative, [read[i].negative for i in which], known)
 
     def _note(self, closing: Closing | None) -> None:
         if closing is not None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.detection import TOO_LATE_TICKS
 from streams.records import MINUTE_US
@@ -25,11 +26,10 @@ class MovedClock:
         self._first: list[Entry] = []
         self._blamed: Counter[int] = Counter()
 
-    def take(self, read_us: Sequence[int], entries: Sequence[Entry]) -> None:
+    def take(self, us: NDArray[np.int64], entries: Sequence[Entry]) -> None:
         """Take mentions: their event times, microseconds since 1970, and where each stands."""
-        if not read_us:
+        if not len(us):
             return
-        us = np.array(read_us, np.int64)
         newest = np.maximum.accumulate(us if self._newest_us is None else np.maximum(us, self._newest_us))
         self._newest_us = int(newest[-1])
         hours, first = np.unique(newest // _HOUR_US, return_index=True)

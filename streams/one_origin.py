@@ -29,7 +29,7 @@ class Batch:
     """Mentions of the origin in the order in which they were read, all that name a brand or none."""
 
     #: Event times of all mentions read, microseconds since 1970, those without a brand included.
-    read_us: list[int]
+    read_us: NDArray[np.int64]
     #: Per mention that names a brand: which of `read_us` it is.
     place: list[int]
     mentions: list[Mention]
@@ -91,6 +91,7 @@ class OneOrigin:
         self._closed: int | None = None
         self._seen: dict[int, dict[str, int]] = {}
         self._seen_since: int | None = None
+        self._seen_before: dict[int, dict[str, int]] = {}
         #: A mention counts for each brand it names.
         self.counts = Counts()
         #: Mentions that came before, in a later minute than their own, and too late, however many brands each names.
@@ -104,16 +105,14 @@ class OneOrigin:
 
     def take(self, batch: Batch) -> Closing | None:
         """Take mentions and close the hours that they have passed; None where there is none."""
-        if not batch.read_us:
+        us = batch.read_us
+        if not len(us):
             return None
-        us = np.array(batch.read_us, np.int64)
         newest = np.maximum.accumulate(us if self._newest_us is None else np.maximum(us, self._newest_us))
         self._newest_us = int(newest[-1])
         reached = (newest - self._lateness_us) // MINUTE_US
         if batch.mentions:
             place = np.array(batch.place, np.int64)
-            mentions = np.empty(len(batch.mentions), np.object_)
-            mentions[:] = batch.mentions
             rows = _Rows(
                 tick=np.maximum(us[place] // MINUTE_US, reached[place]),
                 us=us[place],
@@ -122,10 +121,11 @@ class OneOrigin:
                 author=author_numbers(batch.mentions, self._author_key),
                 negative=batch.negative,
                 p_negative=batch.p_negative,
-                mentions=mentions,
+                # Not array(), which would look into each whether it is a sequence.
+                mentions=np.fromiter(batch.mentions, np.object_, len(batch.mentions)),
             )
             self._waiting = rows if self._waiting is None else _Rows.joined(self._waiting, rows)
-            self.counts.received += len(mentions)
+            self.counts.received += len(place)
         self._offset += len(us)
         # Where a batch ends in an hour, its minutes wait for the others: the engine takes whole hours many at once.
         return self._close(int(reached[-1]) // 60 * 60 - 1)
@@ -204,22 +204,20 @@ class OneOrigin:
         """Whether each row's id was not there within a day before, for its brand."""
         brands, ticks = rows.brand.tolist(), rows.tick.tolist()
         if ticks and (self._seen_since is None or ticks[0] - self._seen_since > DUPLICATE_TICKS):
-            # Twice a day's ids at most.
-            for brand, seen in self._seen.items():
-                self._seen[brand] = {one: tick for one, tick in seen.items() if ticks[0] - tick <= DUPLICATE_TICKS}
-            self._seen_since = ticks[0]
+            # What was seen before a day that is over: twice a day's ids at most.
+            self._seen_before, self._seen, self._seen_since = self._seen, {}, ticks[0]
         new = np.ones(len(ticks), np.bool_)
         ids = [one.id for one in rows.mentions.tolist()]
         for brand in set(brands):
             own = np.nonzero(rows.brand == brand)[0].tolist()
-            seen = self._seen.setdefault(brand, {})
+            seen, before = self._seen.setdefault(brand, {}), self._seen_before.get(brand, {})
             met = {ids[i]: ticks[i] for i in own}
-            if len(met) == len(own) and seen.keys().isdisjoint(met):
+            if len(met) == len(own) and seen.keys().isdisjoint(met) and before.keys().isdisjoint(met):
                 seen.update(met)
                 continue
             for i in own:
-                before = seen.get(ids[i])
-                if before is None or ticks[i] - before > DUPLICATE_TICKS:
+                last = seen.get(ids[i], before.get(ids[i]))
+                if last is None or ticks[i] - last > DUPLICATE_TICKS:
                     seen[ids[i]] = ticks[i]
                 else:
                     new[i] = False

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from detectors import Engine, Observations
 from detectors.config import BrandProfile
 from detectors.copies import LIVES, Copies
-from detectors.near_copies import REPOST, mark, words_of
+from detectors.near_copies import REPOST, Mark, mark, words_of
 from tests.detectors.worlds import START
 
 HEADLINE = "Airlines suffer the wrath of a cutting sketch"
@@ -115,6 +115,17 @@ def test_the_same_words_are_copies_and_other_words_are_not(words: list[str], dat
     others = data.draw(st.lists(st.text("qrstuvwxyz", min_size=3, max_size=8), min_size=10, max_size=40))
     assert voices(text, " ".join(others)) == 2
     assert voices(text, " ".join(words[:7] + others)) == 2, "seven words at the beginning are not eight"
+
+
+def test_a_key_that_another_text_took_over_stays_with_it_when_packed() -> None:
+    one, other = Mark((1, 2), 0), Mark((1, 2), (1 << 64) - 1)
+    copies = Copies()
+    for hour, text in enumerate((one, other)):
+        assert copies.voices([0], [60 * hour], [100 + hour], [text])[0] == [100 + hour]
+        copies.forget(60 * hour + 59)
+    assert [(first.key, first.author) for first in copies.of(0)] == [(1, 100), (2, 101)]
+    assert copies.nbytes() == 2 * 24, "the one it was taken from is forgotten"
+    assert copies.voices([0, 0], [120, 120], [102, 103], [other, one])[0] == [101, 100]
 
 
 @settings(max_examples=40, deadline=None)

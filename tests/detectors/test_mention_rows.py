@@ -14,7 +14,7 @@ START = 60_000
 
 
 def advance(rows: MentionRows, first: int, last: int, brand: Ints, minute: Ints) -> Changes:
-    changes = Changes(first, 1, last + 1 - first)
+    changes = Changes(first, np.zeros((len(WIDTHS), 1, last + 1 - first), np.int64))
     rows.advance(first, last, brand, minute, minute, changes)
     return changes
 
@@ -31,8 +31,7 @@ def test_a_storm_takes_no_more_memory_than_its_minutes() -> None:
     assert set(count.tolist()) == {9000}
     assert rows.nbytes() == 180 * 3 * 6, "4,095 mentions of a minute are a row of six bytes"
     changes = advance(rows, START + 180, START + 239, np.zeros(0, np.int64), np.zeros(0, np.int64))
-    hour = np.concatenate(changes.at) // changes.ticks == WIDTHS.index(60)
-    assert np.concatenate(changes.by)[hour].sum() == -9000 * 60, "what is packed leaves whole"
+    assert changes.moved[WIDTHS.index(60)].sum() == -9000 * 60, "what is packed leaves whole"
 
 
 @settings(max_examples=50, deadline=None)
@@ -48,7 +47,7 @@ def test_packing_keeps_the_counts(mentions: list[tuple[int, int, int]], again: b
     brand = np.repeat(np.array([b for b, _, _ in mentions], np.int64), times)
     minute = np.repeat(np.array([m for _, m, _ in mentions], np.int64), times)
     rows = MentionRows()
-    changes = Changes(START, 3, 60)
+    changes = Changes(START, np.zeros((len(WIDTHS), 3, 60), np.int64))
     rows.advance(START, START + 59, brand, np.maximum(minute, START), minute, changes)
     expected = rows.counts(START + 59, 3)
     by_hand = [[int(((brand == b) & (minute > START + 59 - width)).sum()) for b in range(3)] for width in WIDTHS]
