@@ -21,9 +21,9 @@ from streams import topics
 from streams.apache_kafka import ApacheKafka
 from streams.app import topic_specs
 from streams.backtest import brands_in
+from streams.entries import merged
 from streams.mention_files import read_mentions
 from streams.records import Mention
-from streams.replay import merged
 from streams.settings import Settings
 from tests.integration.test_worker import backtested, send_at_different_paces
 from tests.integration.workers import WorkerProcess, decided, events, wait_until

@@ -27,8 +27,9 @@ from streams import topics
 from streams.apache_kafka import ApacheKafka
 from streams.app import topic_specs
 from streams.brokers import Broker, EmbeddedBroker
+from streams.entries import Entry
 from streams.records import Mention, microseconds, tick_of
-from streams.replay import Entry, replay
+from streams.replay import replay
 from streams.settings import Settings
 from streams.simulation import BRANDS, simulate
 from tests.integration.workers import WorkerProcess, decided, wait_until

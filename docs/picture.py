@@ -19,9 +19,9 @@ from detectors.plot import as_plotly, figure
 from detectors.story import Story
 from streams.backtest import GOLD, Backtest
 from streams.classification import Classification
+from streams.entries import Entry
 from streams.matching import BrandMatcher
 from streams.records import microseconds, tick_of
-from streams.replay import Entry
 from streams.simulation import BRANDS, EVENTS, START, simulate
 
 WIDTH, HEIGHT = 1100, 760

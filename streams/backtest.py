@@ -27,12 +27,12 @@ from detectors.what_if import WhatIf
 from streams.classification import Classification, rounded_tone
 from streams.crisis_events import CrisisEvent, Links
 from streams.detection import Closing
+from streams.entries import Entry
 from streams.matching import BrandMatcher
 from streams.moved_clock import MovedClock
 from streams.one_origin import Batch, OneOrigin
 from streams.records import MINUTE_US, Mention, Model, RejectedError, microseconds
 from streams.reliable_tone import counted
-from streams.replay import Entry
 from streams.stray_mentions import StrayMentions
 
 if TYPE_CHECKING:

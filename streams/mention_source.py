@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from streams.entries import Entry, merged
 from streams.mention_files import SMALL, STDIN, content_of, count_lines, lines_in
 from streams.records import Limits, Mention
-from streams.replay import Entry, merged
 
 
 class MentionSource:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.detection import TOO_LATE_TICKS
+from streams.entries import Entry
 from streams.records import MINUTE_US
-from streams.replay import Entry
 
 _HOUR_US = 60 * MINUTE_US
 _TOO_LATE_US = TOO_LATE_TICKS * MINUTE_US

@@ -8,25 +8,20 @@ minutes would wait for the wall clock to close them.
 from __future__ import annotations
 
 import contextlib
-import heapq
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, repeat
-from pathlib import Path
 from typing import Any, Final
-
-import msgspec
 
 from streams import topics
 from streams.classification import CONTROL_HEADER
+from streams.entries import Entry
 from streams.errors import UserError
 from streams.existing_topics import partitions_of_topic
 from streams.kafka_log import quiet
-from streams.mention_files import STDIN, BadLineError, MentionFileError, Piece, read_pieces
-from streams.records import EndOfReplay, Limits, Mention, encode, microseconds, partition_of
+from streams.records import EndOfReplay, Mention, encode, partition_of
 from streams.settings import Settings
 
 # Records handed to the producer and not yet confirmed: it has no bound of its own.
@@ -41,14 +36,6 @@ class ReplayError(UserError):
     """The broker does not take records; the message says which broker and why."""
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """A line of a file: a mention, or why there is none."""
-
-    path: str
-    line: int
-    content: Mention | BadLineError
-
-
 @dataclass(slots=True)
 class ReplaySummary:
     """What a replay did. `seconds` is its duration on the wall clock."""
@@ -61,47 +48,6 @@ class ReplaySummary:
     newest: datetime | None = None
     ended: bool = False
     seconds: float = 0.0
-
-
-def merged(
-    paths: Sequence[Path | str], limits: Limits | None = None, contents: Mapping[str, bytes] | None = None
-) -> Iterator[Entry]:
-    """Read files of mentions as one, in order of time if each is sorted; bad lines stay behind the line before them.
-
-    Parameters
-    ----------
-    contents : mapping, optional
-        What `mention_files.content_of` gave for some of them.
-
-    Raises
-    ------
-    MentionFileError
-        At once, if a file is missing or not a file of mentions, or standard input is named twice.
-    """
-    if sum(str(path) == STDIN for path in paths) > 1:
-        raise MentionFileError("standard input is named twice; it can be read once")
-    known = contents or {}
-    files = [(str(path), read_pieces(path, limits, content=known.get(str(path)))) for path in paths]
-    entries = [chain.from_iterable(_entries(path, piece) for piece in pieces) for path, pieces in files]
-    return entries[0] if len(entries) == 1 else _merge([_timed(of_file) for of_file in entries])
-
-
-def _entries(path: str, piece: Piece) -> Iterator[Entry]:
-    return map(Entry, repeat(path), *piece)
-
-
-def _timed(entries: Iterator[Entry]) -> Iterator[tuple[int, Entry]]:
-    # A merge needs each file to be sorted; where it is not, a mention goes with the latest one before it.
-    latest = 0
-    for entry in entries:
-        if isinstance(entry.content, Mention):
-            latest = max(latest, microseconds(entry.content.created_at))
-        yield latest, entry
-
-
-def _merge(files: list[Iterator[tuple[int, Entry]]]) -> Iterator[Entry]:
-    for _, entry in heapq.merge(*files, key=lambda timed: timed[0]):
-        yield entry
 
 
 def replay(

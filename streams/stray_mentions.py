@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from streams.entries import Entry
 from streams.records import Mention
-from streams.replay import Entry
 
 FAR: Final = timedelta(days=366)
 #: So few mentions teach nothing about a brand.

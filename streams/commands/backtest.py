@@ -16,10 +16,10 @@ from streams.commands.backtest_report import Options, after_whom, after_years, r
 from streams.commands.console import note, stderr_console
 from streams.commands.output_files import refuse_unusable
 from streams.crisis_commands import read_commands
+from streams.entries import Entry
 from streams.errors import UserError
 from streams.mention_source import MentionSource
 from streams.records import Limits, Mention, Model
-from streams.replay import Entry
 from streams.wiring import brand_profiles, event_links, make_classification, mention_limits, own_detectors
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from streams.backtest import Outcome
+from streams.entries import Entry
 from streams.mention_files import STDIN
 from streams.records import Mention
-from streams.replay import Entry
 
 if TYPE_CHECKING:
     from detectors.engine import BrandProfile

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from streams.commands.console import complain, note, stderr_console
+from streams.entries import Entry, merged
 from streams.errors import UserError
 from streams.mention_files import BadLineError, count_lines
 from streams.rendering import printable
-from streams.replay import Entry, ReplaySummary, merged, replay
+from streams.replay import ReplaySummary, replay
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from itertools import takewhile
 from threading import Event, Thread
 
+from streams.entries import Entry
 from streams.mention_files import BadLineError
 from streams.records import Mention, encode
-from streams.replay import Entry, replay
+from streams.replay import replay
 from streams.settings import Settings
 
 

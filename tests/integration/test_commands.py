@@ -23,8 +23,8 @@ from streams.backtest import Backtest
 from streams.brokers import Broker
 from streams.command_sender import brand_of_incident, send_command
 from streams.crisis_commands import CommandError, CrisisCommand, decode_command
+from streams.entries import Entry
 from streams.records import Mention, Model
-from streams.replay import Entry
 from streams.sent_commands import must_be_planned
 from streams.settings import Settings
 from streams.simulation import BRANDS

@@ -11,10 +11,11 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streams import topics
 from streams.brokers import Broker
+from streams.entries import Entry
 from streams.existing_topics import MissingTopicError
 from streams.mention_files import BadLineError
 from streams.records import Mention, decode_control, encode, partition_of
-from streams.replay import Entry, ReplaySummary, replay
+from streams.replay import ReplaySummary, replay
 from streams.settings import Settings
 
 MakeSettings = Callable[..., Settings]

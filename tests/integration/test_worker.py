@@ -24,9 +24,10 @@ from streams.app import topic_specs
 from streams.backtest import Backtest
 from streams.brokers import Broker
 from streams.classification import CONTROL_HEADER
+from streams.entries import Entry
 from streams.mention_files import read_mentions
 from streams.records import EndOfReplay, Mention, Model, encode, microseconds, partition_of, tick_of
-from streams.replay import Entry, replay
+from streams.replay import replay
 from streams.settings import Settings
 from streams.simulation import BRANDS, START, simulate
 from streams.wiring import brand_profiles, make_classification

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from detectors.engine import BrandProfile
 from streams.backtest import GOLD, Backtest, classification_of_any_brand
 from streams.cli import app
+from streams.entries import Entry
 from streams.records import Mention, encode_lines
-from streams.replay import Entry
 from streams.simulation import BRANDS, START, simulate
 from streams.wiring import make_classification
 

@@ -81,6 +81,12 @@ def test_help_imports_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_a_backtest_with_human_tones_waits_for_neither_kafka_nor_a_model() -> None:
+    heavy = ("torch", "transformers", "faust", "kafka", "aiokafka", "llvmlite", "plotly")
+    code = f"import sys, streams.commands.backtest; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def test_version() -> None:
     code, out, _ = _run("--version")
     assert code == 0

@@ -17,9 +17,9 @@ from detectors.observations import Observations
 from streams.backtest import GOLD, Backtest
 from streams.classification import Batch, Classification
 from streams.detection import Detection
+from streams.entries import Entry
 from streams.matching import BrandMatcher
 from streams.records import Advance, Mention, RejectedError, microseconds, tick_of
-from streams.replay import Entry
 from streams.simulation import START
 
 KEYWORDS = [("Castor", ["castor"]), ("Lumo", ["lumo"]), ("Arbo", ["arbo"])]

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from streams.entries import Entry
 from streams.mention_files import BadLineError
 from streams.records import Mention
-from streams.replay import Entry
 from streams.stray_mentions import FEW, StrayMentions
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
