@@ -14,6 +14,8 @@ from streams.replay import _Pace, replay
 from streams.settings import Settings
 from streams.topics import BrokerUnreachableError
 
+_START = datetime(2026, 3, 2, tzinfo=UTC)
+
 
 def test_pace_holds_mentions_back_until_they_are_due() -> None:
     pace = _Pace(600.0)  # ten minutes a second
