@@ -22,23 +22,20 @@ pseudo-counts; g counts once a cell has two visits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import share_rhythm
+from detectors import share_correlation, share_rhythm
 from detectors.columns import Columns, Floats, Ints, Minutes, clipped, column, row_sum
 from detectors.config import EngineConfig
-from detectors.score import CORRELATION, CORRELATION_IN
-from detectors.windows import SIX_HOURS
+from detectors.level_sums import SLOW, LevelSums, Taught
+from detectors.share_correlation import MoreThanChance
 
 DELAY = 3
 """Hours."""
-QUICK, SLOW = 0, 1
-"""Rows of the two levels."""
 SPREAD_HALF_LIFE = 24.0
 """Observed hours, of the dispersion."""
 QUICK_HOURS = 9.0
@@ -47,105 +44,12 @@ CELL_PRIOR = 10.0
 """Pseudo-counts that draw a cell of the rhythm towards 1."""
 LEAST_SHAPE = 0.05
 """No hour is expected to be quieter than this part of the level."""
-PHI_PRIOR = 4.0
-PHI_PRIOR_HOURS = 12.0
-PHI_RANGE = (1.0, 100.0)
-CORRELATION_PRIOR = 2000.0
-"""Weight of the usual correlation, in pairs of authors: as good as a deviation of 0.03 between brands."""
-CORRELATION_HALF_LIFE = 28 * 24.0
-"""Observed hours."""
-CORRELATION_RANGE = (0.005, 0.15)
-CORRELATION_GATE = 16.0
-"""An hour teaches at most a deviation of four standard ones."""
-LASTING_PRIOR = 400_000.0
-"""Weight of what is usually left in six hours, in pairs of authors of windows, which overlap: half of all at some five
-mentions an hour."""
-LASTING_RANGE = (CORRELATION_IN[SIX_HOURS], 1.5)
-"""Never less than usual: that would make a moved share tell more, and pages come more often than agreed."""
-LASTING_GATE = 9.0
-"""A window teaches at most a deviation of three standard ones."""
 MIXED = -1.0
 """For `held_negative`: mentions of the hour were read by two tone models."""
 NEW_MODEL_HOURS = 6.0
 """Hours that the share under the model before counts for under a new one."""
 HISTORY = 25
 """Hours whose shape the windows of a tick can reach: its own and 24 before."""
-
-
-class LevelSums(NamedTuple):
-    """What levels and dispersion rest on: columns of Baseline, (n, ...), or those of several hours, (hours, n, ...)."""
-
-    authors: Floats
-    weight: Floats
-    negative: Floats
-    negative_weight: Floats
-    spread: Floats
-    spread_negative: Floats
-    spread_weight: Floats
-
-    @staticmethod
-    def in_order(hours: Sequence[LevelSums]) -> LevelSums:
-        """Those of several hours as one."""
-        return LevelSums._make(map(np.array, zip(*hours, strict=True)))
-
-    def level(self) -> tuple[Floats, Floats]:
-        """See Baseline.level."""
-        authors = self.authors / np.maximum(self.weight, 1e-9)
-        negative = self.negative / np.maximum(self.negative_weight, 1e-9)
-        return (
-            0.5 * (authors[..., QUICK] + authors[..., SLOW]),
-            0.5 * (negative[..., QUICK] + negative[..., SLOW]),
-        )
-
-    def known_hours(self) -> Floats:
-        """See Baseline.known_hours."""
-        return np.ascontiguousarray(self.weight[..., SLOW])
-
-    def dispersion(self) -> tuple[Floats, Floats]:
-        """See Baseline.dispersion."""
-        total = self.spread_weight + PHI_PRIOR_HOURS
-        authors = (self.spread + PHI_PRIOR * PHI_PRIOR_HOURS) / total
-        negative = (self.spread_negative + PHI_PRIOR * PHI_PRIOR_HOURS) / total
-        return clipped(authors, *PHI_RANGE), clipped(negative, *PHI_RANGE)
-
-    def slow_share(self) -> Floats:
-        """The share of negative authors by the slow levels."""
-        authors = self.authors[..., SLOW] / np.maximum(self.weight[..., SLOW], 1e-9)
-        negative = self.negative[..., SLOW] / np.maximum(self.negative_weight[..., SLOW], 1e-9)
-        return clipped(negative / np.maximum(authors, 1e-9), 1e-3, 0.98)
-
-    def share_is_known(self, config: EngineConfig) -> NDArray[np.bool_]:
-        """Whether enough hours were learned by the tone model of today."""
-        known = (self.weight[..., SLOW] >= config.settled_hours) & (
-            self.negative_weight[..., SLOW] >= config.settled_hours
-        )
-        return np.asarray(known, np.bool_)
-
-
-class Taught(NamedTuple):
-    """An hour as it was learned, (n,) each, or several of a day one after the other, (hours, n)."""
-
-    local_hour: Ints
-    seen: NDArray[np.bool_]
-    """It was observed."""
-    learned: NDArray[np.bool_]
-    """And no incident was open."""
-    mixed: NDArray[np.bool_]
-    """It was read by two tone models."""
-    authors: Floats
-    gated: Floats
-    """As many authors as it teaches."""
-    negative: Floats
-    exposure: Floats
-    share_factor: Floats
-    levels: LevelSums
-    """As they were before."""
-
-    @staticmethod
-    def in_order(hours: Sequence[Taught]) -> Taught:
-        """Those of several hours as one."""
-        *columns, levels = zip(*hours, strict=True)
-        return Taught._make((*map(np.array, columns), LevelSums.in_order(levels)))
 
 
 @dataclass
@@ -215,11 +119,11 @@ class Baseline(Columns):
 
     def correlation(self) -> Floats:
         """rho: intra-class correlation of negativity within an hour, (n,)."""
-        return _correlation(self.pairs_excess, self.pairs)
+        return share_correlation.correlation(self.pairs_excess, self.pairs)
 
     def lasting(self) -> Floats:
         """The part of rho that is left in windows of six hours, (n,)."""
-        return _lasting(self.long_excess, self.long_pairs, self.correlation())
+        return share_correlation.lasting(self.long_excess, self.long_pairs, self.correlation())
 
     def shapes(self, local_hour: Ints) -> Floats:
         """s and s q for hours since 1970 of the brand's own clock: (2, n, hours) from (n, hours)."""
@@ -363,11 +267,11 @@ class Baseline(Columns):
         settled = told.learned & (told.levels.weight[..., SLOW] >= config.settled_hours)
         tells = settled & (told.authors >= 2) & ~told.mixed & told.levels.share_is_known(config)
         # Hours of many authors say more, but not in proportion: two hours differ, however many authors they have.
-        more = _MoreThanChance.of(told.authors, told.negative, share, tells, CORRELATION_GATE, CORRELATION)
+        more = MoreThanChance.of_hours(told.authors, told.negative, share, tells)
         excess, pairs = self.pairs_excess, self.pairs
         before = np.empty_like(share)
-        for hour, fade in enumerate(_fades(settled, CORRELATION_HALF_LIFE)):
-            before[hour] = rho = _correlation(excess, pairs)
+        for hour, fade in enumerate(_fades(settled, share_correlation.HALF_LIFE)):
+            before[hour] = rho = share_correlation.correlation(excess, pairs)
             more_excess, more_pairs = more.than_with(rho, hour)
             excess, pairs = excess * fade + more_excess, pairs * fade + more_pairs
         self.pairs_excess, self.pairs = excess, pairs
@@ -388,12 +292,11 @@ class Baseline(Columns):
         they were. All (hours, n). Returns what `lasting` was before each.
         """
         tells = quiet & levels.share_is_known(config) & (authors >= 2)
-        usual = CORRELATION_IN[SIX_HOURS] * CORRELATION
-        more = _MoreThanChance.of(authors.astype(np.float64), negative, share, tells, LASTING_GATE, usual)
+        more = MoreThanChance.of_six_hours(authors, negative, share, tells)
         excess, pairs = self.long_excess, self.long_pairs
         before = np.empty_like(share)
-        for hour, fade in enumerate(_fades(tells, CORRELATION_HALF_LIFE)):
-            before[hour] = left = _lasting(excess, pairs, rho[hour])
+        for hour, fade in enumerate(_fades(tells, share_correlation.HALF_LIFE)):
+            before[hour] = left = share_correlation.lasting(excess, pairs, rho[hour])
             more_excess, more_pairs = more.than_with(left * rho[hour], hour)
             excess, pairs = excess * fade + more_excess, pairs * fade + more_pairs
         self.long_excess, self.long_pairs = excess, pairs
@@ -504,47 +407,6 @@ class _Where:
         """By what to multiply, so that half is left after so many times; 1 elsewhere."""
         by = 2.0 ** (-1.0 / half_life)
         return by if self.everywhere else np.where(self.which, by, 1.0)
-
-
-def _correlation(excess: Floats, pairs: Floats) -> Floats:
-    rho = (excess + CORRELATION_PRIOR * CORRELATION) / (pairs + CORRELATION_PRIOR)
-    return clipped(rho, *CORRELATION_RANGE)
-
-
-def _lasting(excess: Floats, pairs: Floats, rho: Floats) -> Floats:
-    usual = CORRELATION_IN[SIX_HOURS] * rho
-    left = (excess + LASTING_PRIOR * usual) / (pairs + LASTING_PRIOR)
-    return clipped(left / rho, *LASTING_RANGE)
-
-
-class _MoreThanChance(NamedTuple):
-    """By how much more than chance negative authors of windows differ from a share, (hours, n) each."""
-
-    authors: Floats
-    others: Floats
-    squared: Floats
-    most: Floats
-    """What it is cut at, were rho 0."""
-    worth: Floats
-    pairs: Floats
-    """Of authors, weighted: what it rests on."""
-
-    @staticmethod
-    def of(
-        authors: Floats, negative: Floats | Ints, share: Floats, tells: NDArray[np.bool_], gate: float, usual: float
-    ) -> _MoreThanChance:
-        """Cut at `gate` times the usual square, and weighted by what it tells if rho is `usual`; 0 unless it `tells`
-        anything."""
-        others = np.maximum(authors - 1.0, 0.0)
-        off = negative - authors * share
-        chance = np.maximum(share * (1.0 - share), 1e-9)
-        worth = np.where(tells, 1.0 / np.square(1.0 + others * usual), 0.0)
-        return _MoreThanChance(authors, others, off * off / chance, gate * authors, worth, worth * authors * others)
-
-    def than_with(self, rho: Floats, hour: int) -> tuple[Floats, Floats]:
-        """That of an hour, and pairs of authors that it rests on: their ratio is rho, which so far was `rho`."""
-        squared = np.minimum(self.squared[hour], self.most[hour] * (1.0 + self.others[hour] * rho))
-        return self.worth[hour] * (squared - self.authors[hour]), self.pairs[hour]
 
 
 def _fades(which: NDArray[np.bool_], half_life: float) -> Floats:

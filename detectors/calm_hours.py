@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import feed
-from detectors.baseline import DELAY, HISTORY, Baseline, LevelSums, Taught, rhythm_cells
+from detectors.baseline import DELAY, HISTORY, Baseline, rhythm_cells
 from detectors.columns import Floats, Ints
 from detectors.core import Core, LastTick
 from detectors.exposure import ALL, NEGATIVE, Shape, in_reach, of_minutes
 from detectors.exposure import observed as observed_part
 from detectors.gaps import Gaps
 from detectors.learning import end_day, hold, learn_lasting, learn_terms, open_since
+from detectors.level_sums import LevelSums, Taught
 from detectors.members import Came, take
 from detectors.segment import forget_closed, is_calm, note_calm, record, scores, twice
 from detectors.usual import Usual

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors import controller
 from detectors.anew import begin_anew
-from detectors.baseline import DELAY, MIXED, LevelSums
+from detectors.baseline import DELAY, MIXED
 from detectors.budget import MONTH
 from detectors.columns import Floats, Ints
 from detectors.core import Core
@@ -17,6 +17,7 @@ from detectors.detector import Hour
 from detectors.exposure import ALL, NEGATIVE
 from detectors.feed import come_up
 from detectors.incidents import Decision
+from detectors.level_sums import LevelSums
 from detectors.model_changes import change_models
 from detectors.own_detectors import teach
 from detectors.planned import planned_hour

@@ -27,7 +27,7 @@ SMALL = 2.0
 """kappa: authors added to count and expectation; keeps two authors where none is expected from being a crisis."""
 CORRELATION = 0.03
 """rho: intra-class correlation of negativity within an hour that is usual (authors copy each other, and a day has its
-topics); a brand's own is learned, see baseline.py."""
+topics); a brand's own is learned, see share_correlation.py."""
 CORRELATION_IN = (1.2, 1.0, 0.65, 0.5, 0.3)
 """Of it, what is usually left in the windows of windows.WIDTHS: topics change. Measured on 14,640 airline tweets; of a
 brand's own, what is left in six hours is learned too."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Self
 
-from detectors.baseline import Baseline, LevelSums
+from detectors.baseline import Baseline
 from detectors.columns import Floats
+from detectors.level_sums import LevelSums
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class View:
         talk about, at most 350, 0 where nothing tells (see topics); None: nothing is known of what they say
     share_weight : EngineConfig.share_weight
     correlation : (n,) the brand's rho, see score.CORRELATION; None: the usual one for all
-    lasting : (n,) the part of that which is left in 6 h, see baseline.py; None: the usual one for all
+    lasting : (n,) the part of that which is left in 6 h, see share_correlation.py; None: the usual one for all
     learned : what this detector has learned (`Detector.learns`), read-only; None if it learns nothing
     unsettled : (n,) brands whose tone model is new, so that nobody knows yet which share is usual; None: of none
 

@@ -17,24 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.baseline import (
-    CELL_PRIOR,
-    DELAY,
-    HISTORY,
-    LEAST_SHAPE,
-    MIXED,
-    PHI_PRIOR,
-    PHI_PRIOR_HOURS,
-    PHI_RANGE,
-    QUICK,
-    SLOW,
-    SPREAD_HALF_LIFE,
-    Baseline,
-    LevelSums,
-    Taught,
-)
+from detectors.baseline import CELL_PRIOR, DELAY, HISTORY, LEAST_SHAPE, MIXED, SPREAD_HALF_LIFE, Baseline
 from detectors.columns import Floats, Ints
 from detectors.config import EngineConfig
+from detectors.level_sums import PHI_PRIOR, PHI_PRIOR_HOURS, PHI_RANGE, QUICK, SLOW, LevelSums, Taught
 
 FEW = 12
 """Brands up to which plain numbers are faster."""

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import Engine, calm_hours
-from detectors.baseline import DELAY, HISTORY, MIXED, Baseline, LevelSums, Taught
+from detectors.baseline import DELAY, HISTORY, MIXED, Baseline
 from detectors.config import EngineConfig
 from detectors.exposure import in_reach
+from detectors.level_sums import LevelSums, Taught
 from detectors.volume import Volume, level_sums_of, taught_of
 from tests.detectors.worlds import QUICK, START, learn, profiles, run, world
 
