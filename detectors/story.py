@@ -230,7 +230,7 @@ def _numbers(recording: Recording) -> _EVERY:
     p = expected_share(recording.negative_expected[_SHARE_WINDOW], recording.authors_expected[_SHARE_WINDOW])
     many = np.maximum(recording.authors_expected[_SHARE_WINDOW], 1.0)
     out[5] = p
-    # Standard deviation of a beta-binomial share with the correlation that the score assumes.
+    # Standard deviation of a share of authors who copy each other as much as is usual (see score.share_ratios).
     out[6] = np.sqrt(p * (1.0 - p) / many * (1.0 + (many - 1.0) * CORRELATION))
     out[7] = recording.down[:, None]
     out[8 : 8 + size] = np.where(recording.scores > UNSCORED, recording.scores, np.nan)

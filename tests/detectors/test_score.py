@@ -6,18 +6,24 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
+from detectors.baseline import CORRELATION_RANGE, LASTING_RANGE
 from detectors.columns import Floats, Ints, ln
 from detectors.detector_set import BUILT_IN_SET
 from detectors.score import (
     CORRELATION,
     COUNT,
     FAST,
+    MOST_EXPECTED,
     ODDS,
     SLOW,
     SURGE,
     TONE,
+    TONE_ODDS,
+    correlations,
     expected_share,
     share_evidence,
     share_ratios,
@@ -73,6 +79,60 @@ def test_share_evidence_is_nearly_that_of_the_beta_binomial(authors: int, p0: fl
 
 def test_a_million_authors_are_no_more_than_a_number() -> None:
     assert 100.0 < _evidence(900_000, 1_000_000, 0.1, 0.004) < 501.0
+
+
+_LEARNED = np.array([(rho, left) for rho in CORRELATION_RANGE for left in LASTING_RANGE]).T
+RHO = correlations(*_LEARNED)
+"""The least and the most that can be learned, in each window."""
+
+
+@given(
+    authors=st.integers(1, 50) | st.integers(1, 1_000_000_000),
+    p0=st.just(0.0) | st.floats(0.0, MOST_EXPECTED),
+    rho=st.floats(float(RHO.min()), float(RHO.max())),
+    odds=st.sampled_from([ODDS, TONE_ODDS]),
+)
+def test_evidence_is_a_number_and_never_falls_with_one_more_negative_author(
+    authors: int, p0: float, rho: float, odds: tuple[float, ...]
+) -> None:
+    few = np.arange(min(authors, 200) + 1)
+    negative = np.unique(np.concatenate([few, authors - few]))
+    total = np.full(len(negative), authors)
+    evidence = share_evidence(total, share_ratios(negative, total, np.full(len(negative), p0), rho, odds))
+    assert np.isfinite(evidence).all()
+    assert (np.diff(evidence) >= 0.0).all()
+
+
+@given(seed=st.integers(0, 2**32 - 1), brands=st.integers(1, 9), ticks=st.sampled_from([1, 2, 60]))
+def test_evidence_of_some_places_is_the_same_bits_as_of_all(seed: int, brands: int, ticks: int) -> None:
+    rng = np.random.default_rng(seed)
+    authors = rng.integers(0, 40, (5, brands, ticks))
+    negative = np.minimum(rng.integers(0, 20, authors.shape), authors)
+    expected = rng.uniform(0.0, 50.0, authors.shape)
+
+    def view(rows: Ints) -> View:
+        return View(
+            ticks=np.arange(ticks),
+            local_hour=np.zeros(len(rows), np.int64),
+            mentions=authors[:, rows],
+            authors=authors[:, rows],
+            negative=negative[:, rows],
+            authors_expected=expected[:, rows],
+            negative_expected=0.3 * expected[:, rows],
+            correlation=np.linspace(*CORRELATION_RANGE, brands)[rows],
+            lasting=np.linspace(*LASTING_RANGE, brands)[rows],
+        )
+
+    every = view(np.arange(brands))
+    brand, tick = np.nonzero(rng.random((brands, ticks)) < 0.3)
+    rows = np.nonzero(rng.random(brands) < 0.5)[0]
+    some = view(rows)
+    for w in range(1, 5):
+        evidence = every.tone_evidence(w)
+        known = negative[w], authors[w], every.share_expected[w - 1], every.correlations[w, :, None]
+        assert evidence.tolist() == share_evidence(authors[w], share_ratios(*known, TONE_ODDS)).tolist()
+        assert every.tone_evidence(w, (brand, tick)).tolist() == evidence[brand, tick].tolist()
+        assert some.tone_evidence(w).tolist() == evidence[rows].tolist()
 
 
 def test_no_authors_no_evidence() -> None:
