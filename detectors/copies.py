@@ -2,8 +2,9 @@
 
 A headline that a hundred accounts syndicate within an hour is one voice, not a hundred upset people. So a negative
 post that is a copy, or nearly one (near_copies.py), of what another author has posted about the brand within 24 hours
-counts for that author, who is in a window once however often he is copied. A declared repost is a person's act and
-counts for the person. Only hashes of the words are kept.
+counts for that author, who is in a window once however often he is copied. Who copies several people's posts counts for
+the first of them, or one account could speak for them all. A declared repost is a person's act and counts for the
+person. Only hashes of the words are kept.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ class Copies:
         """
         keys = [brand << KEY_BITS | key for brand, m in zip(brands, marks, strict=True) if m for key in m.keys]
         packed = self._packed(keys)
-        who, firsts, newest = [], [], self.newest
+        who: list[int] = []
+        firsts: list[tuple[int, Post]] = []
+        newest = self.newest
         for brand, tick, author, text in zip(brands, ticks, authors, marks, strict=True):
             voice = author
             if text is not None:
@@ -85,6 +88,8 @@ class Copies:
                         fresh.append(key)
                     elif near(known.simhash, text.simhash):
                         voice = known.author
+                        if voice != author & _AUTHOR:
+                            voice = self._lent(brand, author & _AUTHOR, Post(tick, voice, 0), firsts)
                         break
                 else:
                     first = Post(tick, author & _AUTHOR, text.simhash)
@@ -94,6 +99,17 @@ class Copies:
                         firsts.append((key, first))
             who.append(voice)
         return who, firsts
+
+    def _lent(self, brand: int, author: int, copied: Post, firsts: list[tuple[int, Post]]) -> int:
+        """For whom a copy counts: for the first one whom this author copied within a day, kept like a text whose key is
+        the author."""
+        key = brand << KEY_BITS | author
+        known = self.newest.get(key) or self._packed([key]).get(key)
+        if known is not None and copied.tick - known.tick <= LIVES:
+            return known.author
+        self.newest[key] = copied
+        firsts.append((key, copied))
+        return copied.author
 
     def _packed(self, keys: Sequence[int]) -> dict[int, Post]:
         """Those of these keys that are in the arrays."""

@@ -82,7 +82,7 @@ def share_evidence(authors: Ints, ratios: Sequence[Floats]) -> Floats:
 def share_ratios(
     negative: Ints, authors: Ints, p0: Floats, correlation: Floats | float, odds_ratios: Sequence[float]
 ) -> list[Floats]:
-    """(P(K; T, p_gamma) / P(K; T, p0))^(1/D) for each gamma, P being binomial; 1 where T is zero.
+    """(P(K; T, p_gamma) / P(K; T, p0))^(1/D) for each gamma, P being binomial; 1 where T, and so K, is zero.
 
     p_gamma = expit(logit p0 + ln gamma), so that the ratio is gamma^K / (1 + (gamma - 1) p0)^T. Authors who copy each
     other are worth fewer than they are: D = 1 + (T - 1) rho is how much wider than binomial their number varies, and

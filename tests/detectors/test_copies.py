@@ -172,10 +172,60 @@ def test_copies_speak_for_the_first_for_a_day() -> None:
     assert voice(101 + LIVES, 9) == 9, "a day later it is news again"
     assert voice(102 + LIVES, 7) == 9
     copies.forget(103 + LIVES)
-    assert [f.author for f in copies.of(0)] == [9]
+    assert {f.author for f in copies.of(0)} == {9, 7}, "of the text, and whom 9 copied"
     copies.forget(102 + 2 * LIVES)
     assert copies.of(0) == []
     assert copies.nbytes() == 0
+
+
+def test_who_copies_several_people_speaks_for_the_first_of_them() -> None:
+    """Else one account that repeats twenty complaints of the day would be twenty upset people."""
+    copies = Copies()
+    texts = [mark(0, f"the queue at counter {i} is a shame and a disgrace") for i in range(20)]
+
+    def voices(tick: int, author: int, which: slice = slice(None)) -> list[int]:
+        n = len(texts[which])
+        return copies.voices([0] * n, [tick] * n, [author] * n, texts[which])[0]
+
+    for i in range(20):
+        assert voices(100, i + 1, slice(i, i + 1)) == [i + 1]
+    assert voices(101, 77) == [1] * 20
+    assert voices(101, 78, slice(5, None)) == [6] * 15, "another account speaks for another one"
+    copies.forget(159)
+    again = Copies()
+    again.load(copies.of(0))
+    copies = again
+    assert voices(160, 77, slice(3, None)) == [1] * 17, "also after a restore"
+    assert voices(161, 3, slice(2, 4)) == [3, 4], "one's own text is no copy"
+    assert voices(101 + LIVES, 77, slice(9, 10)) == [77], "a day later it is news again"
+
+
+def test_one_account_that_repeats_what_others_wrote_pages_nobody() -> None:
+    rng = np.random.default_rng(1)
+    n, end = 21 * 480, START + 21 * 1440
+    tick = np.sort(rng.integers(START, end, n))
+    negative = rng.random(n) < 0.25
+    text = [" ".join(f"w{j}" for j in rng.integers(0, 2000, 12)) for _ in range(n)]
+    author = rng.integers(1, 1 << 62, n).astype(np.uint64)
+    then = np.sort(rng.integers(end, end + 60, 20))
+    repeated = np.flatnonzero(negative & (tick > end - 1300) & (tick < end - 430))[-20:]
+    assert len(repeated) == 20
+    tick, m = np.concatenate([tick, then]), n + 20
+    observations = Observations(
+        tick=tick,
+        minute=tick,
+        brand=np.zeros(m, np.int32),
+        author=np.concatenate([author, np.full(20, 99, np.uint64)]),
+        negative=np.concatenate([negative, np.ones(20, np.bool_)]),
+        p_negative=np.ones(m, np.float32),
+        kind=np.zeros(m, np.uint8),
+        reach=np.full(m, np.nan),
+        id=[str(i) for i in range(m)],
+        text=[*text, *(text[i] for i in repeated.tolist())],
+        url=[None] * m,
+    )
+    decisions = Engine([BrandProfile("brand")]).advance(end + 60, observations)
+    assert not [d for d in decisions if d.tick >= end and d.notify != "info"]
 
 
 def play(text: str, kind: int) -> int:

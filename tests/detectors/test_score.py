@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from detectors.baseline import CORRELATION_RANGE, LASTING_RANGE
 from detectors.columns import Floats, Ints, ln
 from detectors.detector_set import BUILT_IN_SET
 from detectors.score import (
@@ -28,6 +27,7 @@ from detectors.score import (
     share_evidence,
     share_ratios,
 )
+from detectors.share_correlation import LASTING_RANGE, RANGE
 from detectors.view import View
 
 
@@ -81,7 +81,7 @@ def test_a_million_authors_are_no_more_than_a_number() -> None:
     assert 100.0 < _evidence(900_000, 1_000_000, 0.1, 0.004) < 501.0
 
 
-_LEARNED = np.array([(rho, left) for rho in CORRELATION_RANGE for left in LASTING_RANGE]).T
+_LEARNED = np.array([(rho, left) for rho in RANGE for left in LASTING_RANGE]).T
 RHO = correlations(*_LEARNED)
 """The least and the most that can be learned, in each window."""
 
@@ -119,7 +119,7 @@ def test_evidence_of_some_places_is_the_same_bits_as_of_all(seed: int, brands: i
             negative=negative[:, rows],
             authors_expected=expected[:, rows],
             negative_expected=0.3 * expected[:, rows],
-            correlation=np.linspace(*CORRELATION_RANGE, brands)[rows],
+            correlation=np.linspace(*RANGE, brands)[rows],
             lasting=np.linspace(*LASTING_RANGE, brands)[rows],
         )
 
