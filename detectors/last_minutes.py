@@ -61,13 +61,13 @@ class Changes:
         """One entry per row; `window` is an index of WIDTHS."""
         _, brands, ticks = self.moved.shape
         # A flat index is several times as fast.
-        np.add.at(self.moved.reshape(-1), (window * brands + brand) * ticks + (tick - self.first), by)
+        np.add.at(self.moved.reshape(-1, copy=False), (window * brands + brand) * ticks + (tick - self.first), by)
 
     def add(self, keep: NDArray[np.bool_], brand: Ints, tick: Ints, by: int) -> None:
         """`keep` is (windows, rows), `brand` (rows,), `tick` either."""
         _, brands, ticks = self.moved.shape
         at = (_EACH * (brands * ticks) + (brand * ticks + (tick - self.first)))[keep]
-        np.add.at(self.moved.reshape(-1), at, by)
+        np.add.at(self.moved.reshape(-1, copy=False), at, by)
 
 
 def leaving(minute: Offsets, base: int, first: int, last: int) -> tuple[Ints, Ints]:
