@@ -73,8 +73,10 @@ class Copies:
 
         Rows are posts in order of ticks, which must not go back.
         """
-        keys = [brand << KEY_BITS | key for brand, m in zip(brands, marks, strict=True) if m for key in m.keys]
-        packed = self._packed(keys)
+        marked = [(brand, author, m.keys) for brand, author, m in zip(brands, authors, marks, strict=True) if m]
+        packed = self._packed(
+            [brand << KEY_BITS | key for brand, author, of in marked for key in (*of, author & _AUTHOR)]
+        )
         who: list[int] = []
         firsts: list[tuple[int, Post]] = []
         newest = self.newest
@@ -89,7 +91,13 @@ class Copies:
                     elif near(known.simhash, text.simhash):
                         voice = known.author
                         if voice != author & _AUTHOR:
-                            voice = self._lent(brand, author & _AUTHOR, Post(tick, voice, 0), firsts)
+                            # For the first one whom this author copied within a day, kept like a text whose key is he.
+                            account = brand << KEY_BITS | author & _AUTHOR
+                            lent = newest.get(account) or packed.get(account)
+                            if lent is None or tick - lent.tick > LIVES:
+                                lent = newest[account] = Post(tick, voice, 0)
+                                firsts.append((account, lent))
+                            voice = lent.author
                         break
                 else:
                     first = Post(tick, author & _AUTHOR, text.simhash)
@@ -99,17 +107,6 @@ class Copies:
                         firsts.append((key, first))
             who.append(voice)
         return who, firsts
-
-    def _lent(self, brand: int, author: int, copied: Post, firsts: list[tuple[int, Post]]) -> int:
-        """For whom a copy counts: for the first one whom this author copied within a day, kept like a text whose key is
-        the author."""
-        key = brand << KEY_BITS | author
-        known = self.newest.get(key) or self._packed([key]).get(key)
-        if known is not None and copied.tick - known.tick <= LIVES:
-            return known.author
-        self.newest[key] = copied
-        firsts.append((key, copied))
-        return copied.author
 
     def _packed(self, keys: Sequence[int]) -> dict[int, Post]:
         """Those of these keys that are in the arrays."""
