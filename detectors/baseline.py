@@ -12,8 +12,7 @@ pseudo-counts; g counts once a cell has two visits.
 * Delay: hour H is learned at the end of hour H + 3, so that a crisis of hours is compared with what was before it.
 * An hour teaches nothing if an incident was open in it or in one of the three hours after it; an hour that was only
   partly observed counts as that part.
-* Correlation: rho, by how much more than chance the negative share of an hour's authors varies, is learned from
-  (K - T p)^2 / (p (1 - p)) - T = T (T - 1) rho, hours weighted by what they tell, drawn to what is usual.
+* Correlation: rho, by how much more than chance the negative share of an hour's authors varies (share_correlation.py).
 * Lasting: what of it is left in six hours is learned in the same way at the end of each hour, from the window that ends
   then and the share that scores expect in it, if no incident was open in it; where a share wanders slowly, more is.
 * Absorption: after 72 h an episode is the new level: L and N are taken from an ungated average with a half-life of 12

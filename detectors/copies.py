@@ -73,9 +73,13 @@ class Copies:
 
         Rows are posts in order of ticks, which must not go back.
         """
-        marked = [(brand, author, m.keys) for brand, author, m in zip(brands, authors, marks, strict=True) if m]
         packed = self._packed(
-            [brand << KEY_BITS | key for brand, author, of in marked for key in (*of, author & _AUTHOR)]
+            [
+                brand << KEY_BITS | key
+                for brand, author, text in zip(brands, authors, marks, strict=True)
+                if text is not None
+                for key in (*text.keys, author & _AUTHOR)
+            ]
         )
         who: list[int] = []
         firsts: list[tuple[int, Post]] = []
@@ -83,28 +87,31 @@ class Copies:
         for brand, tick, author, text in zip(brands, ticks, authors, marks, strict=True):
             voice = author
             if text is not None:
+                copied: Post | None = None
                 own, fresh = [brand << KEY_BITS | key for key in text.keys], []
                 for key in own:
                     known = newest.get(key) or packed.get(key)
                     if known is None or tick - known.tick > LIVES:
                         fresh.append(key)
                     elif near(known.simhash, text.simhash):
-                        voice = known.author
-                        if voice != author & _AUTHOR:
-                            # For the first one whom this author copied within a day, kept like a text whose key is he.
-                            account = brand << KEY_BITS | author & _AUTHOR
-                            lent = newest.get(account) or packed.get(account)
-                            if lent is None or tick - lent.tick > LIVES:
-                                lent = newest[account] = Post(tick, voice, 0)
-                                firsts.append((account, lent))
-                            voice = lent.author
+                        copied = known
                         break
-                else:
+                if copied is None:
                     first = Post(tick, author & _AUTHOR, text.simhash)
                     # Where others' texts hold all its keys, the last one is this one's from now on.
                     for key in fresh or own[-1:]:
                         newest[key] = first
                         firsts.append((key, first))
+                elif copied.author == author & _AUTHOR:
+                    voice = copied.author
+                else:
+                    # For the first one whom this author copied within a day, kept like a text whose key is he.
+                    account = brand << KEY_BITS | author & _AUTHOR
+                    lent = newest.get(account) or packed.get(account)
+                    if lent is None or tick - lent.tick > LIVES:
+                        lent = newest[account] = Post(tick, copied.author, 0)
+                        firsts.append((account, lent))
+                    voice = lent.author
             who.append(voice)
         return who, firsts
 

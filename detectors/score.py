@@ -90,9 +90,6 @@ def share_ratios(
     48:577; as weights of a quasi-likelihood: Williams 1982, Applied Statistics 31:144). The beta-binomial ratio
     is nearly the same (see test_score.py) and takes sixteen gamma functions.
     """
-    if not authors.any():
-        one = np.ones(np.broadcast_shapes(authors.shape, p0.shape, np.shape(correlation)))
-        return [one] * len(odds_ratios)
     effect = 1.0 + np.maximum(authors - 1, 0) * correlation
     k, t = negative / effect, authors / effect
     return [exp(np.minimum(k * np.log(odds) - t * ln(1.0 + (odds - 1.0) * p0), MOST_EVIDENCE)) for odds in odds_ratios]
