@@ -2,9 +2,9 @@
 
 | name    | window | confirmed by | what it sees                | asks for at most |
 |---------|--------|--------------|-----------------------------|------------------|
-| `fast`  | 1 h    | 10 min       | count and share together    | page             |
+| `fast`  | 1 h    | 10 min       | count, share, what is said  | page             |
 | `mid`   | 3 h    | 1 h          | the same, weaker and longer | page             |
-| `slow`  | 6 h    | 3 h          | the same, weaker and longer | page             |
+| `slow`  | 6 h    | 3 h          | count and share, still more | page             |
 | `tone`  | 6 h    |              | the share alone             | page             |
 | `count` | 1 h    | 10 min       | count, in no smaller share  | ticket           |
 | `topic` | 3 h    |              | the share, and what is said | page             |
@@ -33,7 +33,8 @@ MOST_OF_ONE = 3.0
 
 
 class Joint(Detector):
-    """How many negative authors, and how negative the authors are: score.joint."""
+    """How many negative authors, how negative the authors are, and, up to 3 h, whether they are so about one new thing:
+    View.joint."""
 
     version = VERSION
     pages_when_cold = True
@@ -54,6 +55,10 @@ class Joint(Detector):
     def score(self, view: View) -> Floats:
         """S of the window."""
         return np.asarray(view.joint[row_of(self.window) - 1], np.float64)
+
+    def reason(self, told: Told) -> str:
+        """Count and share, and what most of them name where that is evidence too."""
+        return super().reason(told) + (told.about if told.topic else "")
 
 
 class Tone(Detector):
@@ -139,11 +144,9 @@ class Topic(Detector):
 
     def reason(self, told: Told) -> str:
         """The share, and what most of them name."""
-        said = ", ".join(f"“{term}” by {authors}" for term, authors in told.terms)
-        about = f"; more than usual write {said}" if said else ""
         return (
             f"{told.negative} of {told.authors} authors in {told.window} are negative "
-            f"({told.share:.0%} against {told.share_expected:.0%} expected){about}"
+            f"({told.share:.0%} against {told.share_expected:.0%} expected){told.about}"
         )
 
 

@@ -46,6 +46,14 @@ class Told:
     share_expected: float
     terms: tuple[tuple[str, int], ...] = ()
     """What more authors of negative mentions than usual write, the most telling term first, and how many authors do."""
+    topic: bool = False
+    """Whether more are negative than usual and about one new thing: `terms` are then evidence, not only examples."""
+
+    @property
+    def about(self) -> str:
+        """What most of the negative authors name, for the end of a sentence; empty where there is nothing to name."""
+        said = ", ".join(f"“{term}” by {authors}" for term, authors in self.terms)
+        return f"; more than usual write {said}" if said else ""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ ODDS = (2.0, 4.0, 8.0)
 """gamma: how much the odds of a negative mention rise in a crisis."""
 TONE_ODDS = (2.0, 3.0, 4.0)
 """The same where nothing but the share moves: such crises are milder, and less volume must tell them apart."""
+TOPIC_FROM, TOPIC_TIMES = 0.5, 4.0
+"""Evidence of the share from which on a topic adds to it, and how many times what is beyond it can at most."""
 SHARE_CLIP = (-2.5, 8.0)
 TONE_CLIP = (-20.0, 40.0)
 MOST_EVIDENCE = 500.0
@@ -106,7 +108,16 @@ def pace(count: Ints, expected: Floats) -> Floats:
     return ln((count + 0.5) / (expected + 0.5))
 
 
+def topic_evidence(topic: Floats, evidence: Floats) -> Floats:
+    """V = min(W, 4 max(B - 0.5, 0)): what people say, as evidence beside how many of them are negative (W, see topics.py).
+
+    Of no weight where the share is as usual: what makes the rounds in the usual tone has a topic too.
+    """
+    return np.asarray(np.minimum(topic, TOPIC_TIMES * np.maximum(evidence - TOPIC_FROM, 0.0)), np.float64)
+
+
 def joint(size: Floats, evidence: Floats, weight: float) -> Floats:
-    """S = x + min(lambda clip(B, -2.5, 8), max(x, 0)), lambda being `weight`."""
+    """S = x + min(lambda clip(E, -2.5, 8), max(x, 0)), lambda being `weight` and E evidence of a moved share, B or with
+    that of a topic B + V."""
     bonus = weight * np.clip(evidence, *SHARE_CLIP)
     return np.asarray(size + np.minimum(bonus, MOST_BONUS * np.maximum(size, 0.0)), np.float64)

@@ -23,8 +23,13 @@ from detectors.score import (
     share_evidence,
     share_ratios,
     size_of_surge,
+    topic_evidence,
 )
+from detectors.topics import WINDOW
 from detectors.windows import SIX_HOURS, WIDTHS
+
+_TOPIC_WINDOWS = WIDTHS.index(WINDOW)
+"""Of those from 1 h on, how many are no longer than a topic's."""
 
 Places = EllipsisType | tuple[Ints, Ints]
 """All, or rows of brands and columns of ticks, (m,) each."""
@@ -136,8 +141,13 @@ class View:
 
     @cached_property
     def joint(self) -> Floats:
-        """S = x + min(lambda clip(B, -2.5, 8), max(x, 0))."""
-        return frozen(joint(self.size, self.share_evidence, self.share_weight))
+        """S = x + min(lambda clip(B + V, -2.5, 8), max(x, 0)) of 1 h, 3 h, 6 h, 24 h, (4, n, ticks); V is what a topic
+        adds in 1 h and 3 h, see score.topic_evidence."""
+        evidence = self.share_evidence
+        if self.topic.any():
+            evidence = evidence.copy()
+            evidence[:_TOPIC_WINDOWS] += topic_evidence(self.topic, evidence[:_TOPIC_WINDOWS])
+        return frozen(joint(self.size, evidence, self.share_weight))
 
     @cached_property
     def negative_pace(self) -> Floats:

@@ -64,8 +64,9 @@ def describe(
         period = return_period(score, float(loc[detector]), float(scale[detector]))
     book = core.casebooks.get(name)
     ledger = core.account(i, tick)
+    has_topic = bool(rows.raw[TOPIC, j] > 0.0)
     # What is told of a topic are the mentions that made it.
-    span = topics.WINDOW if detector == TOPIC else 60
+    span = topics.WINDOW if detector == TOPIC or (has_topic and detector == MID) else 60
     samples = core.evidence.between(name, tick - span, tick) or core.evidence.between(name, tick - 360, tick)
     terms = tuple(top_terms(samples, core.evidence.normal_of(name), core.ignored_terms.get(name, frozenset())))
     return Decision(
@@ -97,7 +98,7 @@ def describe(
         budget=profile.budget,
         detectors=tuple(core.detectors.names[d] for d in _places(int(rows.agree[j]))),
         windows=_windows(rows, j),
-        reason=_reason(event, core.detectors.all[detector], incident, share, share_expected, terms),
+        reason=_reason(event, core.detectors.all[detector], incident, share, share_expected, terms, has_topic),
         resolves_when=_resolves_when(core, incident, page, ticket),
         amends=amends,
         closed_by="clock" if by_clock else "event",
@@ -211,6 +212,7 @@ def _reason(
     share: float,
     share_expected: float,
     terms: Sequence[dict[str, Any]],
+    has_topic: bool,
 ) -> str:
     negative, nu = incident.event_negative, incident.event_negative_expected
     span = _WINDOW_NAMES[incident.event_window]
@@ -228,5 +230,6 @@ def _reason(
         share=share,
         share_expected=share_expected,
         terms=tuple((term["term"], term["authors"]) for term in terms[:TOLD_TERMS]),
+        topic=has_topic,
     )
     return reason_of(detector, told)

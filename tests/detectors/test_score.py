@@ -16,22 +16,26 @@ from detectors.score import (
     CORRELATION,
     COUNT,
     FAST,
+    MID,
     MOST_EXPECTED,
     ODDS,
     SLOW,
     SURGE,
     TONE,
     TONE_ODDS,
+    TOPIC_FROM,
+    TOPIC_TIMES,
     correlations,
     expected_share,
     share_evidence,
     share_ratios,
+    topic_evidence,
 )
 from detectors.share_correlation import LASTING_RANGE, RANGE
 from detectors.view import View
 
 
-def scores(authors: Ints, negative: Ints, mu: Floats, nu: Floats) -> Floats:
+def scores(authors: Ints, negative: Ints, mu: Floats, nu: Floats, topic: Floats | None = None) -> Floats:
     view = View(
         ticks=np.arange(authors.shape[-1]),
         local_hour=np.zeros(authors.shape[1], np.int64),
@@ -40,6 +44,7 @@ def scores(authors: Ints, negative: Ints, mu: Floats, nu: Floats) -> Floats:
         negative=negative,
         authors_expected=mu,
         negative_expected=nu,
+        topic=topic,
     )
     return BUILT_IN_SET.scores(view)
 
@@ -201,3 +206,33 @@ def test_count_is_the_size_of_the_surge_unless_the_share_is_usual() -> None:
     np.testing.assert_allclose([count(8), count(14)], x, atol=1e-5)
     assert count(24) < x - 0.5
     assert BUILT_IN_SET.asks_for[COUNT] == "ticket"
+
+
+@given(topic=st.floats(0.0, 350.0), evidence=st.floats(-500.0, 500.0))
+def test_a_topic_is_evidence_as_far_as_the_share_has_moved(topic: float, evidence: float) -> None:
+    told = float(topic_evidence(np.array(topic), np.array(evidence)))
+    assert 0.0 <= told <= topic
+    assert told == 0.0 or evidence > TOPIC_FROM
+    if evidence > TOPIC_FROM + topic:
+        assert told == topic
+    assert told <= TOPIC_TIMES * max(evidence - TOPIC_FROM, 0.0)
+
+
+def test_what_a_topic_adds_to_count_and_share() -> None:
+    """Fourteen authors an hour are expected, a fifth of them negative; twice as many write for three hours. Where half
+    are negative their topic is evidence in one hour and three, in six it is not looked at; in the usual share it is
+    none, and it adds no more than the surge is worth."""
+    mu = np.array([14 / 6, 14.0, 42.0, 84.0, 336.0]).reshape(5, 1, 1)
+    authors = np.array([5, 28, 84, 126, 378]).reshape(5, 1, 1)
+
+    def score(negative: list[int], topic: float) -> Floats:
+        return scores(authors, np.array(negative).reshape(5, 1, 1), mu, mu / 5, np.full((1, 1), topic))[:, 0, 0]
+
+    moved, usual = [3, 13, 28, 37, 85], [1, 6, 17, 25, 76]
+    told = score(moved, 4.0) - score(moved, 0.0)
+    assert told[FAST] > 0.1
+    assert told[MID] > 0.1
+    assert told[[SLOW, TONE, COUNT, SURGE]].tolist() == [0.0] * 4
+    np.testing.assert_array_equal(score(usual, 4.0)[[FAST, MID]], score(usual, 0.0)[[FAST, MID]])
+    x = np.log((13 + 2) / (14 / 5 + 2))
+    np.testing.assert_allclose(score(moved, 350.0)[FAST], 2.0 * x, atol=1e-6)

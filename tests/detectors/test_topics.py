@@ -15,6 +15,7 @@ from scipy import special, stats
 from detectors import BrandProfile, Decision, Engine
 from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, ignored, packed_buckets
 from detectors.loud import LOUD
+from detectors.score import FAST
 from detectors.topics import (
     CORRELATION,
     LEAST_AUTHORS,
@@ -261,6 +262,38 @@ def test_it_takes_a_moved_share_and_a_topic() -> None:
     assert not _of_topic(20, subject=0.0, tone=0.8), "more are negative, about this and that"
     rounds = [d for d in _of_topic(20, subject=0.9, tone=0.25) if d.type == "opened"]
     assert len(rounds) <= 1, "something makes the rounds, in the usual tone; in one of five more are negative by chance"
+
+
+def _surge(seed: int, subject: float) -> tuple[list[Decision], np.ndarray]:
+    """Sixteen calm days of eight mentions an hour, then three hours with sixteen more, of which 55 % are negative and
+    with probability `subject` name one thing; else the same. What is decided in these, and the scores of `fast`."""
+    rng = np.random.default_rng(seed)
+    begin, end = 16 * DAY_MINUTES, 16 * DAY_MINUTES + 180
+    usual, more = rng.poisson(8 / 60, end), rng.poisson(16 / 60, end) * (np.arange(end) >= begin)
+    minute = np.repeat(np.arange(end), usual + more)
+    of_surge = np.concatenate([np.arange(u + m) >= u for u, m in zip(usual, more, strict=True)])
+    negative = rng.random(len(minute)) < np.where(of_surge, 0.55, 0.25)
+    named = of_surge & (rng.random(len(minute)) < subject)
+    words = rng.choice(WORDS, (len(minute), 2)).tolist()
+    text = [f"{'strike' if one else first} {second}" for (first, second), one in zip(words, named, strict=True)]
+    author = np.arange(1, len(minute) + 1).astype(np.uint64)
+    scored: list[np.ndarray] = []
+    engine = Engine([BrandProfile("acme")], recorder=lambda seen: scored.append(seen.scores[FAST, 0]))
+    decided = engine.advance(START + end - 1, of_one(START + minute, negative, author, text))
+    return [d for d in decided if d.tick >= START + begin], np.concatenate(scored)[-180:]
+
+
+def test_a_surge_about_one_thing_scores_higher_and_the_event_says_what() -> None:
+    told, differ = [], 0
+    for seed in range(4):
+        about, higher = _surge(seed, subject=0.8)
+        plain, lower = _surge(seed, subject=0.0)
+        assert (higher >= lower).all()
+        differ += bool((higher > lower).any())
+        assert not any("“strike”" in d.reason for d in plain)
+        told += [d for d in about if d.detector in ("fast", "mid") and "“strike” by" in d.reason]
+    assert differ >= 2
+    assert any(d.pages for d in told)
 
 
 def test_what_the_brand_is_called_is_no_topic() -> None:
