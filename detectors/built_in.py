@@ -4,7 +4,7 @@
 |---------|--------|--------------|-----------------------------|------------------|
 | `fast`  | 1 h    | 10 min       | count, share, what is said  | page             |
 | `mid`   | 3 h    | 1 h          | the same, weaker and longer | page             |
-| `slow`  | 6 h    | 3 h          | count and share, still more | page             |
+| `slow`  | 6 h    | 3 h          | count and share, longer     | page             |
 | `tone`  | 6 h    |              | the share alone             | page             |
 | `count` | 1 h    | 10 min       | count, in no smaller share  | ticket           |
 | `topic` | 3 h    |              | the share, and what is said | page             |

@@ -33,7 +33,7 @@ from detectors.telling import settle, tell
 from detectors.unsaved import Unsaved
 from detectors.windows import LONG_AGO
 
-DETECTOR_VERSION = "1.8"
+DETECTOR_VERSION = "1.9"
 """Changes with anything that can change a decision; it is in every event."""
 
 

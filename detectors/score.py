@@ -38,7 +38,7 @@ ODDS = (2.0, 4.0, 8.0)
 """gamma: how much the odds of a negative mention rise in a crisis."""
 TONE_ODDS = (2.0, 3.0, 4.0)
 """The same where nothing but the share moves: such crises are milder, and less volume must tell them apart."""
-TOPIC_FROM, TOPIC_TIMES = 0.5, 4.0
+TOPIC_FROM, TOPIC_TIMES = 1.0, 4.0
 """Evidence of the share from which on a topic adds to it, and how many times what is beyond it can at most."""
 SHARE_CLIP = (-2.5, 8.0)
 TONE_CLIP = (-20.0, 40.0)
@@ -109,9 +109,9 @@ def pace(count: Ints, expected: Floats) -> Floats:
 
 
 def topic_evidence(topic: Floats, evidence: Floats) -> Floats:
-    """V = min(W, 4 max(B - 0.5, 0)): what people say, as evidence beside how many of them are negative (W, see topics.py).
+    """V = min(W, 4 max(B - 1, 0)): what negative authors say, as evidence beside how many they are (W, see topics.py).
 
-    Of no weight where the share is as usual: what makes the rounds in the usual tone has a topic too.
+    None where the share is as usual: what makes the rounds in the usual tone has a topic too.
     """
     return np.asarray(np.minimum(topic, TOPIC_TIMES * np.maximum(evidence - TOPIC_FROM, 0.0)), np.float64)
 
