@@ -1,6 +1,7 @@
 """Crises put into real volumes: what the engine finds at a budget, how soon, and how often it pages for nothing.
 
-usage: python -m bench.injection [--full] [--volumes FOLDER | --simulated SEED] [--seed N] [--no-words] [--by-volume]
+usage: python -m bench.injection [--full] [--volumes FOLDER | --simulated SEED] [--seeds N[-M]] [--no-words]
+    [--by-volume] [--budgets 0.5,1,2,4]
 
 Volumes are NAB's realTweets (../shared/data/nab; real mentions per five minutes of 55 days) or simulated ones where
 these are absent. Each gets a synthetic tone (bench/synthetic_tone.py) and words (bench/synthetic_words.py: a crisis has
@@ -13,4 +14,7 @@ comes later, and whatever ticket was opened. A delay is from the onset; misses c
 first 14 days, at times of day that are as likely as people then talk, never near an event that NAB labelled; where a
 page was open already, there is no trial. Pages of the series as they are, outside of labelled events, are false: the
 tone is synthetic, so no burst of volume is a crisis.
+
+One seed is some 55 trials a shape, so what it finds is known to ten points either way; --seeds 9-20 puts twelve into
+one table, a minute or two each.
 """

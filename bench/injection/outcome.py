@@ -25,8 +25,19 @@ class Outcome:
     pages_after: int = 0
     """Pages beyond the first within the horizon, of crises found."""
     where: list[str] = field(default_factory=list)
-    key: list[tuple[int, int]] = field(default_factory=list)
-    """Brand and onset."""
+    key: list[tuple[int, ...]] = field(default_factory=list)
+    """Brand and onset; of several together which of them before."""
+
+    @staticmethod
+    def together(outcomes: Sequence[Outcome]) -> Outcome:
+        """Trials of several worlds as one."""
+        return Outcome(
+            delays=[delay for one in outcomes for delay in one.delays],
+            open_already=sum(one.open_already for one in outcomes),
+            pages_after=sum(one.pages_after for one in outcomes),
+            where=[name for one in outcomes for name in one.where],
+            key=[(world, *key) for world, one in enumerate(outcomes) for key in one.key],
+        )
 
     @property
     def found(self) -> int:

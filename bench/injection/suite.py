@@ -11,13 +11,15 @@ import numpy as np
 from bench.crisis_shapes import SECOND_AFTER, SHAPES, SHARP, STANDARD, TONE_ONLY, Shape
 from bench.detectors import Same
 from bench.injection.outcome import GRACE, Outcome
+from bench.injection.result import Result
 from bench.product_rules import RULES, pages
 from bench.synthetic_tone import Brand, Mentions
 from bench.volumes import BIN, Ints
 from detectors import BrandProfile, Decision, Engine, Observations
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0)
-WARM_DAYS = 14
+WARM_DAYS, SETTLED_DAYS = 14, 28
+"""Days after which pages count, and after which thresholds are a brand's own."""
 HORIZON = 30 * 60
 """Minutes that a trial is followed."""
 MONTH = 30 * 1440
@@ -179,6 +181,21 @@ class Suite:
                 self.rule_pages[name] += sum(self._counts(brand, t, WARM_DAYS) for t in at.tolist())
 
     # -- what came out
+
+    def result(self) -> Result:
+        """What it came to, without the worlds."""
+        counted = (WARM_DAYS, SETTLED_DAYS)
+        return Result(
+            self.budgets,
+            tuple(dict.fromkeys(brand.volume.name for brand in self.brands)),
+            self.outcomes,
+            self.seconds,
+            self.rule_outcomes,
+            self.rule_seconds,
+            self.rule_pages,
+            {(budget, days): self.false_events(budget, days) for budget in self.budgets for days in counted},
+            {days: self.months(days) for days in counted},
+        )
 
     def _counts(self, brand: Brand, tick: int, days: int) -> bool:
         return tick >= self.start + days * 1440 and not brand.volume.is_labelled(tick, tick + 1)

@@ -3,6 +3,7 @@ alike."""
 
 from __future__ import annotations
 
+import argparse
 import io
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from rich.console import Console
 
 from bench.crisis_shapes import SHAPES, SHARP, STANDARD, TONE_ONLY
-from bench.injection.outcome import CENSORED, Outcome
+from bench.injection.__main__ import seeds_of
+from bench.injection.outcome import CENSORED, Outcome, second_ratio
 from bench.injection.report import report, wilson
+from bench.injection.result import Result
 from bench.injection.suite import Plan, Suite
 from bench.product_rules import RULES, pages
 from bench.synthetic_tone import SENSITIVITY, SPECIFICITY, Brand
@@ -122,8 +125,41 @@ def test_the_whole_suite_on_a_small_world() -> None:
     assert suite.outcomes["nothing", 1.0].found == 0
     assert suite.months(14) == pytest.approx(7 / 30)
     out = io.StringIO()
-    report(suite, Console(file=out, width=150), by_volume=True)
+    report([suite.result()], Console(file=out, width=150), by_volume=True)
     assert "of nominal" in out.getvalue()
+    assert "seeds at 1" not in out.getvalue()
+    report([suite.result()] * 4, Console(file=out, width=150), by_volume=True)
+    assert "seeds at 1" in out.getvalue()
+
+
+def _result(found: int, missed: int, pages: int) -> Result:
+    """A world of one brand with so many trials of a sharp crisis and its second, and pages for nothing in a month."""
+    one, second = Outcome(), Outcome()
+    for i in range(found + missed):
+        at = [1000 * i + 30] if i < found else []
+        one.add(0, 1000 * i, "a", at, SHARP)
+        second.add(0, 1000 * i, "a", at, SHARP)
+    key = (SHARP.name, 1.0)
+    false = {(1.0, days): (pages, 2) for days in (14, 28)}
+    return Result((1.0,), ("a",), {key: one}, {key: second}, {}, {}, {"rule": 3}, false, {14: 1.0, 28: 0.5})
+
+
+def test_seeds_together_are_all_their_trials_and_months() -> None:
+    both = Result.together([_result(3, 1, 1), _result(1, 3, 0)])
+    one, second = (part[SHARP.name, 1.0] for part in (both.outcomes, both.seconds))
+    assert one.recall == 0.5
+    assert second_ratio(one, second) == (4, 4, 8), "trials of one brand and minute, but of two worlds"
+    assert both.false_events[1.0, 14] == (1, 4)
+    assert both.months == {14: 2.0, 28: 1.0}
+    assert both.rule_pages == {"rule": 6}
+
+
+def test_seeds_are_one_or_a_range() -> None:
+    assert seeds_of("9") == [9]
+    assert seeds_of("9-11") == [9, 10, 11]
+    for nonsense in ("", "x", "11-9", "-3", "9-", "9,10"):
+        with pytest.raises(argparse.ArgumentTypeError, match="9-20"):
+            seeds_of(nonsense)
 
 
 def test_series_that_are_too_short_are_refused() -> None:
