@@ -14,7 +14,7 @@ NAB :=
 FOLDER :=
 # Folder of bench-replays, and its options; by default ../shared/data/replays.
 REPLAYS :=
-# Options of bench-injection: --full, --simulated SEED, --volumes FOLDER, --by-volume.
+# Options of bench-injection: --seeds 9-20, --full, --simulated SEED, --volumes FOLDER, --no-words, --by-volume, --budgets 1.
 INJECTION :=
 # Folder with the labelled tweets, and more arguments for the training: make train TRAIN="--hold-out 2016test --out out/held".
 TONE := ../shared/data/tone
@@ -104,7 +104,7 @@ bench-copies: install ## near-copies found and texts taken for copies, on real t
 bench-nab: install ## NAB score of bare counts, beside simpler detectors (NAB=folder of series and windows.json)
 	$(BIN)/python -m bench.nab $(NAB)
 
-bench-injection: install ## crises put into real volumes: recall, delay and false pages at each budget (INJECTION=--full)
+bench-injection: install ## crises put into real volumes: recall, delay and false pages at each budget (INJECTION="--seeds 9-20")
 	$(BIN)/python -m bench.injection $(INJECTION)
 
 bench-replays: install ## known events of real replays: found, how soon, controls paged (REPLAYS=FOLDER --gold-only)

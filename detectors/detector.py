@@ -47,11 +47,12 @@ class Told:
     terms: tuple[tuple[str, int], ...] = ()
     """What more authors of negative mentions than usual write, the most telling term first, and how many authors do."""
     topic: bool = False
-    """Whether more are negative than usual and about one new thing: `terms` are then evidence, not only examples."""
+    """Whether the score of `topic` is above 0, so that `terms` are more than examples: more are negative than usual,
+    and about one new thing. Of windows up to three hours, which is how long a topic is looked for."""
 
     @property
     def about(self) -> str:
-        """What most of the negative authors name, for the end of a sentence; empty where there is nothing to name."""
+        """What more negative authors than usual name, for the end of a sentence; empty where there is nothing."""
         said = ", ".join(f"“{term}” by {authors}" for term, authors in self.terms)
         return f"; more than usual write {said}" if said else ""
 

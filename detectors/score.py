@@ -1,8 +1,9 @@
 """Scores: how far counts in a window are from what the baseline expects. Pure functions of arrays.
 
-The joint score is the log likelihood ratio of a burst, taken apart: how many negative authors (count) and how
-negative the authors are (share, given the count). With Pareto bursts the first is alpha times the log ratio, so that
-divided by alpha the sum reads as a log ratio with a bonus for a moved share (DETECTION.md, "Joint score").
+The joint score is the log likelihood ratio of a burst, taken apart: how many negative authors (count), how negative the
+authors are (share, given the count) and, up to three hours, what they say (topic, given both). With Pareto bursts the
+first is alpha times the log ratio, so that divided by alpha the sum reads as a log ratio with a bonus for a moved share
+(DETECTION.md, "Joint score").
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ ODDS = (2.0, 4.0, 8.0)
 TONE_ODDS = (2.0, 3.0, 4.0)
 """The same where nothing but the share moves: such crises are milder, and less volume must tell them apart."""
 TOPIC_FROM, TOPIC_TIMES = 1.0, 4.0
-"""Evidence of the share from which on a topic adds to it, and how many times what is beyond it can at most."""
+"""A topic adds nothing up to this evidence of the share, and at most so many times what is beyond."""
 SHARE_CLIP = (-2.5, 8.0)
 TONE_CLIP = (-20.0, 40.0)
 MOST_EVIDENCE = 500.0
@@ -111,7 +112,7 @@ def pace(count: Ints, expected: Floats) -> Floats:
 def topic_evidence(topic: Floats, evidence: Floats) -> Floats:
     """V = min(W, 4 max(B - 1, 0)): what negative authors say, as evidence beside how many they are (W, see topics.py).
 
-    None where the share is as usual: what makes the rounds in the usual tone has a topic too.
+    0 up to B = 1: what makes the rounds in the usual tone has a topic too.
     """
     return np.asarray(np.minimum(topic, TOPIC_TIMES * np.maximum(evidence - TOPIC_FROM, 0.0)), np.float64)
 

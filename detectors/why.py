@@ -64,9 +64,11 @@ def describe(
         period = return_period(score, float(loc[detector]), float(scale[detector]))
     book = core.casebooks.get(name)
     ledger = core.account(i, tick)
-    has_topic = bool(rows.raw[TOPIC, j] > 0.0)
-    # What is told of a topic are the mentions that made it.
-    span = topics.WINDOW if detector == TOPIC or (has_topic and detector == MID) else 60
+    width = WIDTHS[core.detectors.window[detector]]
+    # An amendment tells what came late for the numbers told before, and not what people say now.
+    has_topic = event != "amended" and width <= topics.WINDOW and bool(rows.raw[TOPIC, j] > 0.0)
+    # What is told of a topic are the mentions of the window that is told.
+    span = topics.WINDOW if detector == TOPIC or (has_topic and width == topics.WINDOW) else 60
     samples = core.evidence.between(name, tick - span, tick) or core.evidence.between(name, tick - 360, tick)
     terms = tuple(top_terms(samples, core.evidence.normal_of(name), core.ignored_terms.get(name, frozenset())))
     return Decision(

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.crisis_shapes import SHAPES, SHARP, STANDARD, TONE_ONLY
-from bench.injection.outcome import second_ratio
+from bench.injection.outcome import Outcome, second_ratio
 from bench.injection.result import Result
 from bench.injection.suite import PAIRED, SETTLED_DAYS, WARM_DAYS
 from bench.product_rules import RULES
@@ -17,6 +17,8 @@ from detectors.poisson import poisson_interval
 
 TARGETS = {STANDARD.name: 0.65, SHARP.name: 0.85, TONE_ONLY.name: 0.60}
 """Recall to reach at one false page a month."""
+MANY = 200
+"""Trials from which recall is told with a decimal."""
 
 
 def report(results: Sequence[Result], console: Console, by_volume: bool) -> None:
@@ -79,7 +81,7 @@ def _recall(result: Result, console: Console, seeds: Sequence[Result]) -> None:
         one = result.outcomes[shape.name, 1.0]
         low, high = wilson(one.found, len(one.delays))
         target = f"{TARGETS[shape.name]:.0%}" if shape.name in TARGETS else ("" if shape.crisis else "few")
-        cells = [_percent(result.outcomes[shape.name, b].recall, len(one.delays)) for b in result.budgets]
+        cells = [_percent(result.outcomes[shape.name, b]) for b in result.budgets]
         cells.append(f"{low:.0%} to {high:.0%}")
         if len(seeds) > 1:
             every = [seed.outcomes[shape.name, 1.0].recall for seed in seeds]
@@ -157,9 +159,9 @@ def _second(after: int, without: int, trials: int) -> tuple[str, str, str]:
     return f"{after} of {trials}", f"{without} of {trials}", f"{after / without:.0%}" if without else ""
 
 
-def _percent(share: float, trials: int) -> str:
-    """With as many digits as so many trials can tell."""
-    return f"{share:.1%}" if trials >= 200 else f"{share:.0%}"
+def _percent(outcome: Outcome) -> str:
+    """Recall; of many trials with a decimal, to compare versions on the same ones."""
+    return f"{outcome.recall:.1%}" if len(outcome.delays) >= MANY else f"{outcome.recall:.0%}"
 
 
 def wilson(found: int, trials: int) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,14 @@ def _says_what_it_must(detector: Detector) -> None:
         validate(detector)
     except DetectorError as error:
         raise Broken(str(error)) from error
-    told = Told("1 h", 20, 4.0, 12, 1.0, 0.6, 0.25)
-    try:
-        reason: Any = detector.reason(told)
-    except Exception as error:
-        raise Broken(f"reason() raised {type(error).__name__}: {error}") from error
-    if not isinstance(reason, str) or not reason.strip() or "\n" in reason:
-        raise Broken(f"reason() must return one line of text, not {reason!r}")
+    plain = Told("1 h", 20, 4.0, 12, 1.0, 0.6, 0.25)
+    for told in (plain, replace(plain, terms=(("queue", 5), ("refund", 3)), topic=True)):
+        try:
+            reason: Any = detector.reason(told)
+        except Exception as error:
+            raise Broken(f"reason() raised {type(error).__name__}: {error}, told {told}") from error
+        if not isinstance(reason, str) or not reason.strip() or "\n" in reason:
+            raise Broken(f"reason() must return one line of text, not {reason!r}, told {told}")
 
 
 def _shape(detector: Detector) -> None:

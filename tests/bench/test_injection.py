@@ -132,26 +132,54 @@ def test_the_whole_suite_on_a_small_world() -> None:
     assert "seeds at 1" in out.getvalue()
 
 
-def _result(found: int, missed: int, pages: int) -> Result:
-    """A world of one brand with so many trials of a sharp crisis and its second, and pages for nothing in a month."""
-    one, second = Outcome(), Outcome()
-    for i in range(found + missed):
-        at = [1000 * i + 30] if i < found else []
-        one.add(0, 1000 * i, "a", at, SHARP)
-        second.add(0, 1000 * i, "a", at, SHARP)
-    key = (SHARP.name, 1.0)
-    false = {(1.0, days): (pages, 2) for days in (14, 28)}
-    return Result((1.0,), ("a",), {key: one}, {key: second}, {}, {}, {"rule": 3}, false, {14: 1.0, 28: 0.5})
+def _result(found: int, missed: int, pages: int, name: str) -> Result:
+    """A world with so many trials of each shape, each page of which comes back once, and `pages` for nothing in the
+    first of two months, one in the second."""
+
+    def trials() -> Outcome:
+        one = Outcome(open_already=1)
+        for i in range(found + missed):
+            one.add(0, 1000 * i, name, [1000 * i + 30, 1000 * i + 40] if i < found else [], SHARP)
+        return one
+
+    shapes, budgets = [shape.name for shape in SHAPES], (1.0, 2.0)
+    false = {(budget, days): (pages if days == 14 else 1, int(budget)) for budget in budgets for days in (14, 28)}
+    return Result(
+        budgets,
+        ("a", "b"),
+        {(shape, budget): trials() for shape in shapes for budget in budgets},
+        {(shape, budget): trials() for shape in shapes for budget in budgets},
+        {(rule, shape): trials() for rule in RULES for shape in shapes},
+        {(rule, shape): trials() for rule in RULES for shape in shapes},
+        dict.fromkeys(RULES, pages),
+        false,
+        {14: 2.0, 28: 1.0},
+    )
 
 
 def test_seeds_together_are_all_their_trials_and_months() -> None:
-    both = Result.together([_result(3, 1, 1), _result(1, 3, 0)])
+    results = [_result(3, 1, 6, "a"), _result(1, 3, 0, "b")]
+    both = Result.together(results)
+    for part in (both.outcomes[SHARP.name, 1.0], both.rule_outcomes["share > 40 %", SHARP.name]):
+        assert (part.recall, part.open_already, part.pages_after) == (0.5, 2, 4)
+        assert part.where == ["a"] * 4 + ["b"] * 4
     one, second = (part[SHARP.name, 1.0] for part in (both.outcomes, both.seconds))
-    assert one.recall == 0.5
     assert second_ratio(one, second) == (4, 4, 8), "trials of one brand and minute, but of two worlds"
-    assert both.false_events[1.0, 14] == (1, 4)
-    assert both.months == {14: 2.0, 28: 1.0}
-    assert both.rule_pages == {"rule": 6}
+    assert both.false_events == {(1.0, 14): (6, 2), (1.0, 28): (2, 2), (2.0, 14): (6, 4), (2.0, 28): (2, 4)}
+    assert both.months == {14: 4.0, 28: 2.0}
+    assert set(both.rule_pages.values()) == {6}
+    out = io.StringIO()
+    report(results, Console(file=out, width=150), by_volume=True)
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.getvalue().splitlines()]
+    sharp = [row for row in rows if row and row[0] == SHARP.name]
+    assert sharp[0][:6] == [SHARP.name, "8", "50%", "50%", "22% to 78%", "25% to 75%"]
+    assert sharp[-1][1:] == ["75%", "25%"]
+    nothing = next(row for row in rows if row and row[0] == "1")
+    assert nothing[1] == "1.50"
+    assert nothing[3:] == ["1.50", "1.00", "0.5"]
+    many = [_result(150, 51, 0, "a")]
+    report(many, Console(file=out, width=150), by_volume=False)
+    assert "74.6%" in out.getvalue(), "of two hundred and more a decimal"
 
 
 def test_seeds_are_one_or_a_range() -> None:

@@ -97,6 +97,11 @@ class Wordless(Good):
         return ""
 
 
+class WordlessOfATopic(Good):
+    def reason(self, told: Told) -> str:
+        return "" if told.topic else "many people"
+
+
 class OneForAll(Good):
     def score(self, view: View) -> Floats:
         return np.zeros(view.shape[0])
@@ -266,7 +271,11 @@ class KeepsAll(Learner):
 
 
 BAD: dict[str, list[tuple[Detector, str]]] = {
-    "it says what it must": [(Nameless(), "the name of Nameless"), (Wordless(), "one line of text, not ''")],
+    "it says what it must": [
+        (Nameless(), "the name of Nameless"),
+        (Wordless(), "one line of text, not ''"),
+        (WordlessOfATopic(), "one line of text, not ''.* topic=True"),
+    ],
     "one float for each brand and tick": [
         (OneForAll(), r"an array \(1,\) of float64, not an array \(1, 1\)"),
         (Whole(), "of int64"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from msgspec import structs
 from scipy import special, stats
 
 from detectors import BrandProfile, Decision, Engine
+from detectors.built_in import BUILT_IN
+from detectors.detector import Told
 from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, ignored, packed_buckets
 from detectors.loud import LOUD
-from detectors.score import FAST
+from detectors.score import FAST, MID
 from detectors.topics import (
     CORRELATION,
     LEAST_AUTHORS,
@@ -264,14 +267,14 @@ def test_it_takes_a_moved_share_and_a_topic() -> None:
     assert len(rounds) <= 1, "something makes the rounds, in the usual tone; in one of five more are negative by chance"
 
 
-def _surge(seed: int, subject: float) -> tuple[list[Decision], np.ndarray]:
-    """Sixteen calm days of eight mentions an hour, then three hours with sixteen more, of which 55 % are negative and
-    with probability `subject` name one thing; else the same. What is decided in these, and the scores of `fast`."""
+def _surge(seed: int, subject: float, hours: int = 3, more: float = 16.0) -> tuple[list[Decision], np.ndarray]:
+    """Sixteen calm days of eight mentions an hour, then some hours with `more`, of which 55 % are negative and with
+    probability `subject` name one thing; else the same. What is decided in these, and the scores of `fast`."""
     rng = np.random.default_rng(seed)
-    begin, end = 16 * DAY_MINUTES, 16 * DAY_MINUTES + 180
-    usual, more = rng.poisson(8 / 60, end), rng.poisson(16 / 60, end) * (np.arange(end) >= begin)
-    minute = np.repeat(np.arange(end), usual + more)
-    of_surge = np.concatenate([np.arange(u + m) >= u for u, m in zip(usual, more, strict=True)])
+    begin, end = 16 * DAY_MINUTES, 16 * DAY_MINUTES + 60 * hours
+    usual, others = rng.poisson(8 / 60, end), rng.poisson(more / 60, end) * (np.arange(end) >= begin)
+    minute = np.repeat(np.arange(end), usual + others)
+    of_surge = np.concatenate([np.arange(u + o) >= u for u, o in zip(usual, others, strict=True)])
     negative = rng.random(len(minute)) < np.where(of_surge, 0.55, 0.25)
     named = of_surge & (rng.random(len(minute)) < subject)
     words = rng.choice(WORDS, (len(minute), 2)).tolist()
@@ -280,7 +283,7 @@ def _surge(seed: int, subject: float) -> tuple[list[Decision], np.ndarray]:
     scored: list[np.ndarray] = []
     engine = Engine([BrandProfile("acme")], recorder=lambda seen: scored.append(seen.scores[FAST, 0]))
     decided = engine.advance(START + end - 1, of_one(START + minute, negative, author, text))
-    return [d for d in decided if d.tick >= START + begin], np.concatenate(scored)[-180:]
+    return [d for d in decided if d.tick >= START + begin], np.concatenate(scored)[-60 * hours :]
 
 
 def test_a_surge_about_one_thing_scores_higher_and_the_event_says_what() -> None:
@@ -290,10 +293,29 @@ def test_a_surge_about_one_thing_scores_higher_and_the_event_says_what() -> None
         plain, lower = _surge(seed, subject=0.0)
         assert (higher >= lower).all()
         differ += bool((higher > lower).any())
-        assert not any("“strike”" in d.reason for d in plain)
+        assert not any("write" in d.reason for d in plain if d.detector != "topic")
         told += [d for d in about if d.detector in ("fast", "mid") and "“strike” by" in d.reason]
     assert differ >= 2
     assert any(d.pages for d in told)
+
+
+def test_words_are_told_of_windows_in_which_they_count() -> None:
+    """Of three hours those of three hours; nowhere longer, and only where there is a topic."""
+    told = Told("3 h", 40, 20.0, 24, 5.0, 0.6, 0.25, (("strike", 9), ("queue", 4)))
+    words = "; more than usual write “strike” by 9, “queue” by 4"
+    fast, mid = (BUILT_IN[place] for place in (FAST, MID))
+    for detector in (fast, mid):
+        plain = detector.reason(told)
+        assert detector.reason(replace(told, topic=True)) == plain + words
+        assert "strike" not in plain
+    assert replace(told, terms=()).about == ""
+    longer = [d for seed in range(6) for d in _surge(seed, subject=0.8, hours=10, more=8.0)[0] if d.detector == "slow"]
+    assert longer
+    assert not any("more than usual" in d.reason for d in longer)
+    shorter = [d for seed in range(2) for d in _surge(seed, subject=0.8)[0] if d.detector == "mid"]
+    told_by = [(d, int(d.reason.split("“strike” by ")[1].split(",")[0])) for d in shorter if "“strike” by" in d.reason]
+    # Of the last hour alone not half as many would be told.
+    assert max(authors / d.negative_authors for d, authors in told_by) > 0.4
 
 
 def test_what_the_brand_is_called_is_no_topic() -> None:
