@@ -3,7 +3,8 @@
 usage: python -m bench.backtest [FILE.jsonl.gz ...] [--days 14] [--runs 3]
 
 Without a file: a fortnight as `tocsin simulate` makes it (three brands, sparse hours), and a denser one made of it (the
-same mentions in a tenth of the time). CPU time of one core, imports left out; the best of the runs.
+same mentions in a tenth of the time), and what they say a mention and an hour of a brand cost: how fast a history is
+depends on how many mentions its hours hold. CPU time of one core, imports left out; the best of the runs.
 """
 
 from __future__ import annotations
@@ -86,14 +87,29 @@ def main() -> None:
         whole_way(cases[0][1], cases[0][2])  # imports and caches
         print(f"{'':30} {'mentions':>9} {'a second':>9} {'json.loads of the file':>23}")
         slowest = float("inf")
+        seconds = []
         for name, path, settings in cases:
             mentions = plain_json(path)
             took = best(asked.runs, lambda path=path, settings=settings: whole_way(path, settings))  # type: ignore[misc]
             plain = best(asked.runs, lambda path=path: plain_json(path))  # type: ignore[misc]
             slowest = min(slowest, mentions / took)
+            seconds.append(took)
             ratio = f"{mentions / plain:,.0f} a second ({took / plain:.1f} times as fast)"
             print(f"{name[:30]:30} {mentions:>9,} {mentions / took:>9,.0f} {ratio:>23}", flush=True)
     print(f"at least {LEAST:,} a second: {'yes' if slowest >= LEAST else 'no'}")
+    if not asked.files:
+        print(costs(mentions, len(BRANDS) * 24.0 * asked.days, seconds[0], seconds[1]))
+
+
+def costs(mentions: int, hours: float, sparse: float, dense: float) -> str:
+    """What a mention and an hour of a brand cost, from the seconds that so many mentions took in so many hours of
+    brands and in a tenth of them, and from which density on LEAST is reached."""
+    an_hour = max(sparse - dense, 0.0) / (0.9 * hours)
+    a_mention = (dense - an_hour * hours / 10) / mentions
+    left = 1 / LEAST - a_mention
+    reached = f"from {an_hour / left:.0f} mentions a brand and hour on" if left > 0 else "at no density"
+    told = f"{1e6 * a_mention:.0f} microseconds a mention and {1e6 * an_hour:.0f} an hour of a brand"
+    return f"{told}: {LEAST:,} a second {reached}"
 
 
 if __name__ == "__main__":
