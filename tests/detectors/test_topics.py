@@ -187,25 +187,34 @@ def test_what_a_day_teaches_counts_from_the_next_day_on() -> None:
     np.testing.assert_array_equal(before, normal.shares(DAY + 3)[0])
 
 
-def _then(
-    rng: np.random.Generator, days: int, subject: float, tone: float, keywords: tuple[str, ...] = ()
-) -> list[Decision]:
-    """Calm days of eight mentions an hour, a quarter negative; then three hours with six more an hour, negative with
-    probability `tone`, which with probability `subject` name one thing. What is decided in these."""
-    begin = days * 1440
-    rows = []
-    for minute in range(begin + 180):
-        usual = int(rng.poisson(8 / 60))
-        rows += [(minute, rng.random() < 0.25, " ".join(rng.choice(WORDS, 2))) for _ in range(usual)]
-        for _ in range(int(rng.poisson(6 / 60)) if minute >= begin else 0):
-            word = "strike" if rng.random() < subject else rng.choice(WORDS)
-            rows.append((minute, rng.random() < tone, f"{word} {rng.choice(WORDS)}"))
-    tick = np.array([START + minute for minute, _, _ in rows])
-    negative = np.array([one for _, one, _ in rows])
-    author = np.arange(1, len(rows) + 1).astype(np.uint64)
-    observations = of_one(tick, negative, author, [text for _, _, text in rows])
-    decided = Engine([BrandProfile("acme", ignore_terms=keywords)]).advance(int(tick[-1]), observations)
-    return [d for d in decided if d.tick >= START + begin]
+def _surge(
+    seed: int,
+    subject: float,
+    *,
+    days: int = 16,
+    hours: int = 3,
+    more: float = 16.0,
+    tone: float = 0.55,
+    keywords: tuple[str, ...] = (),
+) -> tuple[list[Decision], np.ndarray]:
+    """Calm days of eight mentions an hour, a quarter negative; then some hours with `more` an hour, negative with
+    probability `tone`, which with probability `subject` name one thing; else the same mentions whatever `subject` is.
+    What is decided in these hours, and the scores of `fast`."""
+    rng = np.random.default_rng(seed)
+    begin, end = days * DAY_MINUTES, days * DAY_MINUTES + 60 * hours
+    usual, others = rng.poisson(8 / 60, end), rng.poisson(more / 60, end) * (np.arange(end) >= begin)
+    minute = np.repeat(np.arange(end), usual + others)
+    of_surge = np.concatenate([np.arange(u + o) >= u for u, o in zip(usual, others, strict=True)])
+    negative = rng.random(len(minute)) < np.where(of_surge, tone, 0.25)
+    named = of_surge & (rng.random(len(minute)) < subject)
+    words = rng.choice(WORDS, (len(minute), 2)).tolist()
+    text = [f"{'strike' if one else first} {second}" for (first, second), one in zip(words, named, strict=True)]
+    author = np.arange(1, len(minute) + 1).astype(np.uint64)
+    scored: list[np.ndarray] = []
+    profile = BrandProfile("acme", ignore_terms=keywords)
+    engine = Engine([profile], recorder=lambda seen: scored.append(seen.scores[FAST, 0]))
+    decided = engine.advance(START + end - 1, of_one(START + minute, negative, author, text))
+    return [d for d in decided if d.tick >= START + begin], np.concatenate(scored)[-60 * hours :]
 
 
 def test_what_an_episode_says_is_usual_after_it() -> None:
@@ -245,7 +254,7 @@ def test_a_topic_that_stays_is_the_new_normal_after_three_days() -> None:
 
 
 def _of_topic(days: int, subject: float, tone: float, keywords: tuple[str, ...] = ()) -> list[Decision]:
-    every = (_then(np.random.default_rng(seed), days, subject, tone, keywords) for seed in range(5))
+    every = (_surge(seed, subject, days=days, more=6.0, tone=tone, keywords=keywords)[0] for seed in range(5))
     return [d for decided in every for d in decided if d.detector == "topic"]
 
 
@@ -265,25 +274,6 @@ def test_it_takes_a_moved_share_and_a_topic() -> None:
     assert not _of_topic(20, subject=0.0, tone=0.8), "more are negative, about this and that"
     rounds = [d for d in _of_topic(20, subject=0.9, tone=0.25) if d.type == "opened"]
     assert len(rounds) <= 1, "something makes the rounds, in the usual tone; in one of five more are negative by chance"
-
-
-def _surge(seed: int, subject: float, hours: int = 3, more: float = 16.0) -> tuple[list[Decision], np.ndarray]:
-    """Sixteen calm days of eight mentions an hour, then some hours with `more`, of which 55 % are negative and with
-    probability `subject` name one thing; else the same. What is decided in these, and the scores of `fast`."""
-    rng = np.random.default_rng(seed)
-    begin, end = 16 * DAY_MINUTES, 16 * DAY_MINUTES + 60 * hours
-    usual, others = rng.poisson(8 / 60, end), rng.poisson(more / 60, end) * (np.arange(end) >= begin)
-    minute = np.repeat(np.arange(end), usual + others)
-    of_surge = np.concatenate([np.arange(u + o) >= u for u, o in zip(usual, others, strict=True)])
-    negative = rng.random(len(minute)) < np.where(of_surge, 0.55, 0.25)
-    named = of_surge & (rng.random(len(minute)) < subject)
-    words = rng.choice(WORDS, (len(minute), 2)).tolist()
-    text = [f"{'strike' if one else first} {second}" for (first, second), one in zip(words, named, strict=True)]
-    author = np.arange(1, len(minute) + 1).astype(np.uint64)
-    scored: list[np.ndarray] = []
-    engine = Engine([BrandProfile("acme")], recorder=lambda seen: scored.append(seen.scores[FAST, 0]))
-    decided = engine.advance(START + end - 1, of_one(START + minute, negative, author, text))
-    return [d for d in decided if d.tick >= START + begin], np.concatenate(scored)[-60 * hours :]
 
 
 def test_a_surge_about_one_thing_scores_higher_and_the_event_says_what() -> None:
