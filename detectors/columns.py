@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,15 +25,22 @@ Minutes = NDArray[np.signedinteger[Any]]
 def ln(x: Any) -> Floats:
     """Natural logarithm, the same bits for the same number wherever it stands in an array.
 
-    numpy picks a vector or a scalar routine by length, stride and position, and these differ in the last bit; scipy's
-    loop is scalar always.
+    numpy picks a vector or a scalar routine by what an array looks like in memory, and these differ in the last bit.
     """
-    return np.asarray(special.xlogy(1.0, x), dtype=np.float64)
+    return _one_by_one(np.log, x)
 
 
 def exp(x: Any) -> Floats:
     """e to the power of x, the same bits as well wherever it stands."""
-    return np.asarray(special.inv_boxcox(x, 0.0), dtype=np.float64)
+    return _one_by_one(np.exp, x)
+
+
+def _one_by_one(function: np.ufunc, x: Any) -> Floats:
+    """A function of each number, by numpy's vector routine always: of numbers side by side, and never of one alone."""
+    x = np.asarray(x, np.float64, "C")
+    if x.size > 1:
+        return np.asarray(function(x), np.float64)
+    return np.asarray(function(np.repeat(x.reshape(-1), 2))[: x.size].reshape(x.shape), np.float64)
 
 
 def row_sum(x: NDArray[Any]) -> Floats:

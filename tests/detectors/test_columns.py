@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from detectors import BrandProfile, Engine
-from detectors.columns import Columns, Minutes, column, row_sum
+from detectors.columns import Columns, Minutes, column, exp, ln, row_sum
 from tests.detectors.worlds import QUICK, START, profiles, run, span, world
 
 
@@ -56,3 +58,19 @@ def test_sums_do_not_depend_on_the_company() -> None:
         by_hand = by_hand + x[:, j]
     np.testing.assert_array_equal(row_sum(x), by_hand)
     np.testing.assert_array_equal(row_sum(x[7:8]), by_hand[7:8])
+
+
+@pytest.mark.parametrize(("function", "low", "high"), [(ln, 1e-3, 1e3), (exp, -40.0, 40.0)])
+def test_a_number_has_the_same_logarithm_wherever_it_stands(
+    function: Callable[[Any], NDArray[np.float64]], low: float, high: float
+) -> None:
+    x = np.random.default_rng(0).uniform(low, high, (8, 9, 40))
+    whole = function(x)
+    np.testing.assert_allclose(whole, (np.log if function is ln else np.exp)(x), rtol=1e-15)
+    np.testing.assert_array_equal(function(x.T), whole.T)
+    np.testing.assert_array_equal(function(x[:, ::3, ::-7]), whole[:, ::3, ::-7])
+    for size in range(1, 40):
+        at = 3 * size % 40
+        np.testing.assert_array_equal(function(x.reshape(-1)[at : at + size]), whole.reshape(-1)[at : at + size])
+    assert [float(function(one)) for one in x[0, 0].tolist()] == whole[0, 0].tolist()
+    assert function(x[:0]).shape == (0, 9, 40)
