@@ -174,48 +174,50 @@ class Backtest:
         return self._outcome
 
     def _take(self, entries: Sequence[Entry]) -> None:
-        times: list[int] = []
         used: list[Entry] = []
-        place: list[int] = []
-        mentions: list[Mention] = []
-        brands: list[str] = []
+        read: list[Mention] = []
+        named: list[tuple[str, ...]] = []
         gold, brands_of = self._model is None, self._classification.brands_of
         for entry in entries:
             mention = entry.content
+            if not isinstance(mention, Mention):
+                self._reject(entry, mention)
+                continue
+            if gold and mention.gold_tone is None:
+                self._outcome.without_gold += 1
+                continue
             try:
-                if not isinstance(mention, Mention):
-                    raise mention
-                if gold and mention.gold_tone is None:
-                    self._outcome.without_gold += 1
-                    continue
                 found = brands_of(mention)
             except RejectedError as error:
-                self._outcome.rejected[error.reason] += 1
-                if len(self._outcome.examples) < 5:
-                    self._outcome.examples.append(f"{entry.path}:{entry.line}: {error}")
+                self._reject(entry, error)
                 continue
-            times.append(microseconds(mention.created_at))
             used.append(entry)
-            if not found:
-                self._outcome.unmatched += 1
-            for brand in found:
-                place.append(len(times) - 1)
-                mentions.append(mention)
-                brands.append(brand)
-        read_us = np.array(times, np.int64)
-        self._outcome.read += len(read_us)
+            read.append(mention)
+            named.append(found)
+        read_us = np.array([microseconds(one.created_at) for one in read], np.int64)
+        self._outcome.read += len(read)
+        self._outcome.unmatched += named.count(())
         self._clock.take(read_us, used)
+        place = np.repeat(np.arange(len(read)), [len(found) for found in named])
+        mentions = [read[i] for i in place.tolist()]
+        brands = [brand for found in named for brand in found]
         negative, p_negative = self._tones(mentions)
         self._count(read_us, place, brands)
         self._note(self._detection.take(Batch(read_us, place, mentions, brands, negative, p_negative)))
 
-    def _count(self, read_us: NDArray[np.int64], place: Sequence[int], brands: Sequence[str]) -> None:
+    def _reject(self, entry: Entry, error: RejectedError) -> None:
+        self._outcome.rejected[error.reason] += 1
+        if len(self._outcome.examples) < 5:
+            self._outcome.examples.append(f"{entry.path}:{entry.line}: {error}")
+
+    def _count(self, read_us: NDArray[np.int64], place: NDArray[np.int64], brands: Sequence[str]) -> None:
         """Note when mentions of each brand came."""
-        own: dict[str, list[int]] = {}
-        for brand, i in zip(brands, place, strict=True):
-            own.setdefault(brand, []).append(i)
-        for brand, places in own.items():
-            tick = read_us[places] // MINUTE_US
+        ticks = read_us[place] // MINUTE_US
+        codes = {brand: code for code, brand in enumerate(dict.fromkeys(brands))}
+        code = np.array([codes[brand] for brand in brands], np.int64)
+        ends = np.cumsum(np.bincount(code, minlength=len(codes)))
+        for brand, own in zip(codes, np.split(np.argsort(code, kind="stable"), ends[:-1]), strict=False):
+            tick = ticks[own]
             hours, times = np.unique(tick // 60, return_counts=True)
             self._hours.setdefault(brand, Counter()).update(dict(zip(hours.tolist(), times.tolist(), strict=True)))
             first, last = int(tick.min()), int(tick.max())

@@ -13,7 +13,7 @@ from streams.mention_files import STDIN, BadLineError, MentionFileError, Piece, 
 from streams.records import Limits, Mention, microseconds
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A line of a file: a mention, or why there is none."""
 
     path: str

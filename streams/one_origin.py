@@ -31,7 +31,7 @@ class Batch:
     #: Event times of all mentions read, microseconds since 1970, those without a brand included.
     read_us: NDArray[np.int64]
     #: Per mention that names a brand: which of `read_us` it is.
-    place: list[int]
+    place: NDArray[np.int64]
     mentions: list[Mention]
     #: The brand of each; a mention that names several is there several times in a row.
     brands: list[str]
@@ -112,7 +112,7 @@ class OneOrigin:
         self._newest_us = int(newest[-1])
         reached = (newest - self._lateness_us) // MINUTE_US
         if batch.mentions:
-            place = np.array(batch.place, np.int64)
+            place = batch.place
             rows = _Rows(
                 tick=np.maximum(us[place] // MINUTE_US, reached[place]),
                 us=us[place],
