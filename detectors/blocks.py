@@ -10,16 +10,15 @@ stretch begins.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.calm_hours import hours_to_try, pass_calm_hours
+from detectors.calm_hours import hours_to_try, pass_hours
 from detectors.columns import Floats, Ints
 from detectors.core import Core
 from detectors.feed import last_seen
 from detectors.incidents import Decision
-from detectors.late import Late, late_mentions
+from detectors.late import Late, TakenIn
 from detectors.learning import end_hour, forget
 from detectors.members import Came, Members, samples_of, take, voices
 from detectors.model_changes import note_models
@@ -100,6 +99,7 @@ def _stretch(
     )
     # Whom a copy speaks for may have posted longer ago than the window reaches.
     counts[NEGATIVES] = np.minimum(counts[NEGATIVES], counts[AUTHORS])
+    taken = TakenIn(came, before, before_negative)
     stops = [*range(first - first % 60 + 59, last, 60), last]
     ends = np.searchsorted(members.tick, np.array(stops, np.int64), "right").tolist()
     hour, begin, start = 0, 0, first
@@ -108,16 +108,17 @@ def _stretch(
         if most:
             end = ends[hour + most - 1]
             part = slice(start - first, start - first + 60 * most)
-            passed = pass_calm_hours(core, start, came.rows(begin, end), counts[..., part], topic[:, part])
+            passed = pass_hours(
+                core, start, taken.rows(begin, end), counts[..., part], topic[:, part], clock_ticks, out
+            )
             if passed:
                 hour += passed
                 begin, start = ends[hour - 1], stops[hour - 1] + 1
                 continue
         end, stop = ends[hour], stops[hour]
-        own = slice(begin, end)
-        taken = TakenIn(came.rows(begin, end), before[own], before_negative[own])
         part = slice(start - first, stop - first + 1)
-        _within_hour(core, start, stop, taken, counts[..., part], topic[:, part], clock_ticks, out)
+        own = taken.rows(begin, end)
+        _within_hour(core, start, stop, own, counts[..., part], topic[:, part], clock_ticks, out)
         core.closed = stop
         if (stop + 1) % 60 == 0:
             end_hour(core, stop, out)
@@ -125,16 +126,6 @@ def _stretch(
     hours_end = (last + 1) // 60 * 60 - 1
     if hours_end >= first:
         forget(core, hours_end)
-
-
-@dataclass(frozen=True, slots=True)
-class TakenIn:
-    """Members (m,) with what the windows say of them."""
-
-    came: Came
-    before: Ints
-    before_negative: Ints
-    """The newest minute of its author just before it, among all and among negative ones."""
 
 
 def _within_hour(
@@ -156,7 +147,7 @@ def _within_hour(
     late: Late = {}
     if len(members):
         take(core, taken.came)
-        late = late_mentions(members, taken.before, taken.before_negative)
+        late = taken.late()
     seen = last_seen(core, first, k, members)
     changes = note_models(core, members)
     at = 0

@@ -1,4 +1,4 @@
-"""Hours in which nothing happens, many at once.
+"""Hours in which nothing new happens, many at once.
 
 What an hour costs is a few hundred operations on short arrays, whatever it holds. But nearly all that one hour decides
 for the next is decided by what happens in it: an incident, a feed that goes down or comes up, a brand that is new. If
@@ -6,10 +6,14 @@ nothing of it does, the hours can be learned one after the other first, and then
 brand in an hour. Whether nothing happened shows in the scores; from the first hour on in which something may have, all
 is put back, and that hour is taken on its own (segment.py). The numbers are the same bits either way: everything is
 done element by element.
+
+An incident that is open already is no hindrance for some hours: what they teach about its brand is the same whether or
+not it ends in them (`WITH_INCIDENT`), so it can be moved through them after all are scored.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,11 +26,23 @@ from detectors.columns import Floats, Ints
 from detectors.core import Core, LastTick
 from detectors.exposure import ALL, NEGATIVE, Shape, in_reach, of_minutes
 from detectors.exposure import observed as observed_part
-from detectors.gaps import Gaps
+from detectors.gaps import Gaps, is_heard
+from detectors.incidents import Decision
+from detectors.late import TakenIn
 from detectors.learning import end_day, hold, learn_lasting, learn_terms, open_since
 from detectors.level_sums import LevelSums, Taught
-from detectors.members import Came, take
-from detectors.segment import forget_closed, is_calm, note_calm, record, scores, twice
+from detectors.members import take
+from detectors.segment import (
+    Numbers,
+    decide_each,
+    forget_closed,
+    is_calm,
+    note_calm,
+    record,
+    scores,
+    twice,
+    with_incident,
+)
 from detectors.usual import Usual
 from detectors.volume import FEW, Volume, level_sums_of, taught_of
 from detectors.windows import AUTHORS, LONG_AGO, LONGEST, NEGATIVES, WIDTHS
@@ -36,6 +52,8 @@ MOST_HOURS = 24
 """Of a day at most: its end sets the thresholds anew."""
 MOST_CELLS = 16_384
 """Brands times ticks: where there are more, an hour alone fills arrays that pay, and several do not fit the cache."""
+WITH_INCIDENT = DELAY + 1
+"""While an incident is open: an hour teaches nothing if one was open since then, and is learned so many hours later."""
 _FEWEST = 2
 _WITHIN = np.arange(60 * (HISTORY - 1), 60 * HISTORY)
 """The ticks of an hour, counted from the first one in reach."""
@@ -45,7 +63,7 @@ _AN_HOUR = WIDTHS.index(60)
 def hours_to_try(core: Core, first: int, last: int) -> int:
     """How many whole hours from tick `first` on to try to pass at once; 0 where something is going on."""
     fitting = MOST_CELLS // (60 * max(len(core), 1))
-    most = min((last + 1 - first) // 60, core.hours_at_once, fitting, 24 - first // 60 % 24)
+    most = min((last + 1 - first) // 60, core.hours_at_once, fitting, 24 - first // 60 % 24, _open_for(core, first))
     if first % 60 or most < _FEWEST or not _nothing_goes_on(core, first):
         # After an hour on its own more are tried, few at first.
         core.hours_at_once = min(2 * core.hours_at_once, MOST_HOURS)
@@ -53,24 +71,42 @@ def hours_to_try(core: Core, first: int, last: int) -> int:
     return most
 
 
+def _open_for(core: Core, first: int) -> int:
+    """For how many hours from tick `first` on it does not matter that incidents are open."""
+    most = MOST_HOURS
+    for position, incident in core.incidents.items():
+        if incident.closed is None:
+            absorbed = incident.absorb_from + 60 * core.config.absorb_after_hours
+            down = core.gaps.down[core.row(position)]
+            most = 0 if down else min(most, WITH_INCIDENT, (absorbed - first - 1) // 60)
+    return most
+
+
 def _nothing_goes_on(core: Core, first: int) -> bool:
     if core.detectors.extra or core.detectors.learners or core.with_plans or core.track.waiting.any():
         return False
-    if core.models.run.any() or core.models.heard.any() or core.models.margin(first) is not None:
-        return False
-    return all(incident.closed is not None for incident in core.incidents.values())
+    return not (core.models.run.any() or core.models.heard.any() or core.models.margin(first) is not None)
 
 
-def pass_calm_hours(core: Core, first: int, came: Came, counts: Ints, topic: Floats) -> int:
-    """Close as many whole hours from tick `first` on as nothing happens in; says how many.
+def pass_hours(
+    core: Core,
+    first: int,
+    taken: TakenIn,
+    counts: Ints,
+    topic: Floats,
+    clock_ticks: Collection[int],
+    out: list[Decision],
+) -> int:
+    """Close as many whole hours from tick `first` on as nothing new happens in; says how many.
 
     Parameters
     ----------
-    came : in these hours
+    taken : in these hours
     counts : (3, 5, n, 60 hours), see windows.Windows
     topic : (n, 60 hours), see topics
+    out : decisions about incidents that are open are added to it
     """
-    members = came.members
+    members = taken.came.members
     hours = counts.shape[-1] // 60
     if members.models() is not None:
         core.hours_at_once = 1
@@ -82,14 +118,17 @@ def pass_calm_hours(core: Core, first: int, came: Came, counts: Ints, topic: Flo
             core.hours_at_once = _FEWEST
             return 0
         core.hours_at_once = 1
-        came = came.rows(0, int(np.searchsorted(members.tick, first + 60 * hours)))
-        members = came.members
+        taken = taken.rows(0, int(np.searchsorted(members.tick, first + 60 * hours)))
+        members = taken.came.members
     seen = feed.last_seen(core, first, 60 * hours, members)
+    with_open = sorted(with_incident(core))
+    # As its first tick will leave it.
+    core.track.last_open[with_open] = first
     before = _Before.of(core)
     expected = _learn_hours(core, before.gaps, first, hours, counts, seen)
     hours = expected.hours
     own, topic = np.ascontiguousarray(counts[..., : 60 * hours]), np.ascontiguousarray(topic[:, : 60 * hours])
-    scored = _scored(core, before, expected, first, own, topic, seen)
+    scored = _scored(core, before, expected, first, own, topic, seen, with_open)
     calm = scored.calm_hours
     core.hours_at_once = min(2 * core.hours_at_once, MOST_HOURS) if calm == hours else 1
     if calm < hours:
@@ -99,8 +138,16 @@ def pass_calm_hours(core: Core, first: int, came: Came, counts: Ints, topic: Flo
             core.hours_at_once = _FEWEST
             return 0
         _learn_hours(core, before.gaps, first, calm, counts, seen)
-    _take_hours(core, first, calm, came)
-    _take_scores(core, first, scored, counts, before.gaps.down)
+        taken = taken.rows(0, int(np.searchsorted(members.tick, first + 60 * calm)))
+    if len(taken.came.members):
+        take(core, taken.came)
+    _take_scores(core, scored)
+    if with_open:
+        _decide_hours(core, first, scored, taken, own, seen, clock_ticks, out)
+    else:
+        _note_hours(core, first, scored, own, before.gaps.down)
+    core.last = LastTick(scored.exposure[..., 60 * calm - 1].copy(), own[..., 60 * calm - 1].copy())
+    core.relearned.update(core.index[core.track.started].tolist())
     core.closed = first + 60 * calm - 1
     if (core.closed + 1) % 1440 == 0:
         end_day(core, core.closed)
@@ -258,27 +305,40 @@ class _Scored:
     raw: Floats
     """(detectors, n, ticks)"""
     twice: Floats
+    silent_for: Floats
+    """(n, ticks), see feed.silence"""
     settled: NDArray[np.bool_]
     """(n, hours)"""
 
 
 def _scored(
-    core: Core, before: _Before, expected: _Hours, first: int, counts: Ints, topic: Floats, seen: Ints
+    core: Core,
+    before: _Before,
+    expected: _Hours,
+    first: int,
+    counts: Ints,
+    topic: Floats,
+    seen: Ints,
+    with_open: Sequence[int],
 ) -> _Scored:
-    """Score hours; `counts` are (3, 5, n, 60 hours), `topic` (n, 60 hours)."""
+    """Score hours; `counts` are (3, 5, n, 60 hours), `topic` (n, 60 hours). Whatever the scores of the brands (rows)
+    `with_open`, nothing new happens."""
     n, hours, usual = len(core), expected.hours, expected.usual
     rows = counts.reshape(3, len(WIDTHS), n * hours, 60)
     exposure = _exposure(before.gaps, expected.shape, first, hours, _WITHIN)
     mu, nu = exposure[ALL] * usual.level[:, None], exposure[NEGATIVE] * usual.level_negative[:, None]
     started, down = np.repeat(core.track.started, hours), np.repeat(before.gaps.down, hours)
     known = started & (usual.known_hours >= core.config.settled_hours)
-    turns = _turns(expected, first, rows[AUTHORS], seen[:, : 60 * hours], mu, known, down)
+    silent_for = _silence(expected, first, seen[:, : 60 * hours])
+    turns = _turns(expected, rows[AUTHORS], silent_for, mu, known, down)
     judged = started & ~down & (usual.known_hours >= core.config.warm_hours)
     # The ticks are those of the first hour; the built-in detectors do not look at them.
     raw = scores(core, usual, judged, np.arange(first, first + 60), expected.local, rows, topic.reshape(-1, 60), mu, nu)
     raw = raw.reshape(len(core.detectors), n, -1)
     both = twice(core, raw)
-    happens = reached(raw, both, core.budget, core.detectors).reshape(n, hours, 60).any(axis=(0, 2)) | turns
+    may_open = reached(raw, both, core.budget, core.detectors).reshape(n, hours, 60)
+    may_open[with_open] = False
+    happens = may_open.any(axis=(0, 2)) | turns
     return _Scored(
         calm_hours=int(np.argmax(happens)) if happens.any() else hours,
         exposure=exposure.reshape(2, len(WIDTHS), n, -1),
@@ -286,6 +346,7 @@ def _scored(
         nu=nu.reshape(len(WIDTHS), n, -1),
         raw=raw,
         twice=both,
+        silent_for=silent_for.reshape(n, -1),
         settled=(judged & known).reshape(n, hours),
     )
 
@@ -299,11 +360,19 @@ def _exposure(gaps: Gaps, shape: Shape, first: int, hours: int, offset: Ints) ->
     return observed_part(shape, offset, near, gaps.since[brand] - base, gaps.until[brand] - base)
 
 
+def _silence(expected: _Hours, first: int, seen: Ints) -> Floats:
+    """(rows, 60), see feed.silence."""
+    seen = seen.reshape(-1, 60)
+    begin = np.tile(first + 60 * np.arange(expected.hours), len(seen) // expected.hours)
+    ticks = begin[:, None] + np.arange(60)
+    shape = expected.shape[ALL, :, HISTORY - 1].astype(np.float64)
+    return feed.silence_of(ticks, seen, begin, shape, expected.usual.level, expected.silence)
+
+
 def _turns(
     expected: _Hours,
-    first: int,
     authors: Ints,
-    seen: Ints,
+    silent_for: Floats,
     mu: Floats,
     settled: NDArray[np.bool_],
     down: NDArray[np.bool_],
@@ -312,11 +381,6 @@ def _turns(
     hours = expected.hours
     if not settled.any():
         return np.zeros(hours, np.bool_)
-    seen = seen.reshape(-1, 60)
-    begin = np.tile(first + 60 * np.arange(hours), len(seen) // hours)
-    ticks = begin[:, None] + np.arange(60)
-    shape = expected.shape[ALL, :, HISTORY - 1].astype(np.float64)
-    silent_for = feed.silence_of(ticks, seen, begin, shape, expected.usual.level, expected.silence)
     full = None
     if down.any():
         full = of_minutes(expected.shape[ALL], _WITHIN, WIDTHS[0]) * expected.usual.level[:, None]
@@ -325,33 +389,64 @@ def _turns(
     return np.asarray(turns & settled.reshape(-1, hours).any(axis=0), np.bool_)
 
 
-def _take_hours(core: Core, first: int, hours: int, came: Came) -> None:
-    """Keep what members of hours leave behind."""
-    end = int(np.searchsorted(came.members.tick, first + 60 * hours))
-    if end:
-        take(core, came.rows(0, end))
-    learn_terms(core, first // 60, hours)
-    core.relearned.update(core.index[core.track.started].tolist())
-
-
-def _take_scores(core: Core, first: int, scored: _Scored, counts: Ints, down: NDArray[np.bool_]) -> None:
-    """Note what calm hours leave behind for the next tick and the end of the day, as segment.py does."""
+def _take_scores(core: Core, scored: _Scored) -> None:
+    """Keep what scores leave behind for the next tick and the end of the day, as segment.py does."""
     n, hours = len(core), scored.calm_hours
     k = 60 * hours
-    counts = counts[..., :k]
     settled = scored.settled[:, :hours]
     highest = scored.twice[..., :k].reshape(-1, n, hours, 60).max(axis=3)
     highest = np.where(settled, highest, -np.inf).max(axis=2).T
     core.track.day_max = np.maximum(core.track.day_max, highest)
     core.track.day_ticks = core.track.day_ticks + 60 * settled.sum(axis=1)
     core.track.score = np.ascontiguousarray(scored.raw[..., k - 1].T)
-    last = first + k - 1
-    note_calm(core, is_calm(counts, scored.nu[..., :k]), last)
+
+
+def _note_hours(core: Core, first: int, scored: _Scored, counts: Ints, down: NDArray[np.bool_]) -> None:
+    """Note what hours leave behind in which there is nothing to decide."""
+    hours = scored.calm_hours
+    last = first + 60 * hours - 1
+    learn_terms(core, first // 60, hours)
+    note_calm(core, is_calm(counts[..., : 60 * hours], scored.nu[..., : 60 * hours]), last)
     forget_closed(core, last)
-    core.last = LastTick(scored.exposure[..., k - 1].copy(), counts[..., k - 1].copy())
     if core.recorder is not None:
-        for begin in range(0, k, 60):
-            own = slice(begin, begin + 60)
+        nothing = np.zeros((len(core), 60), np.bool_)
+        for hour in range(hours):
+            own, ticks = _hour(first, hour)
             mu, nu, raw = scored.mu[..., own], scored.nu[..., own], scored.raw[..., own]
-            ticks = np.arange(first + begin, first + begin + 60)
-            record(core, ticks, counts[..., own], mu, nu, raw, np.zeros((n, 60), np.bool_), down)
+            record(core, ticks, counts[..., own], mu, nu, raw, nothing, down)
+
+
+def _decide_hours(
+    core: Core,
+    first: int,
+    scored: _Scored,
+    taken: TakenIn,
+    counts: Ints,
+    seen: Ints,
+    clock_ticks: Collection[int],
+    out: list[Decision],
+) -> None:
+    """Move open incidents through hours, one after the other, since each teaches which terms are usual."""
+    late = taken.late()
+    for hour in range(scored.calm_hours):
+        own, ticks = _hour(first, hour)
+        numbers = Numbers(
+            ticks,
+            counts[..., own],
+            scored.mu[..., own],
+            scored.nu[..., own],
+            scored.raw[..., own],
+            scored.twice[..., own],
+            is_heard(counts[AUTHORS, _AN_HOUR, :, own], scored.mu[_AN_HOUR, :, own], scored.silent_for[:, own]),
+            seen[:, own],
+            scored.settled[:, hour],
+            np.zeros(len(core), np.bool_),
+        )
+        decide_each(core, numbers, late, clock_ticks, out)
+        learn_terms(core, first // 60 + hour, 1)
+
+
+def _hour(first: int, hour: int) -> tuple[slice, Ints]:
+    """Where the ticks of an hour stand among those from `first` on, and these."""
+    own = slice(60 * hour, 60 * hour + 60)
+    return own, np.arange(first + own.start, first + own.stop)

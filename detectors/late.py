@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from detectors.columns import Ints
 from detectors.incidents import EventType, Incident
-from detectors.members import Members
+from detectors.members import Came
 from detectors.windows import WIDTHS
 
 AMEND_MINUTES = 10
@@ -33,15 +34,30 @@ Late = Mapping[tuple[int, int], Sequence[LateMention]]
 """By row of the brand and tick."""
 
 
-def late_mentions(members: Members, before: Ints, before_negative: Ints) -> Late:
-    """The late ones among the members of a block."""
-    out: dict[tuple[int, int], list[LateMention]] = {}
-    for i in np.nonzero(members.minute < members.tick)[0].tolist():
-        mention = LateMention(
-            int(members.minute[i]), int(before[i]), bool(members.negative[i]), int(before_negative[i])
-        )
-        out.setdefault((int(members.row[i]), int(members.tick[i])), []).append(mention)
-    return out
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """Members (m,) with what the windows say of them."""
+
+    came: Came
+    before: Ints
+    """The newest minute of its author just before it, among all mentions."""
+    before_negative: Ints
+    """The same among negative ones."""
+
+    def rows(self, begin: int, end: int) -> TakenIn:
+        """Some of them."""
+        return TakenIn(self.came.rows(begin, end), self.before[begin:end], self.before_negative[begin:end])
+
+    def late(self) -> Late:
+        """Those that came late."""
+        members = self.came.members
+        out: dict[tuple[int, int], list[LateMention]] = {}
+        for i in np.nonzero(members.minute < members.tick)[0].tolist():
+            mention = LateMention(
+                int(members.minute[i]), int(self.before[i]), bool(members.negative[i]), int(self.before_negative[i])
+            )
+            out.setdefault((int(members.row[i]), int(members.tick[i])), []).append(mention)
+        return out
 
 
 def amend(incident: Incident, tick: int, late: Sequence[LateMention]) -> EventType | None:

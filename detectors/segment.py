@@ -7,6 +7,7 @@ threshold or an open incident are then looked at tick by tick.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,10 +77,44 @@ def run_segment(
 
     settled = judged & (usual.known_hours >= core.config.settled_hours)
     _note_day(core, ticks, both, settled & ~unsettled)
+    numbers = Numbers(ticks, counts, mu, nu, raw, both, heard, seen[:, :k], settled, unsettled)
+    decide_each(core, numbers, late, clock_ticks, out)
+    core.last = LastTick(exposure[..., -1], counts[..., -1])
+    feed.turn(core, turned, int(ticks[-1]))
+    return k
 
+
+class Numbers(NamedTuple):
+    """What the decisions of some ticks within one hour rest on, of all brands."""
+
+    ticks: Ints
+    """(ticks,)"""
+    counts: Ints
+    """(3, 5, n, ticks), see windows.Windows."""
+    mu: Floats
+    """(5, n, ticks) authors expected."""
+    nu: Floats
+    """(5, n, ticks) negative authors expected."""
+    raw: Floats
+    """(detectors, n, ticks) score."""
+    both: Floats
+    """(detectors, n, ticks) see `twice`."""
+    heard: NDArray[np.bool_]
+    """(n, ticks) see gaps.is_heard."""
+    seen: Ints
+    """(n, ticks) tick of the brand's last mention."""
+    settled: NDArray[np.bool_]
+    """(n,) brands known long enough for more than pages."""
+    unsettled: NDArray[np.bool_]
+    """(n,) brands whose tone model is new."""
+
+
+def decide_each(core: Core, numbers: Numbers, late: Late, clock_ticks: Collection[int], out: list[Decision]) -> None:
+    """Move brands with an open incident, or a score at a threshold, through some ticks; note what was calm."""
+    ticks, counts, mu, nu, raw, both, heard, seen, settled, unsettled = numbers
     calm = is_calm(counts, nu)
     value, agree = worth(raw, both, counts, mu, nu, settled, unsettled, core.budget, core.config, core.detectors)
-    opened = np.zeros((len(core), k), np.bool_) if core.recorder is not None else None
+    opened = np.zeros((len(core), len(ticks)), np.bool_) if core.recorder is not None else None
     involved = set(np.nonzero(value.any(axis=1) | (core.track.waiting > 0))[0].tolist())
     involved |= with_incident(core)
     core.track.waiting = np.where(core.gaps.down, 0, core.track.waiting)
@@ -89,7 +124,7 @@ def run_segment(
     page, ticket, scale = (own[at].astype(np.float64) for own in (budget.page, budget.ticket, budget.scale))
     excess = excess_over_page(both[:, at], page.T[:, :, None], scale.T[:, :, None])
     severe = severity(excess, counts[NEGATIVES, SIX_HOURS][at])
-    over = is_over(core, int(ticks[-1]), seen[:, k - 1])
+    over = is_over(core, int(ticks[-1]), seen[:, -1])
     watched = active(raw[:, at], resolve_levels(page, ticket).T[:, :, None])
     for place, i in enumerate(at.tolist()):
         own = None if opened is None else opened[i]
@@ -123,9 +158,6 @@ def run_segment(
     note_calm(core, calm, int(ticks[-1]))
     if opened is not None:
         record(core, ticks, counts, mu, nu, raw, opened, core.gaps.down)
-    core.last = LastTick(exposure[..., -1], counts[..., -1])
-    feed.turn(core, turned, int(ticks[-1]))
-    return k
 
 
 def record(

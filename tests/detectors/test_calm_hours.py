@@ -54,27 +54,50 @@ def test_nothing_shows_how_hours_were_passed(seed: int, rate: float) -> None:
 def test_calm_hours_are_passed_at_once_and_others_on_their_own(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the property above would hold for want of hours that are passed at once, or that have to be put back."""
     passed: list[tuple[int, int]] = []
-    real = calm_hours.pass_calm_hours
+    real = calm_hours.pass_hours
 
-    def watched(core: Any, first: int, came: Any, counts: Any, topic: Any) -> int:
-        done = real(core, first, came, counts, topic)
+    def watched(core: Any, first: int, taken: Any, counts: Any, *rest: Any) -> int:
+        done = real(core, first, taken, counts, *rest)
         passed.append((counts.shape[-1] // 60, done))
         return done
 
-    monkeypatch.setattr("detectors.blocks.pass_calm_hours", watched)
+    monkeypatch.setattr("detectors.blocks.pass_hours", watched)
     decided = run(Engine(profiles(3), QUICK), world(seed, hours=HOURS), END)
     assert decided
     assert sum(done for _, done in passed) > HOURS // 4
     assert any(done < tried for tried, done in passed), "an incident, a gap or a new brand cuts some short"
 
 
-def test_an_incident_is_never_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one is open each hour is taken on its own: what resolves it is decided tick by tick."""
-    real = calm_hours.pass_calm_hours
+def test_open_incidents_are_moved_through_a_few_hours_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hours teach may depend on whether an incident was open in them, and on what became of it in time."""
+    passed: list[tuple[bool, int]] = []
+    real = calm_hours.pass_hours
 
-    def watched(core: Any, first: int, came: Any, counts: Any, topic: Any) -> int:
-        assert all(incident.closed is not None for incident in core.incidents.values())
-        return real(core, first, came, counts, topic)
+    def watched(core: Any, *rest: Any) -> int:
+        is_open = any(incident.closed is None for incident in core.incidents.values())
+        done = real(core, *rest)
+        passed.append((is_open, done))
+        return done
 
-    monkeypatch.setattr("detectors.blocks.pass_calm_hours", watched)
-    assert {d.type for d in run(Engine(profiles(3), QUICK), world(2, hours=HOURS), END)} >= {"opened", "resolved"}
+    monkeypatch.setattr("detectors.blocks.pass_hours", watched)
+    decided = [d.type for seed in (2, 3) for d in run(Engine(profiles(3), QUICK), world(seed, hours=HOURS), END)]
+    assert {"opened", "escalated", "updated", "amended", "resolved"} <= set(decided)
+    with_incident = [done for is_open, done in passed if is_open]
+    assert max(with_incident) == calm_hours.WITH_INCIDENT
+    assert max(done for is_open, done in passed if not is_open) > calm_hours.WITH_INCIDENT
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 10_000), absorb=st.integers(3, 12))
+def test_an_incident_may_be_absorbed_in_any_hour(seed: int, absorb: int) -> None:
+    config = dataclasses.replace(QUICK, absorb_after_hours=absorb)
+    told = world(seed, hours=HOURS)
+
+    def everything() -> tuple[Any, dict[bytes, bytes]]:
+        engine = Engine(profiles(3), config)
+        return run(engine, told, END), states(engine)
+
+    at_once = everything()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _one_by_one(monkeypatch)
+        assert everything() == at_once
