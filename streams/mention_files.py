@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 import msgspec
+from isal import igzip, isal_zlib
 
 from streams.errors import UserError
 from streams.records import Limits, Mention, Reason, RejectedError, decode_mention, lines_reader, mention_reader
@@ -33,8 +34,9 @@ _PIECE: Final = 1 << 16
 SMALL: Final = 1 << 25
 _BOM: Final = b"\xef\xbb\xbf"
 _GZIP: Final = b"\x1f\x8b"
+_UNPACKING_ERROR: Final = cast(type[Exception], isal_zlib.error)
 #: What reading gzip data raises where they are damaged or cut.
-DAMAGED: Final = (EOFError, zlib.error, gzip.BadGzipFile)
+DAMAGED: Final = (EOFError, zlib.error, _UNPACKING_ERROR, gzip.BadGzipFile)
 # What people take for a file of mentions, by its first bytes, and what to do about it.
 _FOREIGN: Final = (
     (b"\xff\xfe", "UTF-16", "convert it: iconv -f UTF-16 -t UTF-8"),
@@ -134,7 +136,7 @@ def count_lines(path: Path | str) -> int | None:
             while block := stream.read(_BLOCK):
                 lines += block.count(b"\n")
                 last = block[-1:]
-    except (MentionFileError, OSError, EOFError, zlib.error):
+    except (MentionFileError, OSError, *DAMAGED):
         return None
     return lines + (last != b"\n")
 
@@ -149,12 +151,12 @@ def content_of(path: Path | str) -> bytes | None:
             return content
         # In pieces, and into what grows in place and gives out what it holds without a copy, which takes two thirds of
         # the time: all at once, memory is grown and copied again and again.
-        unpacker, unpacked, left = zlib.decompressobj(wbits=31), io.BytesIO(), SMALL
+        unpacker, unpacked, left = isal_zlib.decompressobj(wbits=31), io.BytesIO(), SMALL
         for begin in range(0, len(content), _PIECE):
             left -= unpacked.write(unpacker.decompress(content[begin : begin + _PIECE], left))
             if left == 0:
                 return None
-    except (OSError, zlib.error):
+    except (OSError, _UNPACKING_ERROR):
         return None
     # Of several gzip files in one, only the first is unpacked in this way.
     return unpacked.getvalue() if unpacker.eof and not unpacker.unused_data else None
@@ -192,7 +194,7 @@ def open_binary(path: Path | str, name: str | None = None) -> io.BufferedReader:
             unpacked = gzip.GzipFile(fileobj=cast(BinaryIO, raw))
         else:
             raw.close()
-            unpacked = gzip.GzipFile(path)
+            unpacked = igzip.IGzipFile(path)  # type: ignore[no-untyped-call]
         # A small buffer, since what it holds is lost when the data breaks off.
         return io.BufferedReader(cast(io.RawIOBase, unpacked), 1 << 16)
     return raw

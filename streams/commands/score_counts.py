@@ -7,7 +7,6 @@ import io
 import itertools
 import math
 import sys
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from streams.commands.console import note
 from streams.commands.count_bins import left_out, missing_between, other_width, refuse_years, span, width_of, with_zeros
 from streams.commands.output_files import refuse_unusable
 from streams.errors import UserError
-from streams.mention_files import STDIN, open_binary
+from streams.mention_files import DAMAGED, STDIN, open_binary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -183,7 +182,7 @@ def _rows(file: str, name: str) -> Iterator[tuple[int, str, str]]:
         except csv.Error as error:
             advice = _OPEN_QUOTE if "field limit" in str(error) else ""
             raise UserError(f"{name}, line {begin}: {error}{advice}") from None
-        except (EOFError, zlib.error) as error:
+        except DAMAGED as error:
             raise UserError(f"{name}: the gzip data is damaged: {error}") from None
 
 

@@ -146,6 +146,22 @@ def test_a_gzip_file_that_breaks_off_says_after_which_line(tmp_path: Path) -> No
             pass
 
 
+@pytest.mark.parametrize("where", ["contents", "checksum", "behind the end"])
+def test_what_can_be_read_of_a_damaged_gzip_file_is_read(tmp_path: Path, where: str) -> None:
+    packed = bytearray(gzip.compress(b"\n".join(encode(_mention(i)) for i in range(5_000))))
+    if where == "behind the end":
+        packed += b"junk"
+    else:
+        packed[-6 if where == "checksum" else len(packed) // 2] ^= 0xFF
+    path = _file(tmp_path, bytes(packed))
+    read = 0
+    with pytest.raises(MentionFileError, match=r"breaks off after line \d+: .*fetch or pack the file again"):
+        for _ in read_mentions(path, now_us=NOW_US):
+            read += 1
+    assert read > (1_000 if where == "contents" else 4_900)
+    assert count_lines(path) is None
+
+
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(gzip.compress(_GOOD)))))
     assert [entry for _, entry in read_mentions("-", now_us=NOW_US)] == [_HI]

@@ -333,10 +333,12 @@ def test_what_is_no_csv_at_all(tmp_path: Path) -> None:
     path = tmp_path / "volume.csv"
     path.write_bytes(b"\xff\xfe\x00\x80")
     assert _run(path)[0] == 2
-    path.write_bytes(gzip.compress("\n".join(_lines(_counts(1))).encode())[:-12])
-    code, _, stderr = _run(path)
-    assert code == 2
-    assert "damaged" in stderr
+    packed = gzip.compress("\n".join(_lines(_counts(1))).encode())
+    for content in (packed[:-12], packed[:-8] + bytes(8), packed[:30] + b"\xff\xff" + packed[32:]):
+        path.write_bytes(content)
+        code, _, stderr = _run(path)
+        assert code == 2
+        assert "damaged" in stderr
     code, _, stderr = _run(tmp_path / "none.csv")
     assert code == 2
     assert "no such file" in stderr
