@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from detectors import loud
-from detectors.columns import Floats, Ints, ln
+from detectors.columns import Floats, Ints, exp, ln
 from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample
+from detectors.last_minutes import AUTHOR_MASK
 
 WINDOW = 180
 """Minutes."""
@@ -34,6 +35,8 @@ CORRELATION = 0.03
 """rho."""
 LEAST_AUTHORS, LEAST_USERS = 5, 3
 """K and k below which W is 0: two who use a word are no topic."""
+MOST_NATS = 346.0
+"""Of one ratio; more is no number any more."""
 LEAST_KNOWN = 30.0
 """Negative authors of the days before, without which nobody knows what is usual."""
 _FAR = 1 << 36
@@ -189,7 +192,9 @@ class _Steps(NamedTuple):
         """Count in windows that end at first..last; samples of each brand stand in order of ticks."""
         samples = [sample for one in batch for sample in one.samples]
         brand = np.repeat(np.arange(len(batch)), [len(one.samples) for one in batch])
-        _, voice = np.unique(np.array([sample.speaks_for for sample in samples], np.uint64), return_inverse=True)
+        # As Sample.speaks_for, of many.
+        voices = np.array([sample.voice or sample.author for sample in samples], np.uint64) & AUTHOR_MASK
+        _, voice = np.unique(voices, return_inverse=True)
         heard = loud.heard(samples, brand, WINDOW)
         pieces = np.arange(len(heard.sample))
         used = [samples[i].used for i in heard.sample.tolist()]
@@ -272,7 +277,7 @@ def bayes_factors(users: Ints, authors: Ints, usual: Floats) -> Floats:
         own = np.nonzero(twice > share)[0]
         if len(own):
             moved[own] = log_beta_binomial(users[own], authors[own], np.minimum(twice[own], 0.95), CORRELATION)
-        total = total + special.exp2(np.minimum((moved - base) / np.log(2.0), 500.0))
+        total = total + exp(np.minimum(moved - base, MOST_NATS))
     return total / len(SHARES)
 
 

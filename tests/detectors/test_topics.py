@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
-from scipy import special, stats
+from scipy import stats
 
 from detectors import BrandProfile, Decision, Engine
 from detectors.built_in import BUILT_IN
+from detectors.columns import exp
 from detectors.detector import Told
 from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample, ignored, packed_buckets
 from detectors.loud import LOUD
@@ -23,6 +24,7 @@ from detectors.topics import (
     CORRELATION,
     LEAST_AUTHORS,
     LEAST_USERS,
+    MOST_NATS,
     SHARES,
     TIMES,
     WINDOW,
@@ -136,7 +138,7 @@ def test_factors_are_ratios_of_beta_binomial_probabilities(terms: list[tuple[int
     total = np.zeros(len(terms))
     for share in SHARES:
         moved = log_beta_binomial(users, authors, np.clip(TIMES * usual, share, 0.95), CORRELATION)
-        total = total + special.exp2(np.minimum((moved - base) / np.log(2.0), 500.0))
+        total = total + exp(np.minimum(moved - base, MOST_NATS))
     np.testing.assert_array_equal(bayes_factors(users, authors, usual), total / len(SHARES))
 
 
