@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import filterfalse
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -269,11 +270,15 @@ def top_terms(samples: Sequence[Sample], normal: NormalTerms, ignore: frozenset[
     return [{"term": term, "authors": n, "times_normal": times} for _, term, n, times in ranked[:TOP_TERMS]]
 
 
+_TICK = attrgetter("tick")
+
+
 class Evidence:
     """Samples and normal terms of brands, by the brand's position in the engine."""
 
     def __init__(self) -> None:
-        self.samples: dict[int, deque[Sample]] = {}
+        self.samples: dict[int, list[Sample]] = {}
+        """In order of ticks."""
         self.normal: dict[int, NormalTerms] = {}
 
     def has_room(self, brand: int, tick: int) -> bool:
@@ -285,15 +290,16 @@ class Evidence:
         """Keep a sample unless the brand's tick is full; says whether it was kept."""
         if not self.has_room(brand, sample.tick):
             return False
-        self.add(brand, sample)
+        self.add([brand], [sample])
         return True
 
-    def add(self, brand: int, sample: Sample) -> None:
-        """Keep a sample, of which there must be no more than PER_TICK a tick."""
-        kept = self.samples.get(brand)
-        if kept is None:
-            kept = self.samples[brand] = deque()
-        kept.append(sample)
+    def add(self, brands: Sequence[int], samples: Sequence[Sample]) -> None:
+        """Keep samples, each of a brand, of which there must be no more than PER_TICK a tick."""
+        for brand, sample in zip(brands, samples, strict=True):
+            kept = self.samples.get(brand)
+            if kept is None:
+                kept = self.samples[brand] = []
+            kept.append(sample)
 
     def normal_of(self, brand: int) -> NormalTerms:
         """What is normal for a brand."""
@@ -301,26 +307,16 @@ class Evidence:
 
     def between(self, brand: int, after: int, upto: int) -> list[Sample]:
         """Samples of ticks after < tick <= upto."""
-        found = []
-        for sample in reversed(self.samples.get(brand, ())):
-            if sample.tick <= after:
-                break
-            if sample.tick <= upto:
-                found.append(sample)
-        found.reverse()
-        return found
+        kept = self.samples.get(brand, [])
+        return kept[bisect_right(kept, after, key=_TICK) : bisect_right(kept, upto, key=_TICK)]
 
     def learn_hours(self, brand: int, first: int, quiet: Sequence[bool]) -> None:
         """Let the samples of complete hours from `first` on teach what is normal, where it was `quiet`."""
-        hours: dict[int, list[Sample]] = {}
-        for sample in self.between(brand, 60 * first - 1, 60 * (first + len(quiet)) - 1):
-            hour = sample.tick // 60
-            if quiet[hour - first]:
-                hours.setdefault(hour, []).append(sample)
         days: dict[int, list[Sample]] = {}
-        for hour, samples in hours.items():
-            # An hour is learned at the end of the next one.
-            days.setdefault((hour + 1) // 24, []).extend(samples[:NORMAL_PER_HOUR])
+        for hour, is_quiet in enumerate(quiet, first):
+            if is_quiet and (samples := self.between(brand, 60 * hour - 1, 60 * hour + 59)):
+                # An hour is learned at the end of the next one.
+                days.setdefault((hour + 1) // 24, []).extend(samples[:NORMAL_PER_HOUR])
         for day, samples in days.items():
             normal = self.normal.get(brand)
             if normal is None:
@@ -343,7 +339,6 @@ class Evidence:
         """Drop samples older than six hours."""
         for brand in list(self.samples):
             kept = self.samples[brand]
-            while kept and kept[0].tick <= closed - KEEP_MINUTES:
-                kept.popleft()
+            del kept[: bisect_right(kept, closed - KEEP_MINUTES, key=_TICK)]
             if not kept:
                 del self.samples[brand]

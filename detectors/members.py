@@ -148,11 +148,11 @@ def take(core: Core, came: Came) -> None:
     if core.unsaved.wanted:
         _keep_for_snapshot(core, members, voice)
     begin, end = np.searchsorted(kept.place, [members.begin, members.begin + len(members)]).tolist()
-    for brand, sample in zip(kept.brands[begin:end], kept.samples[begin:end], strict=True):
-        core.evidence.add(brand, sample)
-        core.topics.add(brand, sample.tick)
-        if core.unsaved.wanted:
-            core.unsaved.samples.setdefault((brand, sample.tick), []).append(sample)
+    brands, samples = kept.brands[begin:end], kept.samples[begin:end]
+    core.evidence.add(brands, samples)
+    core.topics.add(brands, samples)
+    for brand, sample in zip(brands, samples, strict=True) if core.unsaved.wanted else ():
+        core.unsaved.samples.setdefault((brand, sample.tick), []).append(sample)
 
 
 def _keep_for_snapshot(core: Core, members: Members, voice: NDArray[np.uint64]) -> None:

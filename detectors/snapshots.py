@@ -266,7 +266,7 @@ def _load_panes(core: Core, panes: Mapping[int, list[tuple[int, bytes]]], writte
             core.copies.load(First(position, *first) for first in record.firsts if first[0] > closed - LIVES)
             for sample in record.samples:
                 if sample.tick > closed - KEEP_MINUTES and core.evidence.keep(position, sample):
-                    core.topics.add(position, sample.tick)
+                    core.topics.add([position], [sample])
         if known:
             written.panes[position] = known
     if members:

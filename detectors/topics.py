@@ -66,11 +66,14 @@ class Topics:
         self.stale = True
         """`now` is not known, as after a restore."""
 
-    def add(self, brand: int, tick: int) -> None:
-        """Note that there is a sample."""
-        brands = self.ends.setdefault(tick, [])
-        if not brands or brands[-1] != brand:
-            brands.append(brand)
+    def add(self, brands: Sequence[int], samples: Sequence[Sample]) -> None:
+        """Note that there are samples, each of a brand."""
+        for brand, sample in zip(brands, samples, strict=True):
+            of_tick = self.ends.get(sample.tick)
+            if of_tick is None:
+                self.ends[sample.tick] = [brand]
+            elif of_tick[-1] != brand:
+                of_tick.append(brand)
 
     def take_over(self, other: Topics) -> None:
         """Add another group of brands."""

@@ -108,8 +108,8 @@ def test_it_is_the_formula_however_ticks_are_grouped(data: st.DataObject, seed: 
         kept = Kept(np.arange(len(came)), [brand for _, brand, _ in came], [s for _, _, s in came])
         got.append(topics.advance(begin, cut, kept, evidence, index))
         for _, brand, s in came:
-            evidence.add(brand, s)
-            topics.add(brand, s.tick)
+            evidence.add([brand], [s])
+            topics.add([brand], [s])
         topics.forget(cut)
         topics.stale = data.draw(st.booleans())  # As after a restore.
         begin = cut + 1
