@@ -267,14 +267,10 @@ class Baseline(Columns):
         tells = settled & (told.authors >= 2) & ~told.mixed & told.levels.share_is_known(config)
         # Hours of many authors say more, but not in proportion: two hours differ, however many authors they have.
         more = MoreThanChance.of_hours(told.authors, told.negative, share, tells)
-        excess, pairs = self.pairs_excess, self.pairs
-        before = np.empty_like(share)
-        for hour, fade in enumerate(_fades(settled, share_correlation.HALF_LIFE)):
-            before[hour] = rho = share_correlation.correlation(excess, pairs)
-            more_excess, more_pairs = more.than_with(rho, hour)
-            excess, pairs = excess * fade + more_excess, pairs * fade + more_pairs
-        self.pairs_excess, self.pairs = excess, pairs
-        return before
+        fades = _fades(settled, share_correlation.HALF_LIFE)
+        learned = share_correlation.learn_hours(self.pairs_excess, self.pairs, fades, more)
+        self.pairs_excess, self.pairs = learned.excess, learned.pairs
+        return learned.before
 
     def learn_lasting(
         self,
@@ -292,14 +288,10 @@ class Baseline(Columns):
         """
         tells = quiet & levels.share_is_known(config) & (authors >= 2)
         more = MoreThanChance.of_six_hours(authors, negative, share, tells)
-        excess, pairs = self.long_excess, self.long_pairs
-        before = np.empty_like(share)
-        for hour, fade in enumerate(_fades(tells, share_correlation.HALF_LIFE)):
-            before[hour] = left = share_correlation.lasting(excess, pairs, rho[hour])
-            more_excess, more_pairs = more.than_with(left * rho[hour], hour)
-            excess, pairs = excess * fade + more_excess, pairs * fade + more_pairs
-        self.long_excess, self.long_pairs = excess, pairs
-        return before
+        fades = _fades(tells, share_correlation.HALF_LIFE)
+        learned = share_correlation.learn_six_hours(self.long_excess, self.long_pairs, fades, more, rho)
+        self.long_excess, self.long_pairs = learned.excess, learned.pairs
+        return learned.before
 
     def _learn_share_rhythm(self, told: Taught, rho: Floats, config: EngineConfig) -> None:
         # What returns every week would open an incident every week: hours in one teach this rhythm too, cut as all are.

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from detectors import feed
 from detectors.baseline import DELAY, HISTORY, Baseline, rhythm_cells
-from detectors.columns import Floats, Ints
+from detectors.columns import FEW, Floats, Ints
 from detectors.core import Core, LastTick
 from detectors.exposure import ALL, NEGATIVE, Shape, in_reach, of_minutes
 from detectors.exposure import observed as observed_part
@@ -44,7 +44,7 @@ from detectors.segment import (
     with_incident,
 )
 from detectors.usual import Usual
-from detectors.volume import FEW, Volume, level_sums_of, taught_of
+from detectors.volume import Volume, level_sums_of, taught_of
 from detectors.windows import AUTHORS, LONG_AGO, LONGEST, NEGATIVES, WIDTHS
 from detectors.worth import reached
 
@@ -128,7 +128,7 @@ def pass_hours(
     expected = _learn_hours(core, before.gaps, first, hours, counts, seen)
     hours = expected.hours
     own, topic = np.ascontiguousarray(counts[..., : 60 * hours]), np.ascontiguousarray(topic[:, : 60 * hours])
-    scored = _scored(core, before, expected, first, own, topic, seen, with_open)
+    scored = _scored(core, before.gaps.down, expected, first, own, topic, seen, with_open)
     calm = scored.calm_hours
     core.hours_at_once = min(2 * core.hours_at_once, MOST_HOURS) if calm == hours else 1
     if calm < hours:
@@ -182,6 +182,8 @@ class _Hours:
     """(rows,) the hour in the brand's time zone"""
     silence: Floats
     """(rows,) see gaps.Gaps"""
+    exposure: Floats
+    """(2, 5, rows, 60)"""
 
 
 def _learn_hours(core: Core, before: Gaps, first: int, hours: int, counts: Ints, seen: Ints) -> _Hours:
@@ -197,12 +199,13 @@ def _learn_hours(core: Core, before: Gaps, first: int, hours: int, counts: Ints,
     # What hours teach about shares changes nothing that is expected within the day, and so could wait.
     rho = core.baseline.learn_share(learned.taught, core.config)
     shape = learned.shape.reshape(2, -1, HISTORY + 1)
-    exposure = _exposure(before, shape, first, k, _WITHIN[-1:]).reshape(2, len(WIDTHS), n, k).swapaxes(2, 3)
-    at_ends = counts[..., 59 : 60 * k : 60].swapaxes(2, 3)
+    exposure = _exposure(before, shape, first, k)
+    at_ends = exposure[..., -1].reshape(2, len(WIDTHS), n, k).swapaxes(2, 3)
+    counted = counts[..., 59 : 60 * k : 60].swapaxes(2, 3)
     every = range(first // 60, first // 60 + k)
-    lasting = learn_lasting(core, every, exposure, at_ends, learned.observed, learned.levels, rho)
+    lasting = learn_lasting(core, every, at_ends, counted, learned.observed, learned.levels, rho)
     usual = Usual.in_hours(learned.levels, rho, lasting)
-    return _Hours(k, usual, shape, local[:, :k].reshape(-1), learned.silence.reshape(-1))
+    return _Hours(k, usual, shape, local[:, :k].reshape(-1), learned.silence.reshape(-1), exposure)
 
 
 class _Learned(NamedTuple):
@@ -313,7 +316,7 @@ class _Scored:
 
 def _scored(
     core: Core,
-    before: _Before,
+    down: NDArray[np.bool_],
     expected: _Hours,
     first: int,
     counts: Ints,
@@ -325,9 +328,9 @@ def _scored(
     `with_open`, nothing new happens."""
     n, hours, usual = len(core), expected.hours, expected.usual
     rows = counts.reshape(3, len(WIDTHS), n * hours, 60)
-    exposure = _exposure(before.gaps, expected.shape, first, hours, _WITHIN)
+    exposure = expected.exposure
     mu, nu = exposure[ALL] * usual.level[:, None], exposure[NEGATIVE] * usual.level_negative[:, None]
-    started, down = np.repeat(core.track.started, hours), np.repeat(before.gaps.down, hours)
+    started, down = np.repeat(core.track.started, hours), np.repeat(down, hours)
     known = started & (usual.known_hours >= core.config.settled_hours)
     silent_for = _silence(expected, first, seen[:, : 60 * hours])
     turns = _turns(expected, rows[AUTHORS], silent_for, mu, known, down)
@@ -351,13 +354,13 @@ def _scored(
     )
 
 
-def _exposure(gaps: Gaps, shape: Shape, first: int, hours: int, offset: Ints) -> Floats:
-    """(2, 5, rows, ticks), as Exposure.of_windows of each hour at some ticks of `_WITHIN`."""
+def _exposure(gaps: Gaps, shape: Shape, first: int, hours: int) -> Floats:
+    """(2, 5, rows, 60), as Exposure.of_windows of each hour."""
     begins = first + 60 * np.arange(hours)
     near = np.nonzero((gaps.until.max(axis=1)[:, None] > begins - LONGEST).reshape(-1))[0]
     base = (begins - 60 * (HISTORY - 1))[near % hours, None]
     brand = near // hours
-    return observed_part(shape, offset, near, gaps.since[brand] - base, gaps.until[brand] - base)
+    return observed_part(shape, _WITHIN, near, gaps.since[brand] - base, gaps.until[brand] - base)
 
 
 def _silence(expected: _Hours, first: int, seen: Ints) -> Floats:

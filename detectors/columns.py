@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Minutes = NDArray[np.signedinteger[Any]]
 """Ticks and other whole numbers that fit into 32 bits: enough for minutes since 1970 until the year 6053."""
+FEW = 12
+"""Brands up to which plain numbers are faster than columns of them, where one step depends on the one before."""
 
 
 def ln(x: Any) -> Floats:

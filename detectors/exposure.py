@@ -157,7 +157,8 @@ def observed(shape: Shape, offset: Ints, near: Ints, since: Minutes, until: Minu
     upper = offset + 1
     lower = upper - _ROW
     edges = _until(reach, shape, np.concatenate([upper[None], lower]))
-    out = np.ascontiguousarray(np.moveaxis(edges[:, :, :1] - edges[:, :, 1:], 1, 2))
+    out = np.empty((2, len(WIDTHS), shape.shape[1], len(offset)))
+    np.subtract(edges[:, :, :1], edges[:, :, 1:], out=np.moveaxis(out, 2, 1))
     if len(near):
         low, high = lower[:, None, :], upper[None, None, :]
         for slot in range(since.shape[1]):
@@ -167,7 +168,7 @@ def observed(shape: Shape, offset: Ints, near: Ints, since: Minutes, until: Minu
             begin, end = np.clip(first, low, high), np.clip(end, low, high)
             inside = _until_each(reach, shape, near, end) - _until_each(reach, shape, near, begin)
             out[:, :, near] = out[:, :, near] - np.where(end > begin, inside, 0.0)
-    return np.maximum(out, 0.0)
+    return np.maximum(out, 0.0, out=out)
 
 
 def of_minutes(shape: Shape, offset: Ints, width: int) -> Floats:
@@ -187,7 +188,10 @@ def running(shape: Shape) -> Floats:
 def _until(reach: Floats, shape: Shape, offset: Ints) -> Floats:
     """Running sum of the shape up to these minutes since the first hour in reach: (2, rows, ...) from (...)."""
     hour, rest = offset // 60, (offset % 60) / 60.0
-    return np.asarray(reach.take(hour, -1) + shape.take(hour, -1) * rest, np.float64)
+    out = shape.astype(np.float64).take(hour, -1)
+    out *= rest
+    out += reach.take(hour, -1)
+    return np.asarray(out, np.float64)
 
 
 def _until_each(reach: Floats, shape: Shape, rows: Ints, offset: Ints) -> Floats:

@@ -22,9 +22,6 @@ from detectors.columns import Floats, Ints
 from detectors.config import EngineConfig
 from detectors.level_sums import PHI_PRIOR, PHI_PRIOR_HOURS, PHI_RANGE, QUICK, SLOW, LevelSums, Taught
 
-FEW = 12
-"""Brands up to which plain numbers are faster."""
-
 _Pair = tuple[float, float]
 """Quick and slow."""
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from detectors import share_correlation
 from detectors.baseline import Baseline
 from detectors.config import EngineConfig
 from detectors.level_sums import LevelSums
 from detectors.score import CORRELATION, CORRELATION_IN, correlations
-from detectors.share_correlation import RANGE
+from detectors.share_correlation import RANGE, MoreThanChance
 from detectors.windows import SIX_HOURS
 from tests.detectors.worlds import learn
 
@@ -46,6 +50,30 @@ def test_hours_that_have_nothing_in_common_are_out_of_range() -> None:
 
 def test_a_crisis_of_hours_hardly_raises_the_correlation() -> None:
     assert correlation(60, 0.03, crisis=6) < 1.5 * correlation(60, 0.03)
+
+
+@settings(max_examples=50, deadline=None)
+@given(hours=st.integers(1, 30), brands=st.integers(0, 4), seed=st.integers(0, 1000))
+def test_a_few_brands_learn_as_many_do(hours: int, brands: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    authors = rng.poisson(rng.choice([0.5, 5.0, 80.0]), (hours, brands))
+    share, tells = rng.uniform(0.02, 0.98, (hours, brands)), rng.random((hours, brands)) < 0.8
+    told = authors.astype(np.float64), rng.binomial(authors, share), rng.uniform(0.02, 0.98, (hours, brands)), tells
+    fades, before = np.where(tells, 0.99, 1.0), (rng.normal(0, 50, brands), rng.uniform(0, 5000, brands))
+    rho = rng.uniform(*RANGE, (hours, brands))
+
+    def learned() -> list[Any]:
+        of_hours = share_correlation.learn_hours(*before, fades, MoreThanChance.of_hours(*told))
+        six_hours = MoreThanChance.of_six_hours(authors, *told[1:])
+        return [*of_hours, *share_correlation.learn_six_hours(*before, fades, six_hours, rho)]
+
+    few = learned()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(share_correlation, "FEW", -1)
+        many = learned()
+    for one, other in zip(few, many, strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_array_equal(one, other)
 
 
 def lasting(rate: float, hours: int, share: Callable[[int], float], crisis: int = 0, quiet: bool = True) -> float:
