@@ -58,14 +58,15 @@ def test_a_few_brands_learn_as_many_do(hours: int, brands: int, seed: int) -> No
     rng = np.random.default_rng(seed)
     authors = rng.poisson(rng.choice([0.5, 5.0, 80.0]), (hours, brands))
     share, tells = rng.uniform(0.02, 0.98, (hours, brands)), rng.random((hours, brands)) < 0.8
-    told = authors.astype(np.float64), rng.binomial(authors, share), rng.uniform(0.02, 0.98, (hours, brands)), tells
+    negative, expected = rng.binomial(authors, share), rng.uniform(0.02, 0.98, (hours, brands))
     fades, before = np.where(tells, 0.99, 1.0), (rng.normal(0, 50, brands), rng.uniform(0, 5000, brands))
     rho = rng.uniform(*RANGE, (hours, brands))
+    more_of_hours = MoreThanChance.of_hours(authors.astype(np.float64), negative, expected, tells)
+    more_of_six = MoreThanChance.of_six_hours(authors, negative, expected, tells)
 
     def learned() -> list[Any]:
-        of_hours = share_correlation.learn_hours(*before, fades, MoreThanChance.of_hours(*told))
-        six_hours = MoreThanChance.of_six_hours(authors, *told[1:])
-        return [*of_hours, *share_correlation.learn_six_hours(*before, fades, six_hours, rho)]
+        of_hours = share_correlation.learn_hours(*before, fades, more_of_hours)
+        return [*of_hours, *share_correlation.learn_six_hours(*before, fades, more_of_six, rho)]
 
     few = learned()
     with pytest.MonkeyPatch.context() as monkeypatch:
