@@ -58,7 +58,7 @@ def test_a_few_brands_learn_as_many_do(hours: int, brands: int, seed: int) -> No
     rng = np.random.default_rng(seed)
     authors = rng.poisson(rng.choice([0.5, 5.0, 80.0]), (hours, brands))
     share, tells = rng.uniform(0.02, 0.98, (hours, brands)), rng.random((hours, brands)) < 0.8
-    negative, expected = rng.binomial(authors, share), rng.uniform(0.02, 0.98, (hours, brands))
+    negative, expected = rng.binomial(authors, share).astype(np.float64), rng.uniform(0.02, 0.98, (hours, brands))
     fades, before = np.where(tells, 0.99, 1.0), (rng.normal(0, 50, brands), rng.uniform(0, 5000, brands))
     rho = rng.uniform(*RANGE, (hours, brands))
     more_of_hours = MoreThanChance.of_hours(authors.astype(np.float64), negative, expected, tells)
