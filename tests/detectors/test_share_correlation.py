@@ -62,7 +62,7 @@ def test_a_few_brands_learn_as_many_do(hours: int, brands: int, seed: int) -> No
     fades, before = np.where(tells, 0.99, 1.0), (rng.normal(0, 50, brands), rng.uniform(0, 5000, brands))
     rho = rng.uniform(*RANGE, (hours, brands))
     more_of_hours = MoreThanChance.of_hours(authors.astype(np.float64), negative, expected, tells)
-    more_of_six = MoreThanChance.of_six_hours(authors, negative, expected, tells)
+    more_of_six = MoreThanChance.of_six_hours(authors, negative.astype(np.int64), expected, tells)
 
     def learned() -> list[Any]:
         of_hours = share_correlation.learn_hours(*before, fades, more_of_hours)
