@@ -109,15 +109,12 @@ def pass_hours(
     members = taken.came.members
     hours = counts.shape[-1] // 60
     if members.models() is not None:
-        core.hours_at_once = 1
         return 0
     new = np.nonzero(core.track.start[members.row] == LONG_AGO)[0]
     if len(new):
         hours = (int(members.tick[new[0]]) - first) // 60
         if hours < _FEWEST:
-            core.hours_at_once = _FEWEST
             return 0
-        core.hours_at_once = 1
         taken = taken.rows(0, int(np.searchsorted(members.tick, first + 60 * hours)))
         members = taken.came.members
     seen = feed.last_seen(core, first, 60 * hours, members)
@@ -130,12 +127,12 @@ def pass_hours(
     own, topic = np.ascontiguousarray(counts[..., : 60 * hours]), np.ascontiguousarray(topic[:, : 60 * hours])
     scored = _scored(core, before.gaps.down, expected, first, own, topic, seen, with_open)
     calm = scored.calm_hours
-    core.hours_at_once = min(2 * core.hours_at_once, MOST_HOURS) if calm == hours else 1
+    core.hours_at_once = min(2 * core.hours_at_once, MOST_HOURS)
     if calm < hours:
         before.put_back(core)
+        # The hour in which something may happen is the next one to be taken, and on its own.
+        core.hours_at_once = 1 if calm else _FEWEST
         if not calm:
-            # The hour in which something may happen is the next one, and is not tried again.
-            core.hours_at_once = _FEWEST
             return 0
         _learn_hours(core, before.gaps, first, calm, counts, seen)
         taken = taken.rows(0, int(np.searchsorted(members.tick, first + 60 * calm)))

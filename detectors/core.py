@@ -92,7 +92,7 @@ class Core:
         self.relearned: set[int] = set()
         """Brands whose hourly record has changed since the last snapshot."""
         self.recorder: Recorder | None = None
-        self.hours_at_once = 2
+        self.hours_at_once = 24
         """How many to try to pass at once (see calm_hours); it changes no result."""
         self.budgets = np.array([profiles[int(i)].budget for i in index], np.float64)
         """(n,) pages a month that were agreed."""
