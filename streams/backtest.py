@@ -226,14 +226,10 @@ class Backtest:
 
     def _tones(self, mentions: Sequence[Mention]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Whether each is negative, and with which probability."""
-        knows = self._classification.knows
         if self._model is None:
             gold = np.array([one.gold_tone == "negative" for one in mentions], np.bool_)
-            reliable = ~gold
-            # Nothing depends on the others, and to ask costs.
-            reliable[gold] = [knows(mentions[i]) for i in np.flatnonzero(gold).tolist()]
-            return counted(gold, gold, reliable)
-        known = [knows(one) for one in mentions]
+            return gold, gold.astype(np.float32)
+        known = [self._classification.knows(one) for one in mentions]
         # A mention of several brands stands there several times in a row; its tone is read once.
         texts, which = [], []
         for i, one in enumerate(mentions):

@@ -51,7 +51,9 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
     known = _known_events(options.known_events)
     limits = mention_limits(settings) if settings is not None else Limits()
     source = MentionSource(files, limits, options.sort)
-    total = None if settings is not None and source.once_only else source.count()
+    # What is read once need not be counted, unless somebody watches.
+    counted = settings is None or (not source.once_only and stderr_console().is_terminal)
+    total = source.count() if counted else None
     brands = _brands(source, settings, options.budget)
     portfolios = {one.portfolio for one in brands if one.portfolio is not None}
     told = [] if options.commands is None else read_commands(options.commands, [one.name for one in brands], portfolios)
