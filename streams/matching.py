@@ -101,8 +101,10 @@ def folded(text: str) -> str:
     if text.isascii():
         text = text.lower()
     else:
+        if "\u2122" in text or "\u2120" in text:
+            text = text.replace("\u2122", " ").replace("\u2120", " ")  # NFKC makes letters of ™ and ℠: "niketm"
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-        text = _APOSTROPHES.sub("'", _INVISIBLE.sub("", text))
+        text = _APOSTROPHES.sub("'", _INVISIBLE.sub("", text)).replace("\u2010", "-")
     if "  " not in text and text.isprintable():
         return text.strip()  # has single spaces already, for no other white space is printable
     return " ".join(text.split())
