@@ -2,9 +2,9 @@
 
 A stretch is a run of ticks whose windows are counted at once, up to a day. Baselines and thresholds change at the ends
 of hours and days only, so within an hour expectations and scores are matrices (brands, ticks); where a gap begins or
-ends the hour is cut into segments. Hours in which nothing happens are passed many at once (calm_hours.py). Nothing of
-this shows in the result: a tick's numbers depend on state that changes at ticks, hours and days, never on where a
-stretch begins.
+ends the hour is cut into segments. Hours in which nothing new happens are passed many at once (hours_at_once.py).
+Nothing of this shows in the result: a tick's numbers depend on state that changes at ticks, hours and days, never on
+where a stretch begins.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Collection
 
 import numpy as np
 
-from detectors.calm_hours import hours_to_try, pass_hours
 from detectors.columns import Floats, Ints
 from detectors.core import Core
 from detectors.feed import last_seen
+from detectors.hours_at_once import hours_to_try, pass_hours
 from detectors.incidents import Decision
 from detectors.late import Late, TakenIn
 from detectors.learning import end_hour, forget

@@ -27,7 +27,8 @@ FEW = 12
 def ln(x: Any) -> Floats:
     """Natural logarithm, the same bits for the same number wherever it stands in an array.
 
-    numpy picks a vector or a scalar routine by what an array looks like in memory, and these differ in the last bit.
+    numpy picks a vector or a scalar routine by what an array looks like in memory, and these differ in the last bit; so
+    may processors with other vectors. Scores are rounded before they are compared (score.DECIMALS).
     """
     return _one_by_one(np.log, x)
 

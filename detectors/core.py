@@ -93,7 +93,7 @@ class Core:
         """Brands whose hourly record has changed since the last snapshot."""
         self.recorder: Recorder | None = None
         self.hours_at_once = 24
-        """How many to try to pass at once (see calm_hours); it changes no result."""
+        """How many to try to pass at once (see hours_at_once); it changes no result."""
         self.budgets = np.array([profiles[int(i)].budget for i in index], np.float64)
         """(n,) pages a month that were agreed."""
         self.exposure = Exposure([profiles[int(i)].time_zone for i in index])

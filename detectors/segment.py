@@ -77,7 +77,7 @@ def run_segment(
 
     settled = judged & (usual.known_hours >= core.config.settled_hours)
     _note_day(core, ticks, both, settled & ~unsettled)
-    numbers = Numbers(ticks, counts, mu, nu, raw, both, heard, seen[:, :k], settled, unsettled)
+    numbers = Numbers(ticks, counts, mu, nu, raw, both, heard, seen[:, :k], core.gaps.down, settled, unsettled)
     decide_each(core, numbers, late, clock_ticks, out)
     core.last = LastTick(exposure[..., -1], counts[..., -1])
     feed.turn(core, turned, int(ticks[-1]))
@@ -103,6 +103,8 @@ class Numbers(NamedTuple):
     """(n, ticks) see gaps.is_heard."""
     seen: Ints
     """(n, ticks) tick of the brand's last mention."""
+    down: NDArray[np.bool_]
+    """(n,) brands whose feed is down."""
     settled: NDArray[np.bool_]
     """(n,) brands known long enough for more than pages."""
     unsettled: NDArray[np.bool_]
@@ -111,13 +113,13 @@ class Numbers(NamedTuple):
 
 def decide_each(core: Core, numbers: Numbers, late: Late, clock_ticks: Collection[int], out: list[Decision]) -> None:
     """Move brands with an open incident, or a score at a threshold, through some ticks; note what was calm."""
-    ticks, counts, mu, nu, raw, both, heard, seen, settled, unsettled = numbers
+    ticks, counts, mu, nu, raw, both, heard, seen, down, settled, unsettled = numbers
     calm = is_calm(counts, nu)
     value, agree = worth(raw, both, counts, mu, nu, settled, unsettled, core.budget, core.config, core.detectors)
     opened = np.zeros((len(core), len(ticks)), np.bool_) if core.recorder is not None else None
     involved = set(np.nonzero(value.any(axis=1) | (core.track.waiting > 0))[0].tolist())
     involved |= with_incident(core)
-    core.track.waiting = np.where(core.gaps.down, 0, core.track.waiting)
+    core.track.waiting = np.where(down, 0, core.track.waiting)
     # What is arithmetic is done for all of them at once: brand by brand it takes twice the time of everything else.
     at = np.array(sorted(involved), np.int64)
     budget = core.budget
@@ -128,7 +130,7 @@ def decide_each(core: Core, numbers: Numbers, late: Late, clock_ticks: Collectio
     watched = active(raw[:, at], resolve_levels(page, ticket).T[:, :, None])
     for place, i in enumerate(at.tolist()):
         own = None if opened is None else opened[i]
-        if not core.gaps.down[i] or over[i]:
+        if not down[i] or over[i]:
             rows = BrandRows(
                 ticks,
                 counts[:, :, i],
@@ -144,7 +146,7 @@ def decide_each(core: Core, numbers: Numbers, late: Late, clock_ticks: Collectio
                 severe[place],
                 watched[place],
             )
-        if not core.gaps.down[i]:
+        if not down[i]:
             decide(core, i, rows, late, clock_ticks, out, own)
         elif core.index[i] in core.incidents and core.incidents[int(core.index[i])].closed is None:
             core.track.last_open[i] = ticks[-1]
@@ -157,7 +159,7 @@ def decide_each(core: Core, numbers: Numbers, late: Late, clock_ticks: Collectio
     forget_closed(core, int(ticks[-1]))
     note_calm(core, calm, int(ticks[-1]))
     if opened is not None:
-        record(core, ticks, counts, mu, nu, raw, opened, core.gaps.down)
+        record(core, ticks, counts, mu, nu, raw, opened, down)
 
 
 def record(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.budget import NEVER, Budget
-from detectors.columns import Floats, Ints
+from detectors.columns import Floats, Ints, exp
 from detectors.config import EngineConfig
 from detectors.detector_set import DetectorSet
 from detectors.score import FAST, MID, SLOW, SMALL
@@ -54,7 +54,7 @@ def worth(
     if not reached(raw, twice, budget, detectors).any():
         return level, agree
     young = np.maximum(1.0 - budget.days / config.cold_days, 0.0)[:, None]
-    least = np.exp(young * np.log(config.cold_page_ratio))
+    least = exp(young * np.log(config.cold_page_ratio))
     over_pages = (twice >= page) | (raw >= page + IMMEDIATE * scale)
     over_tickets = (twice >= ticket) | (raw >= ticket + IMMEDIATE * scale)
     # Of most detectors no score is anywhere near.

@@ -4,8 +4,8 @@ What an hour costs is a few hundred operations on short arrays, whatever it hold
 for the next is decided by what happens in it: an incident, a feed that goes down or comes up, a brand that is new. If
 nothing of it does, the hours can be learned one after the other first, and then scored as one matrix whose rows are a
 brand in an hour. Whether nothing happened shows in the scores; from the first hour on in which something may have, all
-is put back, and that hour is taken on its own (segment.py). The numbers are the same bits either way: everything is
-done element by element.
+is put back, and that hour is taken on its own (segment.py). What comes after an hour in which the level of a thin feed
+became usual is not tried at all. The numbers are the same bits either way: everything is done element by element.
 
 An incident that is open already is no hindrance for some hours: what they teach about its brand is the same whether or
 not it ends in them (`WITH_INCIDENT`), so it can be moved through them after all are scored.
@@ -119,36 +119,36 @@ def pass_hours(
         members = taken.came.members
     seen = feed.last_seen(core, first, 60 * hours, members)
     with_open = sorted(with_incident(core))
-    # As its first tick will leave it.
+    # As its first tick will leave it, also where this hour is taken on its own.
     core.track.last_open[with_open] = first
     before = _Before.of(core)
     expected = _learn_hours(core, before.gaps, first, hours, counts, seen)
     hours = expected.hours
     own, topic = np.ascontiguousarray(counts[..., : 60 * hours]), np.ascontiguousarray(topic[:, : 60 * hours])
     scored = _scored(core, before.gaps.down, expected, first, own, topic, seen, with_open)
-    calm = scored.calm_hours
+    passed = scored.hours
     core.hours_at_once = min(2 * core.hours_at_once, MOST_HOURS)
-    if calm < hours:
+    if passed < hours:
         before.put_back(core)
         # The hour in which something may happen is the next one to be taken, and on its own.
-        core.hours_at_once = 1 if calm else _FEWEST
-        if not calm:
+        core.hours_at_once = 1 if passed else _FEWEST
+        if not passed:
             return 0
-        _learn_hours(core, before.gaps, first, calm, counts, seen)
-        taken = taken.rows(0, int(np.searchsorted(members.tick, first + 60 * calm)))
+        _learn_hours(core, before.gaps, first, passed, counts, seen)
+    taken = taken.rows(0, int(np.searchsorted(members.tick, first + 60 * passed)))
     if len(taken.came.members):
         take(core, taken.came)
     _take_scores(core, scored)
     if with_open:
-        _decide_hours(core, first, scored, taken, own, seen, clock_ticks, out)
+        _decide_hours(core, first, scored, taken, own, seen, before.gaps.down, clock_ticks, out)
     else:
         _note_hours(core, first, scored, own, before.gaps.down)
-    core.last = LastTick(scored.exposure[..., 60 * calm - 1].copy(), own[..., 60 * calm - 1].copy())
+    core.last = LastTick(scored.exposure[..., 60 * passed - 1].copy(), own[..., 60 * passed - 1].copy())
     core.relearned.update(core.index[core.track.started].tolist())
-    core.closed = first + 60 * calm - 1
+    core.closed = first + 60 * passed - 1
     if (core.closed + 1) % 1440 == 0:
         end_day(core, core.closed)
-    return calm
+    return passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,8 +296,8 @@ def _learn_numbers(core: Core, first: int, local: Ints, share_factors: Floats, c
 class _Scored:
     """Numbers of hours."""
 
-    calm_hours: int
-    """After so many something may have happened."""
+    hours: int
+    """In which nothing new happens; in the next one something may have."""
     exposure: Floats
     """(2, 5, n, ticks)"""
     mu: Floats
@@ -321,8 +321,8 @@ def _scored(
     seen: Ints,
     with_open: Sequence[int],
 ) -> _Scored:
-    """Score hours; `counts` are (3, 5, n, 60 hours), `topic` (n, 60 hours). Whatever the scores of the brands (rows)
-    `with_open`, nothing new happens."""
+    """Score hours; `counts` are (3, 5, n, 60 hours), `topic` (n, 60 hours). Scores of rows `with_open` are at no
+    threshold: these brands are decided tick by tick."""
     n, hours, usual = len(core), expected.hours, expected.usual
     rows = counts.reshape(3, len(WIDTHS), n * hours, 60)
     exposure = expected.exposure
@@ -340,7 +340,7 @@ def _scored(
     may_open[with_open] = False
     happens = may_open.any(axis=(0, 2)) | turns
     return _Scored(
-        calm_hours=int(np.argmax(happens)) if happens.any() else hours,
+        hours=int(np.argmax(happens)) if happens.any() else hours,
         exposure=exposure.reshape(2, len(WIDTHS), n, -1),
         mu=mu.reshape(len(WIDTHS), n, -1),
         nu=nu.reshape(len(WIDTHS), n, -1),
@@ -391,7 +391,7 @@ def _turns(
 
 def _take_scores(core: Core, scored: _Scored) -> None:
     """Keep what scores leave behind for the next tick and the end of the day, as segment.py does."""
-    n, hours = len(core), scored.calm_hours
+    n, hours = len(core), scored.hours
     k = 60 * hours
     settled = scored.settled[:, :hours]
     highest = scored.twice[..., :k].reshape(-1, n, hours, 60).max(axis=3)
@@ -403,7 +403,7 @@ def _take_scores(core: Core, scored: _Scored) -> None:
 
 def _note_hours(core: Core, first: int, scored: _Scored, counts: Ints, down: NDArray[np.bool_]) -> None:
     """Note what hours leave behind in which there is nothing to decide."""
-    hours = scored.calm_hours
+    hours = scored.hours
     last = first + 60 * hours - 1
     learn_terms(core, first // 60, hours)
     note_calm(core, is_calm(counts[..., : 60 * hours], scored.nu[..., : 60 * hours]), last)
@@ -423,12 +423,13 @@ def _decide_hours(
     taken: TakenIn,
     counts: Ints,
     seen: Ints,
+    down: NDArray[np.bool_],
     clock_ticks: Collection[int],
     out: list[Decision],
 ) -> None:
     """Move open incidents through hours, one after the other, since each teaches which terms are usual."""
     late = taken.late()
-    for hour in range(scored.calm_hours):
+    for hour in range(scored.hours):
         own, ticks = _hour(first, hour)
         numbers = Numbers(
             ticks,
@@ -439,6 +440,7 @@ def _decide_hours(
             scored.twice[..., own],
             is_heard(counts[AUTHORS, _AN_HOUR, :, own], scored.mu[_AN_HOUR, :, own], scored.silent_for[:, own]),
             seen[:, own],
+            down,
             scored.settled[:, hour],
             np.zeros(len(core), np.bool_),
         )
