@@ -1,7 +1,8 @@
 """Which brands a text names: keywords in one automaton, with word boundaries in any script.
 
 Matching looks at a text as a reader does: upper and lower case are the same (Unicode case folding), so are full-width
-and ordinary letters (NFKC) and any run of spaces; a diacritic makes another word. The rules, each with its reason:
+and ordinary letters (NFKC), hyphens that break and others, and any run of spaces; a diacritic makes another word, a
+trademark sign does not. The rules, each with its reason:
 
 * A keyword counts as a **word**: ``united`` is in "United's staff" and in "(united)", not in "reunited". Where a script
   writes no spaces (Chinese, Hiragana, Thai, Khmer …) no boundary can be demanded. A run of Katakana is a word, or LINE
@@ -62,6 +63,8 @@ _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u0640\u180e\u200d-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]"
 )
 _APOSTROPHES: Final = re.compile("[\u2018\u2019\u02bc]")
+# Trademark signs (\u2122, \u2120), and whether a word begins behind one.
+_TRADEMARK: Final = re.compile("[\u2120\u2122](?=(\\w)?)")
 # Hashtags as written, before case is folded; a hash inside a word does not begin one. The hash comes first, before what
 # must not stand before it, since a search for one character is fast.
 _HASHTAG: Final = re.compile(r"#(?<!\w#)(\w+)")
@@ -101,13 +104,19 @@ def folded(text: str) -> str:
     if text.isascii():
         text = text.lower()
     else:
-        if "\u2122" in text or "\u2120" in text:
-            text = text.replace("\u2122", " ").replace("\u2120", " ")  # NFKC makes letters of ™ and ℠: "niketm"
-        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+        text = unicodedata.normalize("NFKC", _composed(text).casefold())
+        # NFKC makes U+2010 of a hyphen that does not break.
         text = _APOSTROPHES.sub("'", _INVISIBLE.sub("", text)).replace("\u2010", "-")
     if "  " not in text and text.isprintable():
         return text.strip()  # has single spaces already, for no other white space is printable
     return " ".join(text.split())
+
+
+def _composed(text: str) -> str:
+    """The text in NFKC, but without its trademark signs, of which NFKC makes letters ("niketm")."""
+    if "\u2122" in text or "\u2120" in text:
+        text = _TRADEMARK.sub(lambda sign: " " if sign[1] else "", text)
+    return unicodedata.normalize("NFKC", text)
 
 
 def can_be_found(keyword: str) -> bool:
@@ -230,7 +239,7 @@ class BrandMatcher:
     @staticmethod
     def _with_camel_words(haystack: str, text: str) -> str:
         if not text.isascii():
-            text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+            text = _INVISIBLE.sub("", _composed(text))
         spelled = [words for tag in _HASHTAG.findall(text) if (words := _folded_words(tag))]
         return "\n".join([haystack, *spelled]) if spelled else haystack
 

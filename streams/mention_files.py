@@ -36,7 +36,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _GZIP: Final = b"\x1f\x8b"
 _UNPACKING_ERROR: Final = cast(type[Exception], isal_zlib.error)
 #: What reading gzip data raises where they are damaged or cut.
-DAMAGED: Final = (EOFError, zlib.error, _UNPACKING_ERROR, gzip.BadGzipFile)
+DAMAGED: Final = (EOFError, zlib.error, _UNPACKING_ERROR, gzip.BadGzipFile, OverflowError)
 # What people take for a file of mentions, by its first bytes, and what to do about it.
 _FOREIGN: Final = (
     (b"\xff\xfe", "UTF-16", "convert it: iconv -f UTF-16 -t UTF-8"),
@@ -156,7 +156,7 @@ def content_of(path: Path | str) -> bytes | None:
             left -= unpacked.write(unpacker.decompress(content[begin : begin + _PIECE], left))
             if left == 0:
                 return None
-    except (OSError, _UNPACKING_ERROR):
+    except (OSError, *DAMAGED):
         return None
     # Of several gzip files in one, only the first is unpacked in this way.
     return unpacked.getvalue() if unpacker.eof and not unpacker.unused_data else None

@@ -51,7 +51,7 @@ def run(files: Sequence[str], settings: Settings | None, options: Options) -> No
     known = _known_events(options.known_events)
     limits = mention_limits(settings) if settings is not None else Limits()
     source = MentionSource(files, limits, options.sort)
-    # What is read once need not be counted, unless somebody watches.
+    # Without settings a file is read for its brands first, and so kept; else it is counted only if somebody watches.
     counted = settings is None or (not source.once_only and stderr_console().is_terminal)
     total = source.count() if counted else None
     brands = _brands(source, settings, options.budget)

@@ -122,6 +122,7 @@ def test_bad_csv_rows(tmp_path: Path) -> None:
         (b"id,text\n1,hi\n", "lacks created_at"),
         (b"id,created_at,text,text\n", "text twice"),
         (b"\x1f\x8bnonsense", "gzip"),
+        (b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * 700_000, "gzip"),
     ],
 )
 def test_a_file_that_is_none_says_why(tmp_path: Path, content: bytes, says: str) -> None:
