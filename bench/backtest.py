@@ -1,6 +1,6 @@
 """Speed of `tocsin backtest` from file to report, with tone from human labels, beside reading the same file as JSON.
 
-usage: python -m bench.backtest [FILE.jsonl.gz ...] [--days 14] [--runs 3]
+usage: python -m bench.backtest [FILE.jsonl.gz ...] [--days 14] [--runs 7]
 
 Without a file: a fortnight as `tocsin simulate` makes it (three brands, sparse hours), and a denser one made of it (the
 same mentions in a tenth of the time), and what they say a mention and an hour of a brand cost: how fast a history is
@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--days", type=int, default=14)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=7)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
