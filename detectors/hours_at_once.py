@@ -2,10 +2,11 @@
 
 What an hour costs is a few hundred operations on short arrays, whatever it holds. But nearly all that one hour decides
 for the next is decided by what happens in it: an incident, a feed that goes down or comes up, a brand that is new. If
-nothing of it does, the hours can be learned one after the other first, and then scored as one matrix whose rows are a
-brand in an hour. Whether nothing happened shows in the scores; from the first hour on in which something may have, all
-is put back, and that hour is taken on its own (segment.py). What comes after an hour in which the level of a thin feed
-became usual is not tried at all. The numbers are the same bits either way: everything is done element by element.
+nothing of it does, the hours can be learned one after the other first (hours_ahead.py), and then scored as one matrix
+whose rows are a brand in an hour. Whether nothing happened shows in the scores; from the first hour on in which
+something may have, all is put back, and that hour is taken on its own (segment.py). What comes after an hour in which
+the level of a thin feed became usual is not tried at all. The numbers are the same bits either way: everything is done
+element by element.
 
 An incident that is open already is no hindrance for some hours: what they teach about its brand is the same whether or
 not it ends in them (`WITH_INCIDENT`), so it can be moved through them after all are scored.
@@ -15,22 +16,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors import feed
-from detectors.baseline import DELAY, HISTORY, Baseline, rhythm_cells
-from detectors.columns import FEW, Floats, Ints
+from detectors.baseline import DELAY, HISTORY, Baseline
+from detectors.columns import Floats, Ints
 from detectors.core import Core, LastTick
-from detectors.exposure import ALL, NEGATIVE, Shape, in_reach, of_minutes
-from detectors.exposure import observed as observed_part
+from detectors.exposure import ALL, NEGATIVE, of_minutes
 from detectors.gaps import Gaps, is_heard
+from detectors.hours_ahead import WITHIN, HoursAhead, learn_ahead
 from detectors.incidents import Decision
 from detectors.late import TakenIn
-from detectors.learning import end_day, hold, learn_lasting, learn_terms, open_since
-from detectors.level_sums import LevelSums, Taught
+from detectors.learning import end_day, learn_terms
 from detectors.members import take
 from detectors.segment import (
     Numbers,
@@ -43,9 +42,7 @@ from detectors.segment import (
     twice,
     with_incident,
 )
-from detectors.usual import Usual
-from detectors.volume import Volume, level_sums_of, taught_of
-from detectors.windows import AUTHORS, LONG_AGO, LONGEST, NEGATIVES, WIDTHS
+from detectors.windows import AUTHORS, LONG_AGO, WIDTHS
 from detectors.worth import reached
 
 MOST_HOURS = 24
@@ -55,8 +52,6 @@ MOST_CELLS = 16_384
 WITH_INCIDENT = DELAY + 1
 """While an incident is open: an hour teaches nothing if one was open since then, and is learned so many hours later."""
 _FEWEST = 2
-_WITHIN = np.arange(60 * (HISTORY - 1), 60 * HISTORY)
-"""The ticks of an hour, counted from the first one in reach."""
 _AN_HOUR = WIDTHS.index(60)
 
 
@@ -122,7 +117,7 @@ def pass_hours(
     # As its first tick will leave it, also where this hour is taken on its own.
     core.track.last_open[with_open] = first
     before = _Before.of(core)
-    expected = _learn_hours(core, before.gaps, first, hours, counts, seen)
+    expected = learn_ahead(core, before.gaps, first, hours, counts, seen)
     hours = expected.hours
     own, topic = np.ascontiguousarray(counts[..., : 60 * hours]), np.ascontiguousarray(topic[:, : 60 * hours])
     scored = _scored(core, before.gaps.down, expected, first, own, topic, seen, with_open)
@@ -134,7 +129,7 @@ def pass_hours(
         core.hours_at_once = 1 if passed else _FEWEST
         if not passed:
             return 0
-        _learn_hours(core, before.gaps, first, passed, counts, seen)
+        learn_ahead(core, before.gaps, first, passed, counts, seen)
     taken = taken.rows(0, int(np.searchsorted(members.tick, first + 60 * passed)))
     if len(taken.came.members):
         take(core, taken.came)
@@ -168,131 +163,6 @@ class _Before:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hours:
-    """What was expected in hours, as rows (n hours): the hours of a brand one after the other."""
-
-    hours: int
-    usual: Usual
-    shape: Shape
-    """(2, rows, HISTORY + 1), see Exposure.laid_out"""
-    local: Ints
-    """(rows,) the hour in the brand's time zone"""
-    silence: Floats
-    """(rows,) see gaps.Gaps"""
-    exposure: Floats
-    """(2, 5, rows, 60)"""
-
-
-def _learn_hours(core: Core, before: Gaps, first: int, hours: int, counts: Ints, seen: Ints) -> _Hours:
-    """Learn hours one by one, as if nothing happened in them; stops after an hour in which a thin feed became usual."""
-    n = len(core)
-    local = core.exposure.local_hours(first // 60, hours)
-    share_factors = core.baseline.share_factors(in_reach(local))
-    low = core.gaps.down.any() or core.baseline.low_weight.any()
-    learn = _learn_columns if low or n > FEW else _learn_numbers
-    ends = slice(59, 60 * hours, 60)
-    learned = learn(core, first, local, share_factors, counts[..., ends], seen[:, ends])
-    k = len(learned.observed)
-    # What hours teach about shares changes nothing that is expected within the day, and so could wait.
-    rho = core.baseline.learn_share(learned.taught, core.config)
-    shape = learned.shape.reshape(2, -1, HISTORY + 1)
-    exposure = _exposure(before, shape, first, k)
-    at_ends = exposure[..., -1].reshape(2, len(WIDTHS), n, k).swapaxes(2, 3)
-    counted = counts[..., 59 : 60 * k : 60].swapaxes(2, 3)
-    every = range(first // 60, first // 60 + k)
-    lasting = learn_lasting(core, every, at_ends, counted, learned.observed, learned.levels, rho)
-    usual = Usual.in_hours(learned.levels, rho, lasting)
-    return _Hours(k, usual, shape, local[:, :k].reshape(-1), learned.silence.reshape(-1), exposure)
-
-
-class _Learned(NamedTuple):
-    """Hours as they were learned."""
-
-    levels: LevelSums
-    """Before each, (hours, n, ...)."""
-    taught: Taught
-    """(hours, n)"""
-    shape: Shape
-    """(2, n, hours, HISTORY + 1)"""
-    observed: Floats
-    """(hours, n)"""
-    silence: Floats
-    """(n, hours) at the beginning of each."""
-
-
-def _learn_columns(core: Core, first: int, local: Ints, share_factors: Floats, counts: Ints, seen: Ints) -> _Learned:
-    """Learn levels, rhythm and dispersion of many brands; `share_factors` (n, hours, HISTORY), counts (3, 5, n, hours)
-    and last mentions (n, hours) are at the ends of hours."""
-    baseline, exposure, gaps = core.baseline, core.exposure, core.gaps
-    shape = np.empty((2, *share_factors.shape[:2], HISTORY + 1), np.float32)
-    at_day, at_week = rhythm_cells(in_reach(local))
-    levels: list[LevelSums] = []
-    taught: list[Taught] = []
-    observed: list[Floats] = []
-    silence: list[Floats] = []
-    down = gaps.down.copy()
-    hears = core.track.started & ~down
-    for hour in range(local.shape[1]):
-        tick = first + 60 * hour + 59
-        day = baseline.day_rhythm()
-        own = baseline.shape(day, at_day[:, hour], at_week[:, hour])
-        exposure.lay_out(tick // 60, local[:, hour], np.stack([own, own * share_factors[:, hour]]))
-        shape[:, :, hour] = exposure.laid_out
-        silence.append(gaps.silence)
-        levels.append(baseline.level_sums())
-        gaps.last_seen = np.ascontiguousarray(seen[:, hour])
-        part = np.minimum(exposure.of_hour(tick, gaps) / exposure.shape(0)[ALL], 1.0)
-        observed.append(np.where(hears, part, 0.0))
-        shapes, skip = exposure.shape(DELAY), open_since(core, [tick // 60 - DELAY])[0]
-        taught.append(baseline.learn_volume(exposure.local - DELAY, shapes, day, skip, core.config))
-        hold(core, tick, counts[..., hour], counts[NEGATIVES, _AN_HOUR, :, hour], observed[-1])
-        if (gaps.down != down).any():
-            break
-    k = len(levels)
-    return _Learned(
-        LevelSums.in_order(levels),
-        Taught.in_order(taught),
-        shape[:, :, :k],
-        np.array(observed),
-        np.stack(silence, axis=1),
-    )
-
-
-def _learn_numbers(core: Core, first: int, local: Ints, share_factors: Floats, counts: Ints, seen: Ints) -> _Learned:
-    """The same of few brands whose feeds are up."""
-    n, hours = local.shape
-    ticks = first + 59 + 60 * np.arange(hours)
-    skips = open_since(core, range(first // 60 - DELAY, first // 60 - DELAY + hours)).T.tolist()
-    started = core.track.started
-    single = counts[1:, _AN_HOUR].astype(np.float32)
-    learned = []
-    for i in range(n):
-        volume = Volume(core.baseline, i, core.config)
-        held = list(zip(*single[:, i].tolist(), strict=True))
-        factors = share_factors[i, :, HISTORY - 1 - DELAY].tolist()
-        learned.append(volume.learn(local[i].tolist(), factors, held, skips[i], bool(started[i])))
-        volume.store()
-    shape = np.zeros((2, n, hours, HISTORY + 1), np.float32)
-    laid_out = np.array([one.shapes for one in learned])
-    shape[:, :, :, :HISTORY] = laid_out, laid_out * share_factors
-    minutes = ticks - np.maximum(seen, ticks - 60)
-    expected = shape[ALL, :, :, HISTORY - 1] * (minutes / 60.0) * np.array([one.level for one in learned])
-    # See learning.hold.
-    carried, more = started[:, None] & (seen <= ticks - 60), np.where(started[:, None], expected, 0.0)
-    silence = np.empty((n, hours + 1))
-    silence[:, 0] = core.gaps.silence
-    for hour in range(hours):
-        silence[:, hour + 1] = silence[:, hour] * carried[:, hour] + more[:, hour]
-    core.gaps.silence = np.ascontiguousarray(silence[:, -1])
-    core.gaps.last_seen = np.ascontiguousarray(seen[:, -1])
-    core.exposure.local = local[:, -1]
-    core.exposure.outdated()
-    levels = level_sums_of(learned)
-    observed = np.tile([one.observed for one in learned], (hours, 1))
-    return _Learned(levels, taught_of(learned, local.T - DELAY, levels), shape, observed, silence[:, :-1])
-
-
-@dataclass(frozen=True, slots=True)
 class _Scored:
     """Numbers of hours."""
 
@@ -314,7 +184,7 @@ class _Scored:
 def _scored(
     core: Core,
     down: NDArray[np.bool_],
-    expected: _Hours,
+    expected: HoursAhead,
     first: int,
     counts: Ints,
     topic: Floats,
@@ -351,16 +221,7 @@ def _scored(
     )
 
 
-def _exposure(gaps: Gaps, shape: Shape, first: int, hours: int) -> Floats:
-    """(2, 5, rows, 60), as Exposure.of_windows of each hour."""
-    begins = first + 60 * np.arange(hours)
-    near = np.nonzero((gaps.until.max(axis=1)[:, None] > begins - LONGEST).reshape(-1))[0]
-    base = (begins - 60 * (HISTORY - 1))[near % hours, None]
-    brand = near // hours
-    return observed_part(shape, _WITHIN, near, gaps.since[brand] - base, gaps.until[brand] - base)
-
-
-def _silence(expected: _Hours, first: int, seen: Ints) -> Floats:
+def _silence(expected: HoursAhead, first: int, seen: Ints) -> Floats:
     """(rows, 60), see feed.silence."""
     seen = seen.reshape(-1, 60)
     begin = np.tile(first + 60 * np.arange(expected.hours), len(seen) // expected.hours)
@@ -370,7 +231,7 @@ def _silence(expected: _Hours, first: int, seen: Ints) -> Floats:
 
 
 def _turns(
-    expected: _Hours,
+    expected: HoursAhead,
     authors: Ints,
     silent_for: Floats,
     mu: Floats,
@@ -383,7 +244,7 @@ def _turns(
         return np.zeros(hours, np.bool_)
     full = None
     if down.any():
-        full = of_minutes(expected.shape[ALL], _WITHIN, WIDTHS[0]) * expected.usual.level[:, None]
+        full = of_minutes(expected.shape[ALL], WITHIN, WIDTHS[0]) * expected.usual.level[:, None]
     signs = feed.signs(authors, silent_for, mu, expected.usual.dispersion, settled, down, full)
     turns = signs.turns.any(axis=1).reshape(-1, hours).any(axis=0)
     return np.asarray(turns & settled.reshape(-1, hours).any(axis=0), np.bool_)

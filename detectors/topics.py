@@ -23,7 +23,6 @@ from scipy import special
 from detectors import loud
 from detectors.columns import Floats, Ints, exp, ln
 from detectors.evidence import BUCKETS, Evidence, NormalTerms, Sample
-from detectors.last_minutes import AUTHOR_MASK
 
 WINDOW = 180
 """Minutes."""
@@ -195,9 +194,7 @@ class _Steps(NamedTuple):
         """Count in windows that end at first..last; samples of each brand stand in order of ticks."""
         samples = [sample for one in batch for sample in one.samples]
         brand = np.repeat(np.arange(len(batch)), [len(one.samples) for one in batch])
-        # As Sample.speaks_for, of many.
-        voices = np.array([sample.voice or sample.author for sample in samples], np.uint64) & AUTHOR_MASK
-        _, voice = np.unique(voices, return_inverse=True)
+        _, voice = np.unique(np.array([sample.speaks_for for sample in samples], np.uint64), return_inverse=True)
         heard = loud.heard(samples, brand, WINDOW)
         pieces = np.arange(len(heard.sample))
         used = [samples[i].used for i in heard.sample.tolist()]

@@ -191,6 +191,7 @@ def open_binary(path: Path | str, name: str | None = None) -> io.BufferedReader:
             raise MentionFileError(f"{name}: cannot be read: {error.strerror}") from None
     if raw.peek(2)[:2] == _GZIP:
         if str(path) == STDIN:
+            # Not igzip, which gives out nothing until half a megabyte has come.
             unpacked = gzip.GzipFile(fileobj=cast(BinaryIO, raw))
         else:
             raw.close()

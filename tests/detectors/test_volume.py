@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors import Engine, hours_at_once
+from detectors import Engine, hours_ahead
 from detectors.baseline import DELAY, HISTORY, MIXED, Baseline
 from detectors.config import EngineConfig
 from detectors.exposure import in_reach
@@ -89,7 +89,7 @@ def test_an_engine_decides_the_same_with_either(seed: int, monkeypatch: pytest.M
     monkeypatch.setattr(Volume, "store", watched)
     in_numbers = decided()
     assert used
-    monkeypatch.setattr(hours_at_once, "FEW", 0)
+    monkeypatch.setattr(hours_ahead, "FEW", 0)
     used.clear()
     assert decided() == in_numbers
     assert not used
